@@ -1,0 +1,1 @@
+"""Files that can be loaded, one public module a format."""

@@ -1,0 +1,172 @@
+"""Every expected failure, as one tree and one table of stable codes.
+
+    TallymarkError
+    ├── Refused          what was sent cannot be accepted as it is (4xx; retrying will not help)
+    │   └── InvalidQuery     a question that cannot be asked
+    ├── NotAllowed       the key is missing, unknown, revoked or of the wrong kind
+    ├── NotFound         no such project, route, insight or object
+    ├── Unavailable      cannot be done now; retry after ``retry_after_seconds``
+    │   └── QuestionStopped  a question hit its time, memory or row limit
+    └── Broken           what lies on disk is not what was written
+
+A code is public API: it never changes its meaning. Codes are upper case, the field's own words for
+the reasons of a failed event, and the same code is used in an HTTP answer, a failed event and a
+metric label. Anything that is not a ``TallymarkError`` is a bug.
+"""
+
+from msgspec import Struct
+
+
+class Code(Struct, frozen=True):
+    """One stable error code: where it arises, the HTTP status it gives and what to do about it."""
+
+    code: str
+    stage: str
+    status: int
+    meaning: str
+    fix: str
+
+
+_TABLE: tuple[Code, ...] = (
+    # transport
+    Code("BODY_TOO_LARGE", "transport", 413, "The request body is over the limit.", "Send smaller batches, or raise `max_body_bytes`."),
+    Code("BODY_INCOMPLETE", "transport", 400, "The body ended before its stated length.", "Send the whole body; nothing of this request was stored."),
+    Code("EVENT_TOO_LARGE", "transport", 413, "One event is over the limit.", "Move large values out of the event, or raise `max_event_bytes`."),
+    Code("BATCH_TOO_LONG", "transport", 413, "The batch holds more events than allowed.", "Split the batch, or raise `max_batch_events`."),
+    Code("UNSUPPORTED_ENCODING", "transport", 415, "The Content-Encoding is not one we decode.", "Use gzip, deflate, zstd or none, and only one of them."),
+    Code("DECOMPRESS_LIMIT", "transport", 413, "The body inflates beyond the limit.", "Send smaller batches, or raise `max_inflated_bytes`."),
+    Code("DECOMPRESS_CORRUPT", "transport", 400, "The compressed body is damaged.", "Check the compressor and that the whole body was sent."),
+    Code("UNSUPPORTED_MEDIA", "transport", 415, "The Content-Type is not one we read.", "Use application/json, application/x-ndjson or text/plain."),
+    Code("METHOD_NOT_ALLOWED", "transport", 405, "The route does not answer this method.", "See the API reference for the methods of this route."),
+    Code("RATE_LIMITED", "transport", 429, "Too many requests for now.", "Wait for `Retry-After` seconds and send again."),
+    Code("STORAGE_PRESSURE", "transport", 503, "The event log cannot take more now.", "Retry after `Retry-After` seconds; the server heals by itself once the disk does."),
+    # auth
+    Code("AUTH_MISSING", "auth", 401, "No key was given.", "Send `Authorization: Bearer <key>`."),
+    Code("AUTH_INVALID", "auth", 401, "The key is unknown, damaged or revoked.", "Make a key with `tallymark keys create`."),
+    Code("AUTH_WRONG_KIND", "auth", 403, "This kind of key may not do this.", "Public keys (pk_) only write; use a secret (sk_) or read (rk_) key."),
+    Code("AUTH_IN_URL", "auth", 400, "A secret key was sent in the URL, where proxies and logs keep it.", "Send it in the Authorization header, and rotate this key."),
+    # decode
+    Code("JSON_SYNTAX", "decode", 400, "The body is not valid JSON.", "Check the JSON; the message names the byte."),
+    Code("JSON_DEPTH", "decode", 400, "The JSON is nested too deeply.", "Flatten the properties."),
+    Code("JSON_NUMBER", "decode", 400, "A number is not finite or too long to keep exactly.", "Send NaN and Infinity as null, and very long numbers as text."),
+    Code("UTF8_INVALID", "decode", 400, "The body is not UTF-8 text.", "Encode the body as UTF-8 without a byte order mark."),
+    Code("SURROGATE", "decode", 400, "A string holds half of a surrogate pair.", "Repair the text before sending."),
+    Code("NUL_CHAR", "decode", 400, "A string holds a NUL character.", "Remove \\u0000 before sending."),
+    # envelope
+    Code("MISSING_FIELD", "envelope", 400, "A required field is missing.", "Add the field named in `path`."),
+    Code("BAD_FIELD", "envelope", 400, "A field has the wrong type or an unknown name.", "See the event reference for the field named in `path`."),
+    Code("BAD_ID", "envelope", 400, "An id is empty or holds control characters.", "Send a UUID or another plain text id."),
+    Code("ID_TOO_LONG", "envelope", 400, "An id is longer than allowed.", "Shorten it to `max_id_bytes`."),
+    Code("NAME_INVALID", "envelope", 400, "The event name is empty, too long or holds control characters.", "Use a short plain name such as `signup`."),
+    Code("TOO_MANY_PROPS", "envelope", 400, "The event has more properties than allowed.", "Send fewer, or nest rarely used ones in one object."),
+    Code("KEY_TOO_LONG", "envelope", 400, "A property name is longer than allowed.", "Shorten it to `max_key_bytes`."),
+    Code("RESERVED_KEY", "envelope", 400, "The field is set by the server and cannot be sent.", "Remove it; see the event reference."),
+    Code("TIME_UNPARSABLE", "envelope", 400, "The time is not an RFC 3339 time with an offset, nor whole milliseconds since 1970.", "Send for example 2026-11-22T10:00:00Z."),
+    Code("TIME_FUTURE", "envelope", 400, "The time lies too far in the future.", "Check the client's clock."),
+    Code("TIME_TOO_OLD", "envelope", 400, "The time lies before 1970.", "Check the client's clock."),
+    # privacy
+    Code("OPT_OUT", "privacy", 202, "The person opted out; nothing was kept but this count.", "Nothing to do."),
+    # identity
+    Code("ILLEGAL_ID", "identity", 400, "The id is a placeholder, not a person.", "Leave the id out when nobody is known."),
+    Code("MERGE_REFUSED", "identity", 409, "Two identified people are never merged silently.", "Link them explicitly if they are one person."),
+    # meter
+    Code("VALUE_NOT_NUMERIC", "meter", 400, "The value is not a number.", "Send a JSON number, not text."),
+    Code("VALUE_NONFINITE", "meter", 400, "The value does not fit 29 digits before and 9 after the point.", "Scale the unit."),
+    Code("CURRENCY_INVALID", "meter", 400, "Revenue needs a three-letter ISO 4217 currency.", "Send for example `\"currency\": \"EUR\"`."),
+    Code("METER_KEY_KIND", "meter", 403, "A public key may not send a metered value; it could forge bills.", "Send value and unit from a server with a secret key (sk_)."),
+    # dedupe
+    Code("DUPLICATE", "dedupe", 202, "The same event came before; it counts once.", "Nothing to do."),
+    Code("DUPLICATE_CONFLICT", "dedupe", 409, "An event with this id but other content came before; this one is kept but not counted.", "Give every event its own id."),
+    # load
+    Code("ENRICH_FAILED", "enrich", 500, "A derived field could not be computed; the event counts without it.", "Report the kept event."),
+    Code("STORE_REJECTED", "store", 500, "The store could not take the event after several tries; it is kept for replay.", "Report the kept event."),
+    Code("LOG_DAMAGED", "store", 500, "A batch of the log no longer matches its checksum.", "Run `tallymark verify`, then restore the lost positions from a backup."),
+    # query
+    Code("QUERY_INVALID", "query", 400, "The question cannot be asked as it stands.", "The message names the field; see the insight's reference."),
+    Code("TIMEZONE_UNKNOWN", "query", 400, "The time zone is not an IANA name.", "Use a name such as Europe/Berlin."),
+    Code("QUERY_TOO_LARGE", "query", 400, "The question would give more rows or buckets than allowed.", "Shorten the range or use a longer interval."),
+    Code("QUERY_STOPPED", "query", 503, "The question reached its time or memory limit.", "Shorten the range, filter more, or raise the limit."),
+    Code("CURSOR_INVALID", "query", 400, "The page cursor is not one we gave out.", "Start again without a cursor."),
+    # service
+    Code("NOT_FOUND", "service", 404, "There is nothing here.", "See the API reference for the routes."),
+    Code("PROJECT_UNKNOWN", "service", 404, "No such project.", "List projects with `tallymark keys list`."),
+    Code("PROJECT_EXISTS", "service", 409, "The project exists already.", "Choose another name."),
+    Code("STORE_AWAY", "service", 503, "The store process is restarting.", "Retry in a moment; collection goes on."),
+    Code("CATALOG_AWAY", "service", 503, "The catalog cannot be written now.", "Check the disk and permissions; collection goes on."),
+    Code("DATA_DIR_IN_USE", "service", 409, "Another server uses this data folder.", "Stop it, or use another folder with `--data`."),
+    Code("SETTING_INVALID", "service", 400, "A setting has a wrong value.", "See the settings reference."),
+    Code("FILE_UNREADABLE", "service", 400, "The file cannot be read as the stated format.", "Check the path, the format and the mapping."),
+    Code("BACKUP_INVALID", "service", 400, "The backup is incomplete or does not match its manifest.", "Use another backup."),
+    Code("VERSION_UNKNOWN", "service", 409, "The data was written by a newer version.", "Upgrade Tallymark; downgrading the data is not possible."),
+    Code("EXTRA_MISSING", "service", 400, "An optional package is not installed.", "Install the extra the message names."),
+    Code("INTERNAL", "service", 500, "A bug on our side.", "Report it with the request id."),
+)  # fmt: skip
+
+CODES: dict[str, Code] = {code.code: code for code in _TABLE}
+
+
+class TallymarkError(Exception):
+    """An expected failure: a stable ``code``, a message that names the value, a hint that helps."""
+
+    default_code = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        path: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        known = CODES[code or self.default_code]
+        self.code = known.code
+        self.status = known.status
+        self.stage = known.stage
+        self.message = message
+        self.hint = hint or known.fix
+        self.path = path
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Refused(TallymarkError):
+    """What was sent cannot be accepted as it is."""
+
+    default_code = "BAD_FIELD"
+
+
+class InvalidQuery(Refused):
+    """A question that cannot be asked."""
+
+    default_code = "QUERY_INVALID"
+
+
+class NotAllowed(TallymarkError):
+    """The key is missing, unknown, revoked or of the wrong kind."""
+
+    default_code = "AUTH_INVALID"
+
+
+class NotFound(TallymarkError):
+    """No such project, route, insight or object."""
+
+    default_code = "NOT_FOUND"
+
+
+class Unavailable(TallymarkError):
+    """Cannot be done now; the same request may be sent again later."""
+
+    default_code = "STORAGE_PRESSURE"
+
+
+class QuestionStopped(Unavailable):
+    """A question reached its time, memory or row limit."""
+
+    default_code = "QUERY_STOPPED"
+
+
+class Broken(TallymarkError):
+    """What lies on disk is not what was written."""
+
+    default_code = "LOG_DAMAGED"

@@ -1,0 +1,152 @@
+"""One use, as every protocol decodes to it and as the log keeps it.
+
+Instants are microseconds since 1970 UTC. Numbers inside ``properties`` are ``int`` or ``Decimal``,
+never ``float``: they read back exactly as they were sent.
+"""
+
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+Kind: TypeAlias = Literal[
+    "track", "page", "screen", "session", "revenue", "exception", "metric", "span", "log",
+    "heartbeat", "interaction", "system",
+]  # fmt: skip
+TimeRule: TypeAlias = Literal["client", "repaired", "clamped", "received"]
+Json: TypeAlias = Any
+
+
+class Context(Struct, frozen=True, omit_defaults=True):
+    """Where the use took place, as the client said; already scrubbed by the project's policy."""
+
+    page_url: str | None = None
+    page_path: str | None = None
+    page_host: str | None = None
+    page_title: str | None = None
+    referrer: str | None = None
+    utm_source: str | None = None
+    utm_medium: str | None = None
+    utm_campaign: str | None = None
+    utm_term: str | None = None
+    utm_content: str | None = None
+    click_id: str | None = None
+    device_type: str | None = None
+    device_brand: str | None = None
+    device_model: str | None = None
+    os: str | None = None
+    os_version: str | None = None
+    browser: str | None = None
+    browser_version: str | None = None
+    app_name: str | None = None
+    app_version: str | None = None
+    library_name: str | None = None
+    library_version: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+    screen_width: int | None = None
+    screen_height: int | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """A named use at an instant, by somebody, with properties; the unit that is counted.
+
+    ``time`` is when it happened as we believe it; ``time_client`` as the client said, if it did.
+    ``namespace`` says whose ids ``id`` belongs to: the key of dedupe is (project, namespace, id).
+    """
+
+    name: str
+    id: str
+    time: int
+    time_rule: TimeRule = "client"
+    time_client: int | None = None
+    kind: Kind = "track"
+    namespace: str = "native"
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    groups: dict[str, str] = {}
+    session_id: str | None = None
+    properties: dict[str, Json] = {}
+    context: Context = Context()
+    value: Decimal | None = None
+    unit: str | None = None
+    revenue: Decimal | None = None
+    currency: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+class ProfileOp(Struct, frozen=True, omit_defaults=True, tag="profile"):
+    """A change of what is known of a person or group; not a use."""
+
+    op: Literal["set", "set_once", "unset", "add", "append", "prepend", "union", "remove", "delete"]
+    subject: str
+    id: str
+    time: int
+    properties: dict[str, Json] = {}
+    subject_kind: str = "user"
+
+
+class IdentityLink(Struct, frozen=True, omit_defaults=True, tag="link"):
+    """A claim that an anonymous id and a user id are one person; symmetric."""
+
+    anonymous_id: str
+    user_id: str
+    id: str
+    time: int
+
+
+class GroupMembership(Struct, frozen=True, omit_defaults=True, tag="group"):
+    """A person belongs to a group, such as an account."""
+
+    group_type: str
+    group_id: str
+    id: str
+    time: int
+    user_id: str | None = None
+    anonymous_id: str | None = None
+
+
+Command: TypeAlias = ProfileOp | IdentityLink | GroupMembership
+
+
+class Failed(Struct, frozen=True, omit_defaults=True):
+    """Something refused, kept with its reason so that it can be repaired and replayed.
+
+    ``raw`` holds at most ``max_failed_bytes`` of what was sent; ``raw_bytes`` is its full length.
+    """
+
+    code: str
+    stage: str
+    message: str
+    index: int = 0
+    path: str | None = None
+    id: str | None = None
+    name: str | None = None
+    raw: bytes = b""
+    raw_bytes: int = 0
+
+
+class Batch(Struct, frozen=True, omit_defaults=True):
+    """What one request brought, as one row of the log; everything later is derived from these.
+
+    ``received`` counts the items of the request; each ends in exactly one outcome of the ledger.
+    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code).
+    """
+
+    received_at: int
+    source: str
+    protocol: str
+    received: int
+    sent_at: int | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    server_side: bool = False
+    events: list[Event] = []
+    commands: list[Command] = []
+    failed: list[Failed] = []
+    dropped: dict[str, int] = {}

@@ -1,0 +1,1 @@
+"""From ids as asserted to people and sessions."""

@@ -1,0 +1,83 @@
+"""What an insight is: a question as data, turned to SQL, its rows shaped to an answer.
+
+To add one, write a module that ends in ``name = Insight(...)``. The HTTP route, JSON schema,
+OpenAPI entry, command-line sub-command and reference page follow from that constant.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+from tallymark.core.sql import Sql
+from tallymark.store.engine import Rows
+
+View: TypeAlias = Literal["line", "table", "matrix", "bar", "flow", "list"]
+PropertyClass: TypeAlias = Literal["text", "number", "other"]
+
+
+class Scope(Struct, frozen=True):
+    """What a question may look at, and the facts about the store it needs to be written as SQL.
+
+    ``log_position`` bounds what is counted: only events with seq < (log_position + 1) * 65536.
+    ``properties`` names every custom property and the type classes it was seen in.
+    """
+
+    project: str
+    timezone: str
+    now: int
+    log_position: int
+    event_names: Mapping[str, int]
+    properties: Mapping[str, frozenset[PropertyClass]]
+    has_overrides: bool = False
+    max_rows: int = 100_000
+
+
+class Table(Struct, frozen=True):
+    """An answer as a flat table, for the terminal, CSV and data frames."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Insight(Struct, frozen=True):
+    """One kind of question.
+
+    ``to_sql`` and ``shape`` are pure; the engine runs between them. ``rows`` given to ``shape`` are
+    in the order of the statements. Both raise InvalidQuery for what cannot be asked.
+    ``table`` flattens the shaped data.
+    """
+
+    name: str
+    summary: str
+    question: type[Struct]
+    to_sql: Callable[[Any, Scope], tuple[Sql, ...]]
+    shape: Callable[[Any, Scope, Sequence[Rows]], Any]
+    table: Callable[[Any], Table]
+    data: Any
+    view: View
+    example: Mapping[str, Any]
+
+
+class Provenance(Struct, frozen=True):
+    """What an answer depends on; the same provenance gives the same data again."""
+
+    insight: str
+    definition: str
+    project: str
+    log_position: int
+    identity_position: int
+    timezone: str
+    timezone_data: str
+    engine: str
+    version: str
+    rows_read: int
+    took_ms: float
+
+
+class Answer(Struct, frozen=True):
+    """What a question gives: the data, how to draw it, and where it came from."""
+
+    data: Any
+    view: View
+    provenance: Provenance

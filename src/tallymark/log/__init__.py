@@ -1,0 +1,1 @@
+"""The durable event log: what is acknowledged is here first."""

@@ -1,0 +1,1 @@
+"""What may be kept, decided before anything is written."""

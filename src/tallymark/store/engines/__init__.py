@@ -1,0 +1,1 @@
+"""Implementations of the ``Engine`` protocol, one module each."""

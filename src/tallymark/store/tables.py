@@ -1,0 +1,215 @@
+"""Every table of a project's store: columns, types, units and keys.
+
+All instants are BIGINT microseconds since 1970 UTC. Surrogate keys are positive; NULL means "none".
+``seq`` orders everything: log position x 65536 + index in the batch.
+"""
+
+from msgspec import Struct
+
+SCHEMA_VERSION = 1
+SEQ_PER_BATCH = 65_536
+
+
+class Column(Struct, frozen=True):
+    """One column: its name, SQL type and meaning."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+class Table(Struct, frozen=True):
+    """One table and what a row of it is."""
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+
+    def ddl(self) -> str:
+        """Return the CREATE TABLE statement."""
+        columns = ",\n  ".join(f'"{column.name}" {column.type}' for column in self.columns)
+        return f"CREATE TABLE {self.name} (\n  {columns}\n)"
+
+
+def _table(name: str, row: str, *columns: tuple[str, str, str]) -> Table:
+    return Table(name, row, tuple(Column(*column) for column in columns))
+
+
+EVENT = _table(
+    "event", "one counted use",
+    ("seq", "BIGINT", "place in the log"),
+    ("event_id", "VARCHAR", "the client's id, or ours if it gave none"),
+    ("event_key", "INTEGER", "name, see event_name"),
+    ("kind", "VARCHAR", "track, page, screen …"),
+    ("time_us", "BIGINT", "when it happened, as we believe it"),
+    ("time_client_us", "BIGINT", "when the client said it happened"),
+    ("time_sent_us", "BIGINT", "when the client said it sent it"),
+    ("received_us", "BIGINT", "when we received it"),
+    ("time_rule", "VARCHAR", "client, repaired, clamped or received"),
+    ("actor_key", "BIGINT", "the id as asserted: user id, else anonymous id; see actor"),
+    ("anon_key", "BIGINT", "the anonymous id, if one was sent; see actor"),
+    ("person_key", "BIGINT", "the person resolved at load; later links in person_override"),
+    ("account_key", "BIGINT", "the account group; see account"),
+    ("session_key", "BIGINT", "given or computed session; see session"),
+    ("source", "VARCHAR", "public part of the key that sent it"),
+    ("protocol", "VARCHAR", "wire protocol it came by"),
+    ("page_url", "VARCHAR", "page address, scrubbed"),
+    ("path", "VARCHAR", "path of the page"),
+    ("host", "VARCHAR", "host of the page"),
+    ("title", "VARCHAR", "title of the page"),
+    ("referrer", "VARCHAR", "referring address, scrubbed"),
+    ("referrer_host", "VARCHAR", "host of the referrer"),
+    ("channel", "VARCHAR", "marketing channel, from referrer and campaign"),
+    ("utm_source", "VARCHAR", "campaign source"),
+    ("utm_medium", "VARCHAR", "campaign medium"),
+    ("utm_campaign", "VARCHAR", "campaign name"),
+    ("utm_term", "VARCHAR", "campaign term"),
+    ("utm_content", "VARCHAR", "campaign content"),
+    ("device_type", "VARCHAR", "desktop, mobile, tablet, tv, bot or other"),
+    ("device_brand", "VARCHAR", "device maker"),
+    ("device_model", "VARCHAR", "device model"),
+    ("browser", "VARCHAR", "browser family"),
+    ("browser_version", "VARCHAR", "browser major version"),
+    ("os", "VARCHAR", "operating system family"),
+    ("os_version", "VARCHAR", "operating system version"),
+    ("app_name", "VARCHAR", "application"),
+    ("app_version", "VARCHAR", "application version"),
+    ("library_name", "VARCHAR", "SDK that sent it"),
+    ("library_version", "VARCHAR", "its version"),
+    ("locale", "VARCHAR", "language and country of the client"),
+    ("client_timezone", "VARCHAR", "IANA zone of the client"),
+    ("country", "VARCHAR", "country of the client"),
+    ("region", "VARCHAR", "region of the client"),
+    ("city", "VARCHAR", "city of the client"),
+    ("screen_width", "INTEGER", "pixels"),
+    ("screen_height", "INTEGER", "pixels"),
+    ("ip", "VARCHAR", "address, as far as the project's policy keeps it"),
+    ("user_agent", "VARCHAR", "as sent, as far as the project's policy keeps it"),
+    ("is_bot", "BOOLEAN", "the user agent is a known robot"),
+    ("value", "DECIMAL(38,9)", "metered quantity"),
+    ("unit", "VARCHAR", "unit of value"),
+    ("revenue", "DECIMAL(38,9)", "money, in currency"),
+    ("currency", "VARCHAR", "ISO 4217"),
+    ("groups", "VARCHAR", "groups other than the account, as JSON"),
+    ("flags", "VARCHAR", "quality flags, comma-separated"),
+    ("prop_text", "VARIANT", "properties that are text"),
+    ("prop_number", "VARIANT", "properties that are numbers, each DECIMAL(38,9)"),
+    ("prop_other", "VARIANT", "properties that are booleans, null, lists or objects"),
+)  # fmt: skip
+
+EVENT_NAME = _table(
+    "event_name", "one event name",
+    ("event_key", "INTEGER", "surrogate"),
+    ("name", "VARCHAR", "as sent"),
+)  # fmt: skip
+
+ACTOR = _table(
+    "actor", "one id as asserted; the only table that holds raw user and anonymous ids",
+    ("actor_key", "BIGINT", "surrogate"),
+    ("id_kind", "VARCHAR", "user or anonymous"),
+    ("id", "VARCHAR", "as sent"),
+    ("first_seq", "BIGINT", "where it was first seen"),
+)  # fmt: skip
+
+IDENTITY_LINK = _table(
+    "identity_link", "one claim that an anonymous id is a user, with what became of it",
+    ("seq", "BIGINT", "where it was claimed"),
+    ("anon_key", "BIGINT", "actor"),
+    ("user_key", "BIGINT", "actor"),
+    ("outcome", "VARCHAR", "linked, or refused because the anonymous id belongs to another user"),
+)  # fmt: skip
+
+PERSON_OVERRIDE = _table(
+    "person_override", "a person_key on stored events that now means another person",
+    ("person_key", "BIGINT", "as stored on events with a smaller seq"),
+    ("into_key", "BIGINT", "the person it is now"),
+    ("seq", "BIGINT", "the link that did it"),
+)  # fmt: skip
+
+ACCOUNT = _table(
+    "account", "one account (customer)",
+    ("account_key", "BIGINT", "surrogate"),
+    ("id", "VARCHAR", "as sent"),
+    ("first_seq", "BIGINT", "where it was first seen"),
+)  # fmt: skip
+
+SESSION = _table(
+    "session", "one session id as given, or one computed session",
+    ("session_key", "BIGINT", "surrogate"),
+    ("id", "VARCHAR", "as sent; NULL if computed"),
+    ("first_seq", "BIGINT", "where it was first seen"),
+)  # fmt: skip
+
+PROFILE = _table(
+    "profile", "one profile operation, kept as history",
+    ("seq", "BIGINT", "where it came"),
+    ("subject_kind", "VARCHAR", "user, anonymous or a group type"),
+    ("subject_key", "BIGINT", "actor or account"),
+    ("op", "VARCHAR", "set, set_once, unset, add …"),
+    ("time_us", "BIGINT", "when it holds from"),
+    ("properties", "VARCHAR", "JSON, numbers as sent"),
+)  # fmt: skip
+
+PROPERTY = _table(
+    "property", "one property name in one type class",
+    ("name", "VARCHAR", "as sent"),
+    ("class", "VARCHAR", "text, number or other"),
+    ("events", "BIGINT", "how many counted events carry it"),
+    ("first_seq", "BIGINT", "where it was first seen"),
+    ("last_seq", "BIGINT", "where it was last seen"),
+)  # fmt: skip
+
+DEDUPE_KEY = _table(
+    "dedupe_key", "the key of one counted event; outlives the event, so dedupe has no horizon",
+    ("key_hi", "UBIGINT", "first half of hash128(project, namespace, event id)"),
+    ("key_lo", "UBIGINT", "second half"),
+    ("seq", "BIGINT", "the event that holds it"),
+    ("content", "UBIGINT", "digest of what the client said, to tell a duplicate from a conflict"),
+)  # fmt: skip
+
+FAILED_EVENT = _table(
+    "failed_event", "one refused, conflicting or quarantined item, kept for repair and replay",
+    ("seq", "BIGINT", "place in the log"),
+    ("received_us", "BIGINT", "when we received it"),
+    ("source", "VARCHAR", "public part of the key that sent it"),
+    ("protocol", "VARCHAR", "wire protocol it came by"),
+    ("stage", "VARCHAR", "transport, decode, envelope …"),
+    ("code", "VARCHAR", "stable reason code"),
+    ("message", "VARCHAR", "what was wrong, naming the field"),
+    ("path", "VARCHAR", "JSON path of the culprit"),
+    ("event_id", "VARCHAR", "if it could be read"),
+    ("event_name", "VARCHAR", "if it could be read"),
+    ("first_seq", "BIGINT", "for a conflict: the event that holds the id"),
+    ("raw", "BLOB", "what was sent, cut at max_failed_bytes"),
+    ("raw_bytes", "BIGINT", "its full length"),
+    ("status", "VARCHAR", "open, fixed, replayed, ignored or expired"),
+)  # fmt: skip
+
+LEDGER = _table(
+    "ledger", "how many items met one outcome in one minute",
+    ("minute_us", "BIGINT", "start of the minute of receipt"),
+    ("source", "VARCHAR", "public part of the key that sent it"),
+    ("protocol", "VARCHAR", "wire protocol it came by"),
+    ("outcome", "VARCHAR", "received, accepted, duplicate, conflict, quarantined, dropped or rejected"),
+    ("reason", "VARCHAR", "reason code, or empty"),
+    ("items", "BIGINT", "how many"),
+)  # fmt: skip
+
+PROGRESS = _table(
+    "progress", "one counter that moves in the same commit as the events",
+    ("name", "VARCHAR", "log_position, next_actor_key …"),
+    ("amount", "BIGINT", "its value"),
+)  # fmt: skip
+
+META = _table(
+    "meta", "one fact about the store itself",
+    ("name", "VARCHAR", "schema_version, project"),
+    ("text", "VARCHAR", "its value"),
+)  # fmt: skip
+
+TABLES: tuple[Table, ...] = (
+    EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, SESSION, PROFILE,
+    PROPERTY, DEDUPE_KEY, FAILED_EVENT, LEDGER, PROGRESS, META,
+)  # fmt: skip
+
+BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
