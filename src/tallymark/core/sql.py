@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-Scalar: TypeAlias = None | bool | int | str | bytes | Decimal
+Scalar: TypeAlias = bool | int | str | bytes | Decimal | None
 Value: TypeAlias = Scalar | Sequence[int] | Sequence[str]
 
 _IDENT = re.compile(r"[a-z_][a-z0-9_]*\Z")
