@@ -92,6 +92,7 @@ _TABLE: tuple[Code, ...] = (
     Code("PROJECT_UNKNOWN", "service", 404, "No such project.", "List projects with `tallymark keys list`."),
     Code("PROJECT_EXISTS", "service", 409, "The project exists already.", "Choose another name."),
     Code("STORE_AWAY", "service", 503, "The store process is restarting.", "Retry in a moment; collection goes on."),
+    Code("SERVER_AWAY", "service", 503, "The server cannot be reached.", "Start it with `tallymark serve`, or check the address."),
     Code("CATALOG_AWAY", "service", 503, "The catalog cannot be written now.", "Check the disk and permissions; collection goes on."),
     Code("DATA_DIR_IN_USE", "service", 409, "Another server uses this data folder.", "Stop it, or use another folder with `--data`."),
     Code("SETTING_INVALID", "service", 400, "A setting has a wrong value.", "See the settings reference."),

@@ -1,0 +1,150 @@
+"""Answers as Arrow, pandas and polars: exact types chosen from the values of each column."""
+
+import importlib
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tallymark.core.errors import TallymarkError
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
+Kind: TypeAlias = Literal["int", "decimal", "bool", "time", "text"]
+TIME_COLUMNS = frozenset({"time", "bucket", "since", "until", "received_at", "first_seen", "last_seen", "previous_bucket"})  # fmt: skip
+_PRECISION = 38
+_LARGEST_INT = 2**63 - 1
+
+
+def to_arrow(names: Sequence[str], rows: Rows, zone: str) -> "pyarrow.Table":
+    """Return a pyarrow table; raises TallymarkError EXTRA_MISSING without pyarrow."""
+    pa = _extra("pyarrow", "arrow")
+
+    def array(name: str, values: list[Any]) -> Any:
+        kind, column = _column(name, values, zone)
+        types = {
+            "int": pa.int64, "bool": pa.bool_, "text": pa.string,
+            "time": lambda: pa.timestamp("us", tz=zone),
+            "decimal": lambda: pa.decimal128(_PRECISION, _scale(column)),
+        }  # fmt: skip
+        return pa.array(column, type=types[kind]())
+
+    columns = [array(name, values) for name, values in _columns(names, rows)]
+    table: pyarrow.Table = pa.Table.from_arrays(columns, names=list(names))
+    return table
+
+
+def to_pandas(names: Sequence[str], rows: Rows, zone: str) -> "pandas.DataFrame":
+    """Return a pandas frame; raises TallymarkError EXTRA_MISSING without pandas."""
+    pd = _extra("pandas", "pandas")
+    types = {
+        "int": "Int64", "bool": "boolean", "text": "str", "decimal": "object",
+        "time": f"datetime64[us, {zone}]",
+    }  # fmt: skip
+
+    def series(name: str, values: list[Any]) -> Any:
+        kind, column = _column(name, values, zone)
+        return pd.Series(column, dtype=types[kind])
+
+    found = {name: series(name, values) for name, values in _columns(names, rows)}
+    frame: pandas.DataFrame = pd.DataFrame(found, columns=list(names))
+    return frame
+
+
+def to_polars(names: Sequence[str], rows: Rows, zone: str) -> "polars.DataFrame":
+    """Return a polars frame; raises TallymarkError EXTRA_MISSING without polars."""
+    pl = _extra("polars", "polars")
+
+    def series(name: str, values: list[Any]) -> Any:
+        kind, column = _column(name, values, zone)
+        types = {
+            "int": lambda: pl.Int64, "bool": lambda: pl.Boolean,
+            "text": lambda: pl.String, "time": lambda: pl.Datetime("us", zone),
+            "decimal": lambda: pl.Decimal(_PRECISION, _scale(column)),
+        }  # fmt: skip
+        return pl.Series(name, column, dtype=types[kind](), strict=True)
+
+    frame: polars.DataFrame = pl.DataFrame(
+        [series(name, values) for name, values in _columns(names, rows)]
+    )
+    return frame
+
+
+def _extra(module: str, extra: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise TallymarkError(
+            f"This needs {module}, which is not installed.",
+            code="EXTRA_MISSING",
+            hint=f"Run: pip install 'tallymark[{extra}]'",
+        ) from error
+
+
+def _columns(names: Sequence[str], rows: Rows) -> list[tuple[str, list[Any]]]:
+    return [(name, [row[at] for row in rows]) for at, name in enumerate(names)]
+
+
+def _column(name: str, values: list[Any], zone: str) -> tuple[Kind, list[Any]]:
+    """Return the column's kind and its values in the one Python type of that kind."""
+    some = [value for value in values if value is not None]
+    if name in TIME_COLUMNS and some and all(_is_time(value) for value in some):
+        where = ZoneInfo(zone)
+        return "time", _each(values, lambda text: datetime.fromisoformat(text).astimezone(where))
+    if some and all(isinstance(value, bool) for value in some):
+        return "bool", values
+    if some and all(_is_int(value) for value in some):
+        if all(abs(value) <= _LARGEST_INT for value in some):
+            return "int", values
+        if all(_fits(Decimal(value)) for value in some):
+            return "decimal", _each(values, Decimal)
+    if some and all(_is_int(value) or isinstance(value, Decimal) for value in some):
+        decimals = _each(values, Decimal)
+        if _digits(decimals) <= _PRECISION:
+            return "decimal", decimals
+    return "text", _each(values, _text)
+
+
+def _each(values: list[Any], make: Any) -> list[Any]:
+    return [None if value is None else make(value) for value in values]
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_time(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _fits(value: Decimal) -> bool:
+    return value.adjusted() < _PRECISION
+
+
+def _scale(values: Sequence[Decimal | None]) -> int:
+    """Return the most digits any value has after its point."""
+    exponents = [value.as_tuple().exponent for value in values if value is not None]
+    return max((-e for e in exponents if isinstance(e, int)), default=0) if exponents else 0
+
+
+def _digits(values: Sequence[Decimal | None]) -> int:
+    """Return the digits a column needs before and after the point together."""
+    whole = max((value.adjusted() + 1 for value in values if value is not None), default=1)
+    return max(whole, 1) + max(_scale(values), 0)

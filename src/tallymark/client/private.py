@@ -1,0 +1,107 @@
+"""A server of our own for a data folder that nobody serves, ended with the client that needed it."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tallymark.core.clock import Clock, SystemClock
+from tallymark.core.errors import TallymarkError, Unavailable
+
+from .transport import SOCKET_NAME, Transport
+
+_START_SECONDS = 30
+_STOP_SECONDS = 20
+_LOOK_SECONDS = 0.02
+
+
+class PrivateServer:
+    """A child process that serves the folder's socket for as long as we hold its stdin open.
+
+    The pipe closes when this process ends, however it ends, so no server is left behind.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
+        self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [
+                sys.executable, "-m", "tallymark", "serve",
+                "--data", str(data), "--no-tcp", "--until-stdin-closes",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            # Ctrl-C in a terminal goes to the whole group; the client decides when to stop.
+            start_new_session=True,
+        )  # fmt: skip
+
+    def has_ended(self) -> bool:
+        """Whether the child process is gone."""
+        return self._child.poll() is not None
+
+    def last_words(self) -> str:
+        """Return the last line the server wrote to its standard error."""
+        self._said.seek(0)
+        lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"it ended with status {self._child.returncode}"
+
+    def stop(self) -> None:
+        """End the server and wait until it is gone; harmless when it is gone already."""
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+        try:
+            self._child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._said.close()
+
+
+def ensure_served(data: Path, clock: Clock | None = None) -> PrivateServer | None:
+    """Return once the folder's socket answers: None if somebody serves it, else our own server.
+
+    Raises Unavailable SERVER_AWAY with the server's last words if it does not start.
+    """
+    clock = clock or SystemClock()
+    socket = data / SOCKET_NAME
+    if _answers(socket):
+        return None
+    server = PrivateServer(data)
+    deadline = clock.monotonic() + _START_SECONDS
+    while not _answers(socket):
+        # Another client may have started one at the same moment; then ours ends and theirs answers.
+        if server.has_ended() and not _answers_soon(socket, clock):
+            words = server.last_words()
+            server.stop()
+            raise Unavailable(f"No server could be started: {words}", code="SERVER_AWAY")
+        if clock.monotonic() > deadline:
+            server.stop()
+            raise Unavailable(
+                f"The server of {data} did not answer within {_START_SECONDS} s.",
+                code="SERVER_AWAY",
+            )
+        time.sleep(_LOOK_SECONDS)
+    if server.has_ended():
+        server.stop()
+        return None
+    return server
+
+
+def _answers(socket: Path) -> bool:
+    if not socket.exists():
+        return False
+    with Transport(socket, headers={}, timeout_seconds=5) as transport:
+        try:
+            return transport.request("GET", "/readyz", patience_seconds=0).status == 200
+        except TallymarkError:
+            return False
+
+
+def _answers_soon(socket: Path, clock: Clock) -> bool:
+    deadline = clock.monotonic() + 2
+    while clock.monotonic() < deadline:
+        if _answers(socket):
+            return True
+        time.sleep(_LOOK_SECONDS)
+    return False
