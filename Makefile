@@ -1,7 +1,33 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 2
 
-$(STAMP): pyproject.toml constraints.txt
-	@scripts/setup $(VENV)
+.PHONY: demo test check fix faults bench
+
+demo: $(STAMP)  ## make a sample history, serve it and print the first answers
+	@$(BIN)/tallymark demo
+
+test: check  ## everything that must hold before a change is merged
+	$(BIN)/pytest --numprocesses $(WORKERS)
+
+check: $(STAMP)  ## lint, format, types and imports, without changing anything
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(STAMP)  ## mend what can be mended by machine, and write the reference pages again
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/python scripts/reference.py
+
+faults: $(STAMP)  ## the long form of the fault tests
+	$(BIN)/pytest -m long tests/faults
+
+bench: $(STAMP)  ## print the speed budgets, as ratios measured in one run
+	$(BIN)/python -m benchmarks
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup
+	@PYTHON="$(PYTHON)" MAKECMDGOALS="$(MAKECMDGOALS)" scripts/setup $(VENV)
 	@touch $(STAMP)

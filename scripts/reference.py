@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Writes the reference pages that are made from the code; a test fails when one of them is old."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tallymark.core.errors import CODES
+from tallymark.core.policy import Policy
+from tallymark.core.registry import discover
+from tallymark.core.settings import Settings
+from tallymark.insights.insight import Insight
+from tallymark.store.tables import SCHEMA_VERSION, TABLES
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+NOTE = (
+    "<!-- Written by scripts/reference.py from the code; change the code, then run `make fix`. -->"
+)
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page, by its path under docs/reference."""
+    fixed: dict[str, Callable[[], str]] = {
+        "errors.md": errors,
+        "settings.md": settings,
+        "store.md": store,
+        "insights/README.md": insight_list,
+    }
+    made = {path: make() for path, make in fixed.items()}
+    for name, insight in insights().items():
+        made[f"insights/{name}.md"] = insight_page(insight)
+    return made
+
+
+def errors() -> str:
+    """Return the page of error codes, grouped by the stage they arise in."""
+    text = [
+        "# Error codes",
+        "",
+        "A code is public and never changes its meaning. The same code stands in an HTTP answer, in",
+        "a failed event and in a metric label. The status is what an HTTP request gets when the code",
+        "refuses the whole request; within a batch it belongs to one item.",
+    ]
+    for stage in dict.fromkeys(code.stage for code in CODES.values()):
+        rows = [
+            (f"`{code.code}`", str(code.status), code.meaning, code.fix)
+            for code in CODES.values()
+            if code.stage == stage
+        ]
+        text += ["", f"## {stage}", "", table(("code", "status", "meaning", "what to do"), rows)]
+    return page(text)
+
+
+def settings() -> str:
+    """Return the page of settings and of the privacy policy of a project."""
+    text = [
+        "# Settings",
+        "",
+        "Each source overrides the one before it: the default, `tallymark.toml` in the data folder",
+        "(or, if there is none, in the working folder), an environment variable, a command-line flag.",
+        "The variable of a setting is its name in capitals after `TALLYMARK_`, so `port` is",
+        "`TALLYMARK_PORT`. Sizes are bytes. An unknown name in the file, or a wrong value, is refused",
+        "at start.",
+        "",
+        fields(Settings),
+        "",
+        "## Privacy policy of a project",
+        "",
+        "What a project allows to be kept. It is applied before an event reaches the log.",
+        "",
+        fields(Policy),
+    ]
+    return page(text)
+
+
+def store() -> str:
+    """Return the page of the tables of a project's store."""
+    text = [
+        "# Tables of the store",
+        "",
+        f"One DuckDB file a project, schema version {SCHEMA_VERSION}. Instants are microseconds since",
+        "1970 UTC. Surrogate keys are positive; NULL means none. `seq` orders everything: it is the",
+        "position of the batch in the log times 65536, plus the place in the batch.",
+    ]
+    for one in TABLES:
+        rows = [(f"`{column.name}`", column.type, column.meaning) for column in one.columns]
+        text += ["", f"## {one.name}", "", f"A row is {one.row}.", ""]
+        text += [table(("column", "type", "meaning"), rows)]
+    return page(text)
+
+
+def insights() -> Mapping[str, Insight]:
+    """Return every insight, by name."""
+    return discover("tallymark.insights", Insight)
+
+
+def insight_list() -> str:
+    """Return the index of the insights."""
+    rows = [(f"[{name}]({name}.md)", one.summary) for name, one in insights().items()]
+    text = [
+        "# Insights",
+        "",
+        "An insight is one kind of question. Ask it with `POST /tm/v1/ask/<name>`, with",
+        "`tallymark ask <name>`, or from Python.",
+        "",
+        table(("insight", "what it answers"), rows),
+    ]
+    return page(text)
+
+
+def insight_page(insight: Insight) -> str:
+    """Return the page of one insight: its question, the parts of it, and an example."""
+    (reference,), components = msgspec.json.schema_components(
+        [insight.question], ref_template="#{name}"
+    )
+    root = reference["$ref"].removeprefix("#")
+    text = [f"# {insight.name}", "", insight.summary, "", "An example:", "", "```json"]
+    text += [msgspec.json.format(msgspec.json.encode(insight.example), indent=2).decode(), "```"]
+    for name in [root, *(name for name in components if name != root)]:
+        text += ["", f"## {name}", "", schema_text(components[name])]
+    return page(text)
+
+
+def fields(struct: type[msgspec.Struct]) -> str:
+    """Return the table of a struct's fields: name, type, default and meaning."""
+    _, components = msgspec.json.schema_components([struct], ref_template="#{name}")
+    return schema_text(components[struct.__name__], docstring=False)
+
+
+def schema_text(schema: Mapping[str, Any], *, docstring: bool = True) -> str:
+    """Return a JSON schema of an object or enumeration as prose and a table."""
+    text = [schema["description"].split("\n\n")[0].replace("\n", " ")] if docstring else []
+    if "properties" in schema:
+        required = set(schema.get("required", ()))
+        rows = [
+            (f"`{name}`", kind(one), default(name, one, required), one.get("description", ""))
+            for name, one in schema["properties"].items()
+        ]
+        text += ["", table(("field", "type", "default", "meaning"), rows)]
+    elif "enum" in schema:
+        text += ["", "One of " + ", ".join(f"`{value}`" for value in schema["enum"]) + "."]
+    return "\n".join(text).strip()
+
+
+def kind(schema: Mapping[str, Any]) -> str:
+    """Return a JSON schema as a short type, with its limits."""
+    match schema:
+        case {"$ref": str(reference)}:
+            name = reference.removeprefix("#")
+            text = f"[{name}](#{name.lower()})"
+        case {"anyOf": choices}:
+            text = " or ".join(kind(choice) for choice in choices)
+        case {"enum": values}:
+            text = ", ".join(f"`{value}`" for value in values)
+        case {"type": "array", "items": Mapping() as inner}:
+            text = f"list of {kind(inner)}"
+        case {"type": "object", "additionalProperties": Mapping() as inner}:
+            text = f"object of {kind(inner)}"
+        case _:
+            text = str(schema.get("type", "any")) + limits(schema)
+    return text
+
+
+def limits(schema: Mapping[str, Any]) -> str:
+    """Return the bounds of a number or text in words, or nothing."""
+    low = schema.get("minimum", schema.get("minLength", schema.get("minItems")))
+    high = schema.get("maximum", schema.get("maxLength", schema.get("maxItems")))
+    match low, high:
+        case None, None:
+            return ""
+        case _, None:
+            return f", at least {low}"
+        case None, _:
+            return f", at most {high}"
+        case _:
+            return f", {low} to {high}"
+
+
+def default(name: str, schema: Mapping[str, Any], required: Iterable[str]) -> str:
+    """Return the default of a field as JSON, or that there is none."""
+    if name in required:
+        return "required"
+    return f"`{msgspec.json.encode(schema['default']).decode()}`" if "default" in schema else ""
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a Markdown table; bars inside cells are escaped."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+def page(lines: Iterable[str]) -> str:
+    """Return lines as a page that says where it comes from."""
+    return "\n".join([NOTE, "", *lines]) + "\n"
+
+
+def main() -> int:
+    """Write every page; return 0."""
+    for path, text in pages().items():
+        target = REFERENCE / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

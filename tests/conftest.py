@@ -1,0 +1,47 @@
+"""What every test shares: Hypothesis profiles, and the check that each promise was proved."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.docs import promises
+
+# Shared machines make wall-clock deadlines and slow-generation checks fail for no fault of ours.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_DEV = settings.get_profile("dev")
+settings.register_profile("ci", _DEV, derandomize=True, database=None, print_blob=True)
+settings.register_profile("long", _DEV, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+class ProofWatch:
+    """Notes how each test ended; fails a whole run in which a promise was left without proof."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, str] = {}
+        self.unproved: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        # A skip in setup and a failure in teardown both overrule a passed call.
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes[report.nodeid] = report.outcome
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not promises.is_whole_run(session.config):
+            return
+        self.unproved = promises.unproved(self.outcomes)
+        if self.unproved and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.unproved:
+            terminalreporter.section("promises without proof", red=True)
+            for line in self.unproved:
+                terminalreporter.write_line(line)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(ProofWatch(), "proof-watch")
