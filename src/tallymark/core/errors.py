@@ -64,6 +64,7 @@ _TABLE: tuple[Code, ...] = (
     Code("TIME_UNPARSABLE", "envelope", 400, "The time is not an RFC 3339 time with an offset, nor whole milliseconds since 1970.", "Send for example 2026-11-22T10:00:00Z."),
     Code("TIME_FUTURE", "envelope", 400, "The time lies too far in the future.", "Check the client's clock."),
     Code("TIME_TOO_OLD", "envelope", 400, "The time lies before 1970.", "Check the client's clock."),
+    Code("STRICT_BATCH", "envelope", 422, "Another item of a strict request failed, so nothing of it was stored.", "Repair the failed items and send all of them again."),
     # privacy
     Code("OPT_OUT", "privacy", 202, "The person opted out; nothing was kept but this count.", "Nothing to do."),
     # identity
@@ -94,6 +95,7 @@ _TABLE: tuple[Code, ...] = (
     Code("STORE_AWAY", "service", 503, "The store process is restarting.", "Retry in a moment; collection goes on."),
     Code("SERVER_AWAY", "service", 503, "The server cannot be reached.", "Start it with `tallymark serve`, or check the address."),
     Code("CATALOG_AWAY", "service", 503, "The catalog cannot be written now.", "Check the disk and permissions; collection goes on."),
+    Code("CATALOG_DAMAGED", "service", 500, "The catalog file is damaged.", "Restore `catalog.db` from a backup; the events are not touched."),
     Code("DATA_DIR_IN_USE", "service", 409, "Another server uses this data folder.", "Stop it, or use another folder with `--data`."),
     Code("SETTING_INVALID", "service", 400, "A setting has a wrong value.", "See the settings reference."),
     Code("FILE_UNREADABLE", "service", 400, "The file cannot be read as the stated format.", "Check the path, the format and the mapping."),

@@ -1,0 +1,318 @@
+"""Which projects there are, and who may send to and ask them: a small SQL database.
+
+SQLite in the data folder by default; any SQLAlchemy address works. Calls block for at most a few
+seconds; whoever runs an event loop makes them from a thread.
+"""
+
+import hmac
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy import exc
+from sqlalchemy.engine import Connection, Engine
+
+from tallymark.core.clock import MICROSECONDS
+from tallymark.core.errors import Broken, NotFound, Refused, TallymarkError, Unavailable
+from tallymark.core.policy import Policy
+from tallymark.core.registry import did_you_mean
+
+from .keys import Key, Kind, digest, new_key_text, parse
+from .migrate import migrate
+from .tables import API_KEY, PROJECT
+
+GRACE_SECONDS = 24 * 3600
+_BUSY_SECONDS = 2
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_NOBODY = digest("")
+
+
+class Project(Struct, frozen=True):
+    """One body of events that is counted on its own; its id names its folder."""
+
+    id: str
+    name: str
+    timezone: str
+    created_at: int
+    policy: Policy = Policy()
+
+
+class Catalog:
+    """Projects and keys. Raises Unavailable CATALOG_AWAY when the database does not answer."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        try:
+            with _away_is_told(), _damage_is_told(), self._engine.connect() as connection:
+                _check(connection)
+                migrate(connection)
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    @classmethod
+    def in_folder(cls, data: Path) -> "Catalog":
+        """Open the catalog of a data folder, making it if it is not there."""
+        return cls(f"sqlite:///{data / 'catalog.db'}")
+
+    def close(self) -> None:
+        """Release the database."""
+        self._engine.dispose()
+
+    # Projects
+
+    def create_project(
+        self,
+        name: str,
+        *,
+        now: int,
+        slug: str | None = None,
+        timezone: str = "UTC",
+        policy: Policy | None = None,
+    ) -> Project:
+        """Add a project; its id is made from the name if none is given.
+
+        Raises PROJECT_EXISTS, TIMEZONE_UNKNOWN, or BAD_FIELD for an id that is no plain word.
+        """
+        project = Project(
+            id=_slug(slug or name), name=name, timezone=_zone(timezone), created_at=now,
+            policy=policy or Policy(),
+        )  # fmt: skip
+        try:
+            with self._write() as connection:
+                connection.execute(sa.insert(PROJECT).values(_project_row(project)))
+        except exc.IntegrityError as error:
+            raise TallymarkError(
+                f"The project {project.id!r} exists already.", code="PROJECT_EXISTS"
+            ) from error
+        return project
+
+    def projects(self) -> list[Project]:
+        """Return every project, by id."""
+        with self._read() as connection:
+            rows = connection.execute(sa.select(PROJECT).order_by(PROJECT.c.id)).mappings().all()
+        return [_project(row) for row in rows]
+
+    def project(self, slug: str) -> Project:
+        """Return one project; raises NotFound PROJECT_UNKNOWN."""
+        with self._read() as connection:
+            return _project_of(connection, slug)
+
+    def update_policy(self, slug: str, policy: Policy) -> Project:
+        """Replace the privacy policy of a project; holds for what arrives from now on."""
+        with self._write() as connection:
+            project = _project_of(connection, slug)
+            connection.execute(
+                sa.update(PROJECT).where(PROJECT.c.id == slug).values(policy=_json(policy))
+            )
+        return msgspec.structs.replace(project, policy=policy)
+
+    # Keys
+
+    def create_key(self, project: str, kind: Kind, label: str = "", *, now: int) -> tuple[Key, str]:
+        """Add a key and return it with its text, which is not kept and cannot be shown again."""
+        with self._write() as connection:
+            _project_of(connection, project)
+            return _insert_key(connection, project, kind, label, now)
+
+    def keys(self, project: str) -> list[Key]:
+        """Return every key the project ever had, oldest first."""
+        query = sa.select(API_KEY).where(API_KEY.c.project == project)
+        with self._read() as connection:
+            _project_of(connection, project)
+            rows = connection.execute(query.order_by(API_KEY.c.created_at, API_KEY.c.id)).mappings()
+            return [_key(row) for row in rows]
+
+    def revoke(self, key_id: str, *, now: int) -> Key:
+        """End a key at once; a key that was revoked before keeps its first time."""
+        with self._write() as connection:
+            key = _key_of(connection, key_id)
+            if key.revoked_at is None:
+                key = msgspec.structs.replace(key, revoked_at=now)
+                connection.execute(
+                    sa.update(API_KEY).where(API_KEY.c.id == key_id).values(revoked_at=now)
+                )
+        return key
+
+    def rotate(
+        self, key_id: str, *, now: int, grace_seconds: int = GRACE_SECONDS
+    ) -> tuple[Key, str]:
+        """Add a successor of a key and return it with its text; the old one works until the grace ends.
+
+        Raises Refused for a key that no longer works.
+        """
+        with self._write() as connection:
+            old = _key_of(connection, key_id)
+            if not old.is_valid(now):
+                raise Refused(
+                    f"The key {key_id} no longer works.", hint="Create a new key instead."
+                )
+            end = now + grace_seconds * MICROSECONDS
+            if old.expires_at is not None:
+                end = min(end, old.expires_at)
+            connection.execute(
+                sa.update(API_KEY).where(API_KEY.c.id == key_id).values(expires_at=end)
+            )
+            return _insert_key(connection, old.project, old.kind, old.label, now, replaces=key_id)
+
+    def find(self, text: str, now: int) -> Key | None:
+        """Return the key of that text if it may be used now.
+
+        A wrong checksum is refused without a look-up; an unknown id and a wrong secret take the
+        same path.
+        """
+        parts = parse(text)
+        if parts is None:
+            return None
+        with self._read() as connection:
+            query = sa.select(API_KEY).where(API_KEY.c.id == parts.id)
+            row = connection.execute(query).mappings().first()
+        kept = _NOBODY if row is None else row["hash"]
+        is_same = hmac.compare_digest(digest(parts.secret), kept)
+        if row is None or not is_same or row["kind"] != parts.kind:
+            return None
+        key = _key(row)
+        return key if key.is_valid(now) else None
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with _away_is_told(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with _away_is_told(), self._engine.begin() as connection:
+            yield connection
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    return engine
+
+
+@contextmanager
+def _away_is_told() -> Iterator[None]:
+    try:
+        yield
+    except exc.IntegrityError:
+        raise
+    except exc.DatabaseError as error:
+        raise Unavailable(
+            "The catalog of projects and keys does not answer.",
+            code="CATALOG_AWAY",
+            retry_after_seconds=5,
+        ) from error
+
+
+@contextmanager
+def _damage_is_told() -> Iterator[None]:
+    try:
+        yield
+    except exc.DatabaseError as error:
+        # SQLite tells "not a database" and "malformed" with the plain class, "locked" with another.
+        if type(error) is exc.DatabaseError:
+            raise _damaged() from error
+        raise
+
+
+def _check(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+        if said != "ok":
+            raise _damaged()
+
+
+def _damaged() -> Broken:
+    return Broken(
+        "The catalog file (catalog.db) is damaged; no project or key can be read from it.",
+        code="CATALOG_DAMAGED",
+    )
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+    if not slug or not _SLUG.fullmatch(slug):
+        raise Refused(
+            f"{text[:80]!r} cannot name a project.",
+            hint="Use letters a-z, digits and hyphens.",
+            path="$.name",
+        )
+    return slug
+
+
+def _zone(name: str) -> str:
+    known = available_timezones()
+    if name not in known:
+        raise Refused(
+            f"There is no time zone {name[:80]!r}.",
+            code="TIMEZONE_UNKNOWN",
+            hint=did_you_mean(name[:80], known),
+            path="$.timezone",
+        )
+    return name
+
+
+def _project_row(project: Project) -> dict[str, object]:
+    return {**msgspec.structs.asdict(project), "policy": _json(project.policy)}
+
+
+def _json(policy: Policy) -> str:
+    return msgspec.json.encode(policy).decode()
+
+
+def _project(row: sa.RowMapping) -> Project:
+    policy = msgspec.json.decode(row["policy"], type=Policy)
+    return Project(row["id"], row["name"], row["timezone"], row["created_at"], policy)
+
+
+def _project_of(connection: Connection, slug: str) -> Project:
+    row = connection.execute(sa.select(PROJECT).where(PROJECT.c.id == slug)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no project {slug[:80]!r}.", code="PROJECT_UNKNOWN")
+    return _project(row)
+
+
+def _insert_key(
+    connection: Connection,
+    project: str,
+    kind: Kind,
+    label: str,
+    now: int,
+    *,
+    replaces: str | None = None,
+) -> tuple[Key, str]:
+    text = new_key_text(kind)
+    parts = parse(text)
+    assert parts is not None  # noqa: S101 - we have just made it
+    key = Key(
+        id=parts.id, project=project, kind=kind, label=label, prefix=text[:11], created_at=now,
+        replaces=replaces,
+    )  # fmt: skip
+    row = {**msgspec.structs.asdict(key), "hash": digest(parts.secret)}
+    connection.execute(sa.insert(API_KEY).values(row))
+    return key, text
+
+
+def _key_of(connection: Connection, key_id: str) -> Key:
+    row = connection.execute(sa.select(API_KEY).where(API_KEY.c.id == key_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no key {key_id[:80]!r}.")
+    return _key(row)
+
+
+def _key(row: sa.RowMapping) -> Key:
+    return Key(**{name: row[name] for name in Key.__struct_fields__})

@@ -1,0 +1,80 @@
+"""What a key is, and how its text is made and read.
+
+A key reads ``<pk|sk|rk>_<8: its id>_<32: the secret>_<6: checksum of the rest>``. The secret has 190
+bits of randomness, so a plain SHA-256 of it is safe to keep; the checksum tells a mistyped key from
+an unknown one without asking the catalog.
+"""
+
+import hashlib
+import re
+import zlib
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from tallymark.core.ids import random_text
+
+Kind: TypeAlias = Literal["public", "secret", "read"]
+
+PREFIXES: dict[str, Kind] = {"pk": "public", "sk": "secret", "rk": "read"}
+_PREFIX_OF = {kind: prefix for prefix, kind in PREFIXES.items()}
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TEXT = re.compile(r"(pk|sk|rk)_([0-9A-Za-z]{8})_([0-9A-Za-z]{32})_([0-9A-Za-z]{6})")
+
+
+class Key(Struct, frozen=True):
+    """A key as the catalog knows it; its secret part is not among what is kept.
+
+    ``expires_at`` is set on a key that was rotated: until then both it and its successor work.
+    """
+
+    id: str
+    project: str
+    kind: Kind
+    label: str
+    prefix: str
+    created_at: int
+    revoked_at: int | None = None
+    expires_at: int | None = None
+    replaces: str | None = None
+
+    def is_valid(self, now: int) -> bool:
+        """Whether the key may be used at that instant."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class KeyParts(Struct, frozen=True):
+    """The text of a key taken apart; its checksum was right."""
+
+    kind: Kind
+    id: str
+    secret: str
+
+
+def new_key_text(kind: Kind) -> str:
+    """Return the text of a fresh key."""
+    body = f"{_PREFIX_OF[kind]}_{random_text(8)}_{random_text(32)}"
+    return f"{body}_{checksum(body)}"
+
+
+def parse(text: str) -> KeyParts | None:
+    """Return the parts of a key, or None if it is no key or its checksum is wrong."""
+    found = _TEXT.fullmatch(text)
+    if found is None or checksum(text[:-7]) != found[4]:
+        return None
+    return KeyParts(PREFIXES[found[1]], found[2], found[3])
+
+
+def checksum(body: str) -> str:
+    """Return the CRC-32 of the text, in six base-62 digits."""
+    rest = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(6):
+        rest, digit = divmod(rest, 62)
+        digits = _ALPHABET[digit] + digits
+    return digits
+
+
+def digest(secret: str) -> bytes:
+    """Return what is kept of the secret part of a key."""
+    return hashlib.sha256(secret.encode()).digest()

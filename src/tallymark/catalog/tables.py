@@ -1,0 +1,47 @@
+"""The tables of the catalog. A change here needs a migration; a test compares the two."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+PROJECT = Table(
+    "project",
+    METADATA,
+    Column("id", String(63), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+API_KEY = Table(
+    "api_key",
+    METADATA,
+    Column("id", String(8), primary_key=True),
+    Column("project", String(63), ForeignKey("project.id"), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Column("expires_at", BigInteger),
+    Column("replaces", String(8)),
+    Index("ix_api_key_project", "project"),
+)
