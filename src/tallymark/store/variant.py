@@ -41,48 +41,54 @@ _Column: TypeAlias = Sequence[Any]
 _Rows: TypeAlias = list[tuple[int, Mapping[str, Any]]]
 
 
-class EncodedProperties(Struct, frozen=True):
-    """The properties of a batch: one blob an event and class, None where the class is empty.
-
-    ``inexact`` marks events with a number that fits no DECIMAL(38,9); it is kept as text.
-    ``counts`` says how many events of the batch carry a name in a class.
-    """
+class _Encoded(Struct, frozen=True):
+    """The blobs of a batch by class, None where an event has nothing of it, and the flags."""
 
     text: list[bytes | None]
     number: list[bytes | None]
     other: list[bytes | None]
     inexact: list[bool]
-    counts: dict[tuple[str, PropertyClass], int]
 
 
 class PropertyEncoder:
-    """Encodes properties, remembering shapes and short values; bounded memory, one thread."""
+    """Encodes properties, remembering shapes and short values in bounded memory; for one thread."""
 
     def __init__(self) -> None:
         self._texts = _Texts()
         self._numbers = _Numbers()
         self._shapes: dict[tuple[tuple[str, ...], tuple[type, ...]], _Shape] = {}
         self._remembered_names = 0
+        self._counts: dict[tuple[str, str], int] = {}
 
     def encode(
         self, properties: Mapping[str, Any]
     ) -> tuple[bytes | None, bytes | None, bytes | None, bool]:
         """Return the blobs of one event as (text, number, other) and whether it is inexact."""
-        one = self.encode_many([properties])
-        return one.text[0], one.number[0], one.other[0], one.inexact[0]
+        text, number, other, inexact = self.encode_many([properties])
+        return text[0], number[0], other[0], inexact[0]
 
-    def encode_many(self, batch: Sequence[Mapping[str, Any]]) -> EncodedProperties:
-        """Return the blobs of a batch, in its order; raises TypeError for what JSON cannot hold."""
+    def encode_many(
+        self, batch: Sequence[Mapping[str, Any]]
+    ) -> tuple[list[bytes | None], list[bytes | None], list[bytes | None], list[bool]]:
+        """Return the blobs of a batch as (text, number, other, is inexact), each in its order.
+
+        A blob is None where an event has nothing of the class. An event is inexact if it has a
+        number that fits no DECIMAL(38,9), or no decimal of 38 digits inside a list or object; the
+        number is kept as text. Raises TypeError for what JSON cannot hold, as a float.
+        """
         size = len(batch)
-        done = EncodedProperties([None] * size, [None] * size, [None] * size, [False] * size, {})
+        done = _Encoded([None] * size, [None] * size, [None] * size, [False] * size)
         again = self._encode(enumerate(batch), done)
         if again:
             self._encode(again, done)
-        return done
+        return done.text, done.number, done.other, done.inexact
 
-    def _encode(
-        self, rows: Iterable[tuple[int, Mapping[str, Any]]], done: EncodedProperties
-    ) -> _Rows:
+    def take_counts(self) -> dict[tuple[str, str], int]:
+        """Return how many events carried each (name, class) since the last call."""
+        counts, self._counts = self._counts, {}
+        return counts
+
+    def _encode(self, rows: Iterable[tuple[int, Mapping[str, Any]]], done: _Encoded) -> _Rows:
         """Fill in the rows; return those with an oversized number, that number now as text."""
         groups: dict[tuple[tuple[str, ...], tuple[type, ...]], _Rows] = {}
         for row in rows:
@@ -100,10 +106,10 @@ class PropertyEncoder:
                 again += misfits
                 events = len(group) - len(misfits)
                 for carried in shape.classes if events else ():
-                    done.counts[carried] = done.counts.get(carried, 0) + events
+                    self._counts[carried] = self._counts.get(carried, 0) + events
         return again
 
-    def _encode_group(self, shape: "_Shape", group: _Rows, done: EncodedProperties) -> _Rows:
+    def _encode_group(self, shape: "_Shape", group: _Rows, done: _Encoded) -> _Rows:
         where = [index for index, _ in group]
         columns = list(zip(*[properties.values() for _, properties in group], strict=True))
         misfits: _Rows = []
