@@ -8,14 +8,27 @@ from typing import Any
 
 import msgspec
 
+from tallymark.collect.protocol import Protocol
+from tallymark.collect.sources.source import Source
 from tallymark.core.errors import CODES
 from tallymark.core.policy import Policy
 from tallymark.core.registry import discover
 from tallymark.core.settings import Settings
-from tallymark.insights.insight import Insight
-from tallymark.store.tables import SCHEMA_VERSION, TABLES
+from tallymark.insights.fields import NAMES, Field, field
+from tallymark.insights.insight import Insight, Scope
+from tallymark.store.tables import EVENT, SCHEMA_VERSION, TABLES
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+_FIELD_MEANINGS = {
+    "account": "the account's id, as sent",
+    "anonymous_id": "the anonymous id, as sent",
+    "event": "the event's name",
+    "person": "number of the person, as all links known by now resolve it",
+    "received_at": "when we received it",
+    "session": "the session id, if the client sent one",
+    "time": "when it happened",
+    "user_id": "the user id, as sent",
+}
 NOTE = (
     "<!-- Written by scripts/reference.py from the code; change the code, then run `make fix`. -->"
 )
@@ -27,6 +40,9 @@ def pages() -> dict[str, str]:
         "errors.md": errors,
         "settings.md": settings,
         "store.md": store,
+        "fields.md": event_fields,
+        "files.md": files,
+        "protocols.md": protocols,
         "insights/README.md": insight_list,
     }
     made = {path: make() for path, make in fixed.items()}
@@ -89,6 +105,60 @@ def store() -> str:
         rows = [(f"`{column.name}`", column.type, column.meaning) for column in one.columns]
         text += ["", f"## {one.name}", "", f"A row is {one.row}.", ""]
         text += [table(("column", "type", "meaning"), rows)]
+    return page(text)
+
+
+def event_fields() -> str:
+    """Return the page of what a question may filter and break down by."""
+    scope = Scope("", "UTC", now=0, log_position=0, event_names={}, properties={})
+    meanings = {column.name: column.meaning for column in EVENT.columns} | _FIELD_MEANINGS
+    rows = [(f"`{name}`", _field_type(field(name, scope)), meanings[name]) for name in NAMES]
+    text = [
+        "# Fields",
+        "",
+        "What a question may filter and break down by. Anything of `properties` is written",
+        '`properties.<name>`, with the name as it was sent; the text `"1"` and the number `1` stay two',
+        "values. A name that no event has carried gives a warning and matches nothing.",
+        "",
+        table(("field", "type", "meaning"), rows),
+    ]
+    return page(text)
+
+
+def _field_type(found: Field) -> str:
+    kinds = {"text": found.text, "number": found.number, "true or false": found.truth}
+    return next((kind for kind, slot in kinds.items() if slot is not None), "time")
+
+
+def files() -> str:
+    """Return the page of the file formats."""
+    sources = discover("tallymark.collect.sources", Source)
+    rows = [(f"`{name}`", source.summary) for name, source in sources.items()]
+    text = [
+        "# File formats",
+        "",
+        "What `tallymark load <format> <file>` reads. [How to load a file](../how-to/load-a-file.md)",
+        "tells how.",
+        "",
+        table(("format", "what it is"), rows),
+    ]
+    return page(text)
+
+
+def protocols() -> str:
+    """Return the page of the wire protocols."""
+    found = discover("tallymark.collect.protocols", Protocol)
+    rows = [
+        (f"`{name}`", ", ".join(f"`{method} {path}`" for method, path in one.routes))
+        for name, one in found.items()
+    ]
+    text = [
+        "# Wire protocols",
+        "",
+        "The ways to send events over HTTP. [Events](events.md) describes the native one.",
+        "",
+        table(("protocol", "routes"), rows),
+    ]
     return page(text)
 
 
