@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -112,7 +112,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     question_rows: Annotated[int, _size("Most rows a question may return.")] = 100_000
     session_gap_minutes: Annotated[int, _size("Pause after which a new session begins.")] = 30
     session_cap_hours: Annotated[int, _size("Longest computed session.")] = 24
-    log_level: Annotated[str, Meta(description="Least severe message written: debug, info, warning or error.")] = "info"  # fmt: skip
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least severe message written.")] = "info"  # fmt: skip
 
 
 def load_settings(

@@ -1,6 +1,8 @@
 """What the rest of Tallymark needs of an engine; the conformance suite runs on each of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -28,15 +30,20 @@ class Limits(Struct, frozen=True):
     rows: int
 
 
-class Commit(Struct, frozen=True):
-    """What one load adds: new rows by table, statements to run after them, and the position.
+Fetch: TypeAlias = Callable[[Sql], Rows]
 
-    All of it becomes visible at once, or none.
+
+class Commit(Struct, frozen=True):
+    """What one load adds: new rows by table, statements to run after them, and counters to set.
+
+    All of it becomes visible at once, or none. A column left out of ``tables`` is NULL; VARIANT
+    columns take encoded bytes, decimals may be given as text.
     """
 
     log_position: int
     tables: Mapping[str, Columns]
     statements: tuple[Sql, ...] = ()
+    counters: Mapping[str, int] = {}
 
 
 class Engine(Protocol):
@@ -51,8 +58,17 @@ class Engine(Protocol):
     def fetch(self, project: str, statement: Sql, limits: Limits | None = None) -> Rows:
         """Run a read-only statement on a consistent snapshot; may be called from any thread."""
 
+    def reading(self, project: str, limits: Limits) -> AbstractContextManager[Fetch]:
+        """Give a ``fetch`` whose statements all see the same commit, within limits in all."""
+
     def position(self, project: str) -> int:
         """Return the log position of the last commit, 0 if none."""
+
+    def snapshot(self, project: str, target: Path) -> None:
+        """Copy the project's store to a file that opens by itself, at the last commit."""
+
+    def checkpoint(self, project: str) -> None:
+        """Fold the store's own journal into its file; does nothing while a load is under way."""
 
     def close(self) -> None:
         """Write everything down and release the files."""

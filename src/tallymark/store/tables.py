@@ -51,6 +51,7 @@ EVENT = _table(
     ("person_key", "BIGINT", "the person resolved at load; later links in person_override"),
     ("account_key", "BIGINT", "the account group; see account"),
     ("session_key", "BIGINT", "given or computed session; see session"),
+    ("session_rule", "VARCHAR", "given by the client, or computed from pauses"),
     ("source", "VARCHAR", "public part of the key that sent it"),
     ("protocol", "VARCHAR", "wire protocol it came by"),
     ("page_url", "VARCHAR", "page address, scrubbed"),
@@ -134,9 +135,9 @@ ACCOUNT = _table(
 )  # fmt: skip
 
 SESSION = _table(
-    "session", "one session id as given, or one computed session",
+    "session", "one session id as given; computed sessions have a key only",
     ("session_key", "BIGINT", "surrogate"),
-    ("id", "VARCHAR", "as sent; NULL if computed"),
+    ("id", "VARCHAR", "as sent"),
     ("first_seq", "BIGINT", "where it was first seen"),
 )  # fmt: skip
 
@@ -165,6 +166,13 @@ DEDUPE_KEY = _table(
     ("key_lo", "UBIGINT", "second half"),
     ("seq", "BIGINT", "the event that holds it"),
     ("content", "UBIGINT", "digest of what the client said, to tell a duplicate from a conflict"),
+)  # fmt: skip
+
+DUPLICATE = _table(
+    "duplicate", "one event that came again and was not counted",
+    ("seq", "BIGINT", "place in the log of the repetition"),
+    ("first_seq", "BIGINT", "the event that counts"),
+    ("received_us", "BIGINT", "when the repetition was received"),
 )  # fmt: skip
 
 FAILED_EVENT = _table(
@@ -209,7 +217,7 @@ META = _table(
 
 TABLES: tuple[Table, ...] = (
     EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, SESSION, PROFILE,
-    PROPERTY, DEDUPE_KEY, FAILED_EVENT, LEDGER, PROGRESS, META,
+    PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
 )  # fmt: skip
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

@@ -1,0 +1,124 @@
+"""One question to one answer: decode, write SQL, run within limits, shape, say where it came from."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import tzdata
+from msgspec import Struct
+
+from tallymark import __version__
+from tallymark.core.clock import Clock
+from tallymark.core.errors import InvalidQuery
+from tallymark.core.ids import hash128
+from tallymark.core.registry import did_you_mean, discover, lookup
+from tallymark.core.settings import Settings
+from tallymark.core.sql import Sql
+from tallymark.insights.insight import Insight, Provenance, Scope, Table
+from tallymark.store.engine import Engine, Fetch, Limits
+from tallymark.store.engines.duckdb import engine_version
+
+_canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Answered(Struct, frozen=True):
+    """An answer as it is sent: shaped data, the same as a flat table, and its provenance."""
+
+    data: Any
+    view: str
+    table: Table
+    provenance: Provenance
+
+
+class Asking(Struct, frozen=True):
+    """A question as it comes: which insight, of which project, and the project's time zone."""
+
+    project: str
+    insight: str
+    question: Any
+    timezone: str = "UTC"
+    seconds: float | None = None
+
+
+def insights() -> Mapping[str, Insight]:
+    """Return every insight that can be asked, by name."""
+    return discover("tallymark.insights", Insight)
+
+
+def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> bytes:
+    """Return the JSON of an ``Answered``; raises InvalidQuery, NotFound or QuestionStopped."""
+    insight = lookup(insights(), asking.insight, "insight")
+    question = decode_question(insight, asking.question)
+    limits = Limits(
+        seconds=min(asking.seconds or settings.question_seconds, settings.question_seconds),
+        memory_bytes=settings.question_memory_bytes,
+        rows=settings.question_rows,
+    )
+    started = clock.monotonic()
+    with engine.reading(asking.project, limits) as fetch:
+        scope, identity_position = _scope(fetch, asking, settings, clock)
+        statements = insight.to_sql(question, scope)
+        rows = [fetch(statement) for statement in statements]
+        data = insight.shape(question, scope, rows)
+    provenance = Provenance(
+        insight=insight.name,
+        definition=hash128(insight.name, _canonical.encode(question).decode()).hex(),
+        project=asking.project,
+        log_position=scope.log_position,
+        identity_position=identity_position,
+        timezone=getattr(question, "timezone", None) or scope.timezone,
+        timezone_data=tzdata.IANA_VERSION,
+        engine=engine_version(),
+        version=__version__,
+        rows_read=sum(len(result.rows) for result in rows),
+        took_ms=round((clock.monotonic() - started) * 1000, 1),
+    )
+    return _encode(Answered(data, insight.view, insight.table(data), provenance))
+
+
+def decode_question(insight: Insight, question: Any) -> Struct:
+    """Return the question as the insight's struct; InvalidQuery names the field that is wrong."""
+    try:
+        if isinstance(question, bytes | str):
+            decoder = msgspec.json.Decoder(insight.question, float_hook=Decimal)
+            decoded: Struct = decoder.decode(question)
+        else:
+            decoded = msgspec.convert(question, insight.question)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at ")
+        raise InvalidQuery(
+            f"{text}.", path=path.strip("`") or None, hint=_hint(insight, text)
+        ) from None
+    except msgspec.DecodeError as error:
+        raise InvalidQuery(f"The question is not valid JSON: {error}.") from None
+    return decoded
+
+
+def _hint(insight: Insight, text: str) -> str | None:
+    if "unknown field" not in text:
+        return None
+    wrong = text.partition("`")[2].partition("`")[0]
+    known = insight.question.__struct_fields__
+    return did_you_mean(wrong, known) or f"Known fields: {', '.join(known)}."
+
+
+def _scope(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> tuple[Scope, int]:
+    counters = dict(fetch(Sql("SELECT name, amount FROM progress")).rows)
+    names = dict(fetch(Sql("SELECT name, event_key FROM event_name")).rows)
+    properties: dict[str, frozenset[Any]] = {}
+    for name, kind in fetch(Sql('SELECT name, "class" FROM property')).rows:
+        properties[name] = properties.get(name, frozenset()) | {kind}
+    overrides = fetch(Sql("SELECT count(*) FROM person_override")).rows[0][0]
+    scope = Scope(
+        project=asking.project,
+        timezone=asking.timezone,
+        now=clock.now(),
+        log_position=counters.get("log_position", 0),
+        event_names=names,
+        properties=properties,
+        has_overrides=overrides > 0,
+        max_rows=settings.question_rows,
+    )
+    return scope, counters.get("identity_position", 0)

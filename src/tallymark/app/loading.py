@@ -1,0 +1,202 @@
+"""The one thread that loads: takes every project's log in turn, as soon as there is more."""
+
+import threading
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tallymark.app.folders import Folders
+from tallymark.collect.load import Loader
+from tallymark.core.clock import Clock
+from tallymark.core.errors import Broken, Unavailable
+from tallymark.core.settings import Settings
+from tallymark.core.telemetry import Logger
+from tallymark.log.sqlite import SqliteLog
+from tallymark.store.engine import Engine
+
+_POLL_SECONDS = 1.0
+_STEPS_BETWEEN_UPKEEP = 20
+_TRIES = 3
+_TRIES_IF_KILLED = 20
+_KILLED = -9
+
+
+class Attempt(Struct, frozen=True):
+    """A note, on disk while a batch is being loaded, of how often that was begun in vain."""
+
+    position: int
+    tries: int
+
+
+class LoadingThread:
+    """Loads all projects until stopped."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        folders: Folders,
+        settings: Settings,
+        clock: Clock,
+        logger: Logger,
+        *,
+        crashed: int = 0,
+    ) -> None:
+        self._logger = logger
+        self._engine = engine
+        self._folders = folders
+        self._settings = settings
+        self._clock = clock
+        self._crashed = crashed
+        self._loaders: dict[str, _ProjectLoader] = {}
+        self._woken: set[str] = set()
+        self._lock = threading.Lock()
+        self._event = threading.Event()
+        self._stopping: bool = False
+        self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
+
+    def start(self) -> None:
+        """Begin loading."""
+        self._thread.start()
+
+    def wake(self, project: str) -> None:
+        """Say that a project's log has grown."""
+        with self._lock:
+            self._woken.add(project)
+        self._event.set()
+
+    def stop(self) -> None:
+        """Finish the commit under way and end."""
+        self._stopping = True
+        self._event.set()
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        waiting = set(self._folders.projects())
+        while not self._stopping:
+            busy = set()
+            for name in sorted(waiting):
+                if not self._stopping and self._load(name):
+                    busy.add(name)
+            if not busy:
+                woken = self._event.wait(_POLL_SECONDS)
+                self._event.clear()
+                if not woken:
+                    self._upkeep()
+            with self._lock:
+                waiting = busy | self._woken
+                self._woken = set()
+            if not waiting:
+                waiting = set(self._folders.projects())
+        for loader in self._loaders.values():
+            loader.close()
+
+    def _load(self, name: str) -> bool:
+        """Do one commit for a project; say whether it may have more to load."""
+        if name not in self._loaders:
+            if not self._folders.log(name).exists():
+                return False
+            try:
+                self._loaders[name] = _ProjectLoader(
+                    name,
+                    self._engine,
+                    self._folders,
+                    self._settings,
+                    self._clock,
+                    self._logger,
+                    self._crashed,
+                )
+            except Broken as error:
+                self._logger.error(
+                    "project cannot be loaded", project=name, code=error.code, why=error.message
+                )
+                return False  # fmt: skip
+        return self._loaders[name].step()
+
+    def _upkeep(self) -> None:
+        for loader in self._loaders.values():
+            loader.maintain()
+
+
+class _ProjectLoader:
+    """One project's loader, and its ways around a batch that cannot be loaded."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        folders: Folders,
+        settings: Settings,
+        clock: Clock,
+        logger: Logger,
+        crashed: int,
+    ) -> None:
+        self._logger = logger
+        self._name = name
+        self._note = folders.project(name) / "attempt.json"
+        self._log = SqliteLog(folders.log(name), readonly=True)
+        self._build = lambda: Loader(name, engine, self._log, folders.index(name), settings, clock)
+        self._loader = self._build()
+        self._steps = 0
+        # A process killed from outside says little of the batch it was loading.
+        self._most_tries = _TRIES_IF_KILLED if crashed == _KILLED else _TRIES
+        self._tries = self._tries_before(crashed)
+
+    def step(self) -> bool:
+        """Load one commit's worth; say whether there may be more."""
+        position = self._loader.position
+        self._write_note(Attempt(position, self._tries))
+        try:
+            loaded = self._loader.step(
+                1 if self._tries else None, isolate=self._tries >= self._most_tries
+            )
+        except Unavailable as error:
+            self._logger.warning(
+                "store cannot take more now", project=self._name, why=error.message
+            )
+            return False
+        except Exception as error:  # noqa: BLE001  a batch that cannot be loaded must not stop the rest
+            self._tries += 1
+            self._most_tries = _TRIES
+            self._logger.bug(
+                "load failed", error, project=self._name, position=position, tries=self._tries
+            )
+            return self._tries <= _TRIES
+        if loaded is None:
+            self._clear_note()
+            return False
+        self._tries = 0
+        self._steps += 1
+        if self._steps % _STEPS_BETWEEN_UPKEEP == 0:
+            self.maintain()
+        return True
+
+    def maintain(self) -> None:
+        """Fold recent keys into files while nothing waits."""
+        self._loader.maintain()
+
+    def close(self) -> None:
+        """Release everything."""
+        self._clear_note()
+        self._loader.close()
+        self._log.close()
+
+    def _tries_before(self, crashed: int) -> int:
+        try:
+            attempt = msgspec.json.decode(self._note.read_bytes(), type=Attempt)
+        except (OSError, msgspec.DecodeError):
+            return 0
+        if crashed == 0 or attempt.position != self._loader.position:
+            return 0
+        return attempt.tries + 1
+
+    def _write_note(self, attempt: Attempt) -> None:
+        _write(self._note, msgspec.json.encode(attempt))
+
+    def _clear_note(self) -> None:
+        self._note.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    # Not synced: the note must outlive a crash of this process, not of the machine.
+    path.write_bytes(data)

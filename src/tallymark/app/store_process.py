@@ -1,0 +1,103 @@
+"""The store process: loads every project from its log, and answers the front's questions.
+
+It may be killed at any moment. What it had not committed is still in the log, and the front starts
+it again.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import zoneinfo
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tallymark.app.folders import Folders
+from tallymark.app.link import Call, serve_link
+from tallymark.app.loading import LoadingThread
+from tallymark.app.store_service import StoreService
+from tallymark.core.clock import SystemClock
+from tallymark.core.errors import Broken
+from tallymark.core.settings import Settings
+from tallymark.core.telemetry import Logger
+from tallymark.store.engines.duckdb import DuckEngine
+
+_QUESTIONS_AT_ONCE = 8
+
+
+class StoreOrders(Struct, frozen=True):
+    """What the front tells a store process at its start, as one line on standard input."""
+
+    settings: Settings
+    last_exit: int = 0
+
+
+def main() -> int:
+    """Run until standard input closes, which it does when the front ends in whatever way."""
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=StoreOrders)
+    # One source of time zone rules, whose version every answer names.
+    zoneinfo.reset_tzpath(to=())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    asyncio.run(_run(orders))
+    return 0
+
+
+async def _run(orders: StoreOrders) -> None:
+    settings = orders.settings
+    folders = Folders(Path(settings.data))
+    clock = SystemClock()
+    engine = DuckEngine(
+        folders.store,
+        memory_bytes=settings.store_memory_bytes,
+        threads=settings.store_threads or os.cpu_count() or 1,
+        temp=folders.temp,
+    )
+    service = StoreService(engine, folders, settings, clock)
+    logger = Logger(level=settings.log_level, clock=clock, part="store")
+    loading = LoadingThread(engine, folders, settings, clock, logger, crashed=orders.last_exit)
+    pool = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, thread_name_prefix="question")
+    loop = asyncio.get_running_loop()
+
+    async def handle(call: Call) -> bytes:
+        if call.method == "wake":
+            loading.wake(str(call.params["project"]))
+            return b"{}"
+        if call.method == "ping":
+            return b"{}"
+        return await loop.run_in_executor(pool, service.call, call.method, call.params)
+
+    server = await serve_link(folders.store_socket, handle)
+    loading.start()
+    try:
+        await _until_input_closes(loop)
+    finally:
+        server.close()
+        await asyncio.to_thread(loading.stop)
+        pool.shutdown(wait=False, cancel_futures=True)
+        with suppress(Broken):
+            engine.close()
+        # A question that will not stop must not keep the process from ending.
+        os._exit(0)
+
+
+async def _until_input_closes(loop: asyncio.AbstractEventLoop) -> None:
+    closed = asyncio.Event()
+
+    def watch() -> None:
+        with suppress(OSError):
+            while sys.stdin.buffer.read(4096):
+                pass
+        loop.call_soon_threadsafe(closed.set)
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
+    await closed.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""From decoded events to columns of the store's ``event`` table."""
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tallymark.collect.enrich import channel, page_parts, referrer_host, user_agent
+from tallymark.core.event import Batch, Event
+from tallymark.store.variant import PropertyEncoder
+
+_SAME_NAME = (
+    "kind", "time_rule", "unit", "currency",
+)  # fmt: skip
+_FROM_CONTEXT = (
+    ("page_url", "page_url"), ("title", "page_title"), ("referrer", "referrer"),
+    ("utm_source", "utm_source"), ("utm_medium", "utm_medium"), ("utm_campaign", "utm_campaign"),
+    ("utm_term", "utm_term"), ("utm_content", "utm_content"), ("device_brand", "device_brand"),
+    ("device_model", "device_model"), ("app_name", "app_name"), ("app_version", "app_version"),
+    ("library_name", "library_name"), ("library_version", "library_version"),
+    ("locale", "locale"), ("client_timezone", "timezone"), ("country", "country"),
+    ("region", "region"), ("city", "city"), ("screen_width", "screen_width"),
+    ("screen_height", "screen_height"),
+)  # fmt: skip
+
+
+class Loading(Struct, frozen=True):
+    """One new event on its way into the store, with its place and the request that brought it."""
+
+    seq: int
+    event: Event
+    batch: Batch
+
+
+Columns = dict[str, list[Any]]
+Counts = dict[tuple[str, str], int]
+
+
+def event_columns(loading: Sequence[Loading], encoder: PropertyEncoder) -> tuple[Columns, Counts]:
+    """Return the columns that do not depend on identity, and how often each property occurs."""
+    events = [one.event for one in loading]
+    columns: Columns = {
+        "seq": [one.seq for one in loading],
+        "event_id": _take(events, "id"),
+        "time_us": _take(events, "time"),
+        "time_client_us": _take(events, "time_client"),
+        "time_sent_us": [one.batch.sent_at for one in loading],
+        "received_us": [one.batch.received_at for one in loading],
+        "source": [one.batch.source for one in loading],
+        "protocol": [one.batch.protocol for one in loading],
+        "value": [_decimal(event.value) for event in events],
+        "revenue": [_decimal(event.revenue) for event in events],
+        "groups": [_other_groups(event) for event in events],
+    }
+    for name in _SAME_NAME:
+        columns[name] = _take(events, name)
+    _add_context(columns, loading)
+    text, number, other, inexact = encoder.encode_many([event.properties for event in events])
+    columns["prop_text"], columns["prop_number"], columns["prop_other"] = text, number, other
+    columns["flags"] = [_flags(event, wide) for event, wide in zip(events, inexact, strict=True)]
+    filled = {name: values for name, values in columns.items() if not _empty(values)}
+    return filled, encoder.take_counts()
+
+
+def _add_context(columns: Columns, loading: Sequence[Loading]) -> None:
+    contexts = [one.event.context for one in loading]
+    for column, field in _FROM_CONTEXT:
+        columns[column] = _take(contexts, field)
+    agents = [_agent(one) for one in loading]
+    for field in ("device_type", "os", "os_version", "browser", "browser_version"):
+        derived = _take(agents, field)
+        columns[field] = [
+            said or found for said, found in zip(_take(contexts, field), derived, strict=True)
+        ]
+    columns["is_bot"] = [
+        agent.is_bot or "bot" in one.event.flags for agent, one in zip(agents, loading, strict=True)
+    ]
+    columns["ip"] = [one.event.context.ip or one.batch.ip for one in loading]
+    columns["user_agent"] = [
+        one.event.context.user_agent or one.batch.user_agent for one in loading
+    ]
+    hosts, paths, referrers, channels = [], [], [], []
+    for context in contexts:
+        host, path = context.page_host, context.page_path
+        if context.page_url and not (host and path):
+            found_host, found_path = page_parts(context.page_url)
+            host, path = host or found_host, path or found_path
+        source = referrer_host(context.referrer) if context.referrer else None
+        hosts.append(host)
+        paths.append(path)
+        referrers.append(source)
+        channels.append(
+            channel(source, host, context.utm_source, context.utm_medium, context.click_id)
+            if path or source or context.utm_source or context.utm_medium
+            else None
+        )
+    columns.update(host=hosts, path=paths, referrer_host=referrers, channel=channels)
+
+
+def _agent(one: Loading) -> Any:
+    # A server's own user agent describes the customer's machine, not the person.
+    raw = one.event.context.user_agent or (None if one.batch.server_side else one.batch.user_agent)
+    return user_agent(raw or "")
+
+
+def _other_groups(event: Event) -> str | None:
+    if not event.groups or (len(event.groups) == 1 and "account" in event.groups):
+        return None
+    others = {kind: name for kind, name in event.groups.items() if kind != "account"}
+    return msgspec.json.encode(others).decode()
+
+
+def _flags(event: Event, inexact: bool) -> str | None:
+    flags = (*event.flags, "inexact_number") if inexact else event.flags
+    return ",".join(flags) or None
+
+
+def _decimal(number: Any) -> str | None:
+    return None if number is None else format(number, "f")
+
+
+def _take(items: Iterable[Any], field: str) -> list[Any]:
+    getter: Callable[[Any], Any] = attrgetter(field)
+    return list(map(getter, items))
+
+
+def _empty(values: list[Any]) -> bool:
+    return values.count(None) == len(values)
+
+
+def columns_of(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Columns:
+    """Turn rows into named columns; no rows give no columns."""
+    if not rows:
+        return {}
+    return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
