@@ -12,8 +12,8 @@ from tallymark.core.errors import Refused
 
 from .answer import Answer
 from .client import Client, SendResult
-from .private import ensure_served
-from .transport import SOCKET_NAME, Transport
+from .private import ensure_served, front_socket
+from .transport import Transport
 
 __all__ = ["Answer", "Client", "SendResult", "connect"]
 
@@ -39,4 +39,4 @@ def connect(
         )
     data = Path(path_or_url).expanduser().absolute()
     server = ensure_served(data)
-    return Client(Transport(data / SOCKET_NAME, headers={}), project=project, server=server)
+    return Client(Transport(front_socket(data), headers={}), project=project, server=server)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tallymark.core.clock import Clock, SystemClock
 from tallymark.core.errors import TallymarkError, Unavailable
+from tallymark.core.sockets import socket_path
 
-from .transport import SOCKET_NAME, Transport
+from .transport import Transport
 
 _START_SECONDS = 30
 _STOP_SECONDS = 20
@@ -58,13 +59,18 @@ class PrivateServer:
         self._said.close()
 
 
+def front_socket(data: Path) -> Path:
+    """Return the socket on which the folder's server takes requests of its owner."""
+    return socket_path(data, "front.sock")
+
+
 def ensure_served(data: Path, clock: Clock | None = None) -> PrivateServer | None:
     """Return once the folder's socket answers: None if somebody serves it, else our own server.
 
     Raises Unavailable SERVER_AWAY with the server's last words if it does not start.
     """
     clock = clock or SystemClock()
-    socket = data / SOCKET_NAME
+    socket = front_socket(data)
     if _answers(socket):
         return None
     server = PrivateServer(data)

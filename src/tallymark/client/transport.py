@@ -5,7 +5,6 @@ events carry their ids, so a batch whose answer was lost counts once.
 """
 
 import http.client
-import os
 import socket
 import ssl
 import threading
@@ -31,13 +30,10 @@ from tallymark.core.errors import (
     Unavailable,
 )
 
-SOCKET_NAME = "front.sock"
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 # A proxy may ask for an hour; a script that waits that long looks hung.
 _LONGEST_RETRY_AFTER_SECONDS = 60
-# sun_path holds 104 bytes on macOS and 108 on Linux, with a closing NUL.
-_LONGEST_SOCKET_PATH = 100
 _HOPELESS = (ssl.SSLCertVerificationError, PermissionError, FileNotFoundError, socket.gaierror)
 _AGAIN = frozenset({429, 502, 503, 504})
 
@@ -238,20 +234,8 @@ class _UnixConnection(http.client.HTTPConnection):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(self.timeout)
         try:
-            _dial(sock, self._path)
+            sock.connect(str(self._path))
         except BaseException:
             sock.close()
             raise
         self.sock: Any = sock
-
-
-def _dial(sock: socket.socket, path: Path) -> None:
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-        sock.connect(str(path))
-        return
-    # A deep folder does not fit a socket address; its descriptor does.
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        sock.connect(f"/proc/self/fd/{folder}/{path.name}")
-    finally:
-        os.close(folder)
