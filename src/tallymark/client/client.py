@@ -214,6 +214,10 @@ class Client:
         """Check log, store and ledger against each other and return what was found."""
         return self._post("/tm/v1/verify", {})
 
+    def choose(self, project: str) -> None:
+        """Make every later call about this project."""
+        self._project = project
+
     def close(self) -> None:
         """Close the connection, and end the server if it was started for this client."""
         self._transport.close()

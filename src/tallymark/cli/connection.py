@@ -1,0 +1,48 @@
+"""Which server a command talks to: flags, then TALLYMARK_* variables, then the data folder."""
+
+import argparse
+import os
+
+from tallymark.client import Client, connect
+from tallymark.core.settings import load_settings
+
+DEFAULT_PROJECT = "default"
+
+
+def add_connection_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose server and project."""
+    group = parser.add_argument_group("which server and project")
+    group.add_argument(
+        "--data", metavar="DIR", help="data folder of the server on this machine (default: data)"
+    )
+    group.add_argument(
+        "--url", metavar="URL", help="address of another server, or TALLYMARK_URL; needs a key"
+    )
+    group.add_argument(
+        "--key", help="key for --url; better in TALLYMARK_KEY, where ps cannot see it"
+    )
+    group.add_argument(
+        "--project", metavar="NAME", help="project, or TALLYMARK_PROJECT; a key names its own"
+    )
+
+
+def open_client(args: argparse.Namespace) -> Client:
+    """Return a client as the flags say; a folder nobody serves is served for as long as it is open.
+
+    Without a project named, the only one of a folder is chosen, else ``default``.
+    """
+    project = args.project or os.environ.get("TALLYMARK_PROJECT")
+    url = args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
+    if url is not None:
+        return connect(url, key=args.key or os.environ.get("TALLYMARK_KEY"), project=project)
+    data = load_settings({"data": args.data}).data
+    if project is not None:
+        return connect(data, project=project)
+    with_any = connect(data)
+    try:
+        names = [one["id"] for one in with_any.projects()]
+        with_any.choose(names[0] if len(names) == 1 else DEFAULT_PROJECT)
+    except BaseException:
+        with_any.close()
+        raise
+    return with_any
