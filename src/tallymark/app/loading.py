@@ -52,7 +52,7 @@ class LoadingThread:
         self._woken: set[str] = set()
         self._lock = threading.Lock()
         self._event = threading.Event()
-        self._stopping: bool = False
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
 
     def start(self) -> None:
@@ -67,16 +67,16 @@ class LoadingThread:
 
     def stop(self) -> None:
         """Finish the commit under way and end."""
-        self._stopping = True
+        self._stop.set()
         self._event.set()
         self._thread.join(timeout=30)
 
     def _run(self) -> None:
         waiting = set(self._folders.projects())
-        while not self._stopping:
+        while not self._stop.is_set():
             busy = set()
             for name in sorted(waiting):
-                if not self._stopping and self._load(name):
+                if not self._stop.is_set() and self._load(name):
                     busy.add(name)
             if not busy:
                 woken = self._event.wait(_POLL_SECONDS)
@@ -135,8 +135,7 @@ class _ProjectLoader:
         self._name = name
         self._note = folders.project(name) / "attempt.json"
         self._log = SqliteLog(folders.log(name), readonly=True)
-        self._build = lambda: Loader(name, engine, self._log, folders.index(name), settings, clock)
-        self._loader = self._build()
+        self._loader = Loader(name, engine, self._log, folders.index(name), settings, clock)
         self._steps = 0
         # A process killed from outside says little of the batch it was loading.
         self._most_tries = _TRIES_IF_KILLED if crashed == _KILLED else _TRIES

@@ -14,11 +14,19 @@ from tallymark.core.clock import Clock
 from tallymark.core.errors import NotFound, Refused
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
-from tallymark.store.engine import Engine, Limits, Rows
+from tallymark.store.engine import Engine, Fetch, Limits, Rows
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _PAGE = 100
 _MOST = 1000
+
+_RECOUNT = """
+SELECT (SELECT count(*) FROM event),
+       (SELECT count(*) FROM dedupe_key),
+       (SELECT count(*) FROM (SELECT DISTINCT key_hi, key_lo FROM dedupe_key)),
+       (SELECT count(DISTINCT seq) FROM event),
+       (SELECT count(*) FROM event SEMI JOIN dedupe_key USING (seq))
+"""
 
 Params = Mapping[str, Any]
 
@@ -38,6 +46,7 @@ class StoreService:
             "failed": self.failed,
             "ledger": self.ledger,
             "snapshot": self.snapshot,
+            "check": self.check,
         }
 
     def call(self, method: str, params: Params) -> bytes:
@@ -55,31 +64,8 @@ class StoreService:
     def status(self, params: Params) -> bytes:
         """Say how far a project is loaded and what it holds."""
         project = self._known(params["project"])
-        counters = dict(self._fetch(project, Sql("SELECT name, amount FROM progress")).rows)
-        totals = self._totals(project)
-        held = self._fetch(
-            project,
-            Sql(
-                "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM actor),"
-                " (SELECT count(*) FROM failed_event), (SELECT min(time_us) FROM event),"
-                " (SELECT max(time_us) FROM event), (SELECT max(received_us) FROM event)"
-            ),
-        ).rows[0]
-        return _encode(
-            {
-                "project": project,
-                "log_position": counters.get("log_position", 0),
-                "identity_position": counters.get("identity_position", 0),
-                "events": held[0],
-                "actors": held[1],
-                "failed_events": held[2],
-                "first_time_us": held[3],
-                "last_time_us": held[4],
-                "last_received_us": held[5],
-                "ledger": totals,
-                "balanced": balances(totals),
-            }
-        )
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode({"project": project, **_holdings(fetch)})
 
     def event(self, params: Params) -> bytes:
         """Tell what became of an event id: counted, sent again, in conflict, refused or unknown."""
@@ -174,14 +160,35 @@ class StoreService:
                 most=self._settings.question_rows,
             ),
         )
-        totals = self._totals(project)
+        totals = _totals(lambda statement: self._fetch(project, statement))
         return _encode({"totals": totals, "balanced": balances(totals), "lines": _records(lines)})
 
     def snapshot(self, params: Params) -> bytes:
-        """Copy a project's store to ``target`` at its last commit; say what it holds."""
+        """Copy a project's store to ``target`` at a commit; say what the copy holds."""
         project = self._known(params["project"])
-        self._engine.snapshot(project, Path(params["target"]))
-        return b"{}"
+        target = Path(params["target"])
+        self._engine.snapshot(project, target)
+        with self._engine.other(target) as copy:
+            return _encode(_holdings(copy))
+
+    def check(self, params: Params) -> bytes:
+        """Recount a project's store against its own ledger and keys; list what does not agree."""
+        project = self._known(params["project"])
+        limits = self._limits()
+        with self._engine.reading(project, limits) as fetch:
+            counts = fetch(Sql(_RECOUNT)).rows[0]
+            totals = _totals(fetch)
+        events, keys, distinct_keys, distinct_seqs, joined = (int(count) for count in counts)
+        wrong = []
+        if not balances(totals):
+            wrong.append(f"the ledger does not balance: {totals}")
+        if keys != distinct_keys:
+            wrong.append(f"{keys - distinct_keys} dedupe keys are held twice")
+        if events != distinct_seqs:
+            wrong.append(f"{events - distinct_seqs} events are stored twice")
+        if joined != events:
+            wrong.append(f"{events - joined} events have no dedupe key")
+        return _encode({"project": project, "events": events, "ledger": totals, "wrong": wrong})
 
     def _known(self, project: Any) -> str:
         name = str(project)
@@ -189,20 +196,47 @@ class StoreService:
             raise NotFound(f"There is no project {name!r}.", code="PROJECT_UNKNOWN")
         return name
 
-    def _totals(self, project: str) -> dict[str, int]:
-        rows = self._fetch(
-            project, Sql("SELECT outcome, sum(items)::BIGINT FROM ledger GROUP BY outcome")
-        ).rows
-        found = dict(rows)
-        return {name: int(found.get(name, 0)) for name in ("received", *OUTCOMES)}
-
     def _fetch(self, project: str, statement: Sql) -> Rows:
-        limits = Limits(
+        return self._engine.fetch(project, statement, self._limits())
+
+    def _limits(self) -> Limits:
+        return Limits(
             self._settings.question_seconds,
             self._settings.question_memory_bytes,
             self._settings.question_rows,
         )
-        return self._engine.fetch(project, statement, limits)
+
+
+def _holdings(fetch: Fetch) -> dict[str, Any]:
+    counters = dict(fetch(Sql("SELECT name, amount FROM progress")).rows)
+    totals = _totals(fetch)
+    held = fetch(
+        Sql(
+            "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM actor),"
+            " (SELECT count(*) FROM failed_event), (SELECT min(time_us) FROM event),"
+            " (SELECT max(time_us) FROM event), (SELECT max(received_us) FROM event)"
+        )
+    ).rows[0]
+    names = (
+        "events",
+        "actors",
+        "failed_events",
+        "first_time_us",
+        "last_time_us",
+        "last_received_us",
+    )
+    return {
+        "log_position": counters.get("log_position", 0),
+        "identity_position": counters.get("identity_position", 0),
+        **dict(zip(names, held, strict=True)),
+        "ledger": totals,
+        "balanced": balances(totals),
+    }
+
+
+def _totals(fetch: Fetch) -> dict[str, int]:
+    found = dict(fetch(Sql("SELECT outcome, sum(items)::BIGINT FROM ledger GROUP BY outcome")).rows)
+    return {name: int(found.get(name, 0)) for name in ("received", *OUTCOMES)}
 
 
 def _records(rows: Rows) -> list[dict[str, Any]]:

@@ -296,11 +296,11 @@ class Identifier:
         }
 
     def _surrogates(self, folder: Path, table: str, label: str) -> Surrogates:
-        index = HashIndex.open(folder / table)
         key = f"{table}_key"
         divisor = 2 if table == "session" else 1
-        top = self._rows(f"SELECT coalesce(max({key}), 0) FROM {table}").rows[0][0]  # noqa: S608
-        surrogates = Surrogates(index, int(top) // divisor + 1)
+        top = int(self._rows(f"SELECT coalesce(max({key}), 0) FROM {table}").rows[0][0]) // divisor  # noqa: S608
+        index = HashIndex.open(folder / table, newest=top)
+        surrogates = Surrogates(index, top + 1)
         while True:
             rows = self._engine.fetch(
                 self._project,

@@ -32,6 +32,8 @@ class Ledger:
 
     def add(self, batch: Batch, outcome: Outcome, items: int = 1, reason: str = "") -> None:
         """Count items of a batch under the minute it was received in."""
+        if not items:
+            return
         minute = batch.received_at // MINUTE * MINUTE
         self._counts[(minute, batch.source, batch.protocol, outcome, reason)] += items
 

@@ -69,7 +69,8 @@ class Loader:
         engine.open(project)
         counters = self._counters()
         self.position = counters.get("log_position", 0)
-        self._index = HashIndex.open(folder / "dedupe")
+        newest = engine.fetch(project, Sql("SELECT coalesce(max(seq), -1) FROM dedupe_key"))
+        self._index = HashIndex.open(folder / "dedupe", newest=int(newest.rows[0][0]))
         self._fill_index()
         self._identifier = Identifier(project, engine, folder, settings, counters)
         self._properties = self._known_properties()
@@ -88,7 +89,7 @@ class Loader:
         if not isolate:
             return self._load(records, lambda load: None)
         try:
-            return self._load(records, _Load.isolate)
+            return self._load(records, lambda load: load.isolate(self._try))
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001  whatever it is, the queue must move
@@ -122,6 +123,9 @@ class Loader:
         """Release files; nothing is lost by not calling it."""
         self._index.close()
         self._identifier.close()
+
+    def _try(self, columns: Columns) -> None:
+        self._engine.append(self._project, Commit(0, {"event": columns}), keep=False)
 
     def _counters(self) -> dict[str, int]:
         rows = self._engine.fetch(self._project, Sql("SELECT name, amount FROM progress"))
@@ -218,13 +222,18 @@ class _Load:
                 self.ledger.add(one.batch, "duplicate")
         self._events = fresh
 
-    def isolate(self) -> None:
-        """Set aside each event that cannot be turned to a row by itself."""
+    def isolate(self, attempt: Callable[[Columns], None]) -> None:
+        """Set aside each event that by itself cannot be turned to a row, or stored."""
         for one in list(self._events):
+            code = "ENRICH_FAILED"
             try:
-                event_columns([one], self._encoder)
+                columns, _ = event_columns([one], self._encoder)
+                code = "STORE_REJECTED"
+                attempt(columns)
+            except Unavailable:
+                raise
             except Exception as error:  # noqa: BLE001  this is where its kind is found out
-                self._set_aside(one, "ENRICH_FAILED", f"{type(error).__name__}")
+                self._set_aside(one, code, type(error).__name__)
         self._encoder.take_counts()
 
     def condemn(self) -> None:

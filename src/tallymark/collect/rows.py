@@ -92,7 +92,13 @@ def _add_context(columns: Columns, loading: Sequence[Loading]) -> None:
         paths.append(path)
         referrers.append(source)
         channels.append(
-            channel(source, host, context.utm_source, context.utm_medium, context.click_id)
+            channel(
+                source,
+                host,
+                utm_source=context.utm_source,
+                utm_medium=context.utm_medium,
+                click_id=context.click_id,
+            )
             if path or source or context.utm_source or context.utm_medium
             else None
         )

@@ -52,8 +52,12 @@ class Engine(Protocol):
     def open(self, project: str) -> None:
         """Make the project's store ready, creating or migrating it if need be."""
 
-    def append(self, project: str, commit: Commit) -> None:
-        """Apply a commit durably and atomically."""
+    def append(self, project: str, commit: Commit, *, keep: bool = True) -> None:
+        """Apply a commit durably and atomically; without ``keep`` only find out whether it could be.
+
+        Raises Unavailable when the disk or the memory cannot take it now; then nothing of it is
+        kept and it can be tried again.
+        """
 
     def fetch(self, project: str, statement: Sql, limits: Limits | None = None) -> Rows:
         """Run a read-only statement on a consistent snapshot; may be called from any thread."""
@@ -66,6 +70,9 @@ class Engine(Protocol):
 
     def snapshot(self, project: str, target: Path) -> None:
         """Copy the project's store to a file that opens by itself, at the last commit."""
+
+    def other(self, path: Path) -> AbstractContextManager[Fetch]:
+        """Give a ``fetch`` on a store file that is not a project of ours, such as a copy."""
 
     def checkpoint(self, project: str) -> None:
         """Fold the store's own journal into its file; does nothing while a load is under way."""

@@ -63,8 +63,8 @@ class DuckEngine:
         with self._lock:
             self._attach(project)
 
-    def append(self, project: str, commit: Commit) -> None:
-        """Apply a commit durably and atomically.
+    def append(self, project: str, commit: Commit, *, keep: bool = True) -> None:
+        """Apply a commit durably and atomically; without ``keep`` only find out whether it could be.
 
         Raises Unavailable when the disk or the memory cannot take it now; then nothing of it is
         kept and it can be tried again.
@@ -77,7 +77,7 @@ class DuckEngine:
                 for statement in commit.statements:
                     cursor.execute(statement.text, list(statement.params))
                 _set_counters(cursor, {**commit.counters, "log_position": commit.log_position})
-                cursor.execute("COMMIT")
+                cursor.execute("COMMIT" if keep else "ROLLBACK")
             except BaseException as error:
                 with suppress(duckdb.Error):
                     cursor.execute("ROLLBACK")
@@ -125,16 +125,34 @@ class DuckEngine:
             cursor.execute("CHECKPOINT")
 
     def snapshot(self, project: str, target: Path) -> None:
-        """Copy the project's store to a new file at its last commit; readers and loads go on."""
+        """Copy the project's store to a new file at a commit; readers and loads go on."""
         with self._lock:
-            name = self._attach(project)
+            source = self._attach(project)
+        with self._attached_beside(target) as (cursor, name):
+            cursor.execute(f"COPY FROM DATABASE {source} TO {name}")
+
+    @contextmanager
+    def other(self, path: Path) -> Iterator[Fetch]:
+        """Give a ``fetch`` on a store file that is not a project of ours, such as a copy."""
+        with self._attached_beside(path) as (cursor, name):
+            cursor.execute(f"USE {name}")
+            yield lambda statement: _run(cursor, statement, None)
+
+    @contextmanager
+    def _attached_beside(self, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        with self._lock:
+            self._names += 1
+            name = f"f{self._names}"
         cursor = self._connection.cursor()
         try:
-            cursor.execute(f"ATTACH {_text(str(target))} AS snapshot_{id(cursor)}")
+            cursor.execute(f"ATTACH {_text(str(path))} AS {name}")
             try:
-                cursor.execute(f"COPY FROM DATABASE {name} TO snapshot_{id(cursor)}")
+                yield cursor, name
             finally:
-                cursor.execute(f"DETACH snapshot_{id(cursor)}")
+                cursor.execute("USE memory")
+                cursor.execute(f"DETACH {name}")
+        except duckdb.IOException as error:
+            raise Unavailable(_first_line(error)) from None
         finally:
             cursor.close()
 
@@ -238,14 +256,13 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> 
     if not present:
         return
     types = {column.name: column.type for column in BY_NAME[table].columns}
+    # Not taken back on failure: in an aborted transaction that raises and hides why it failed.
     cursor.register("incoming", present)
-    try:
-        names = ", ".join(f'"{name}"' for name in present)
-        values = ", ".join(_expression(name, types[name]) for name in present)
-        # The names come from our own table definitions, never from an event.
-        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM incoming")  # noqa: S608
-    finally:
-        cursor.unregister("incoming")
+    names = ", ".join(f'"{name}"' for name in present)
+    values = ", ".join(_expression(name, types[name]) for name in present)
+    # The names come from our own table definitions, never from an event.
+    cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM incoming")  # noqa: S608
+    cursor.unregister("incoming")
 
 
 def _array(values: Sequence[Any]) -> "np.ndarray[Any, Any] | None":

@@ -1,0 +1,287 @@
+"""Loading: what the log holds is counted exactly once, whatever comes twice, late or broken."""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tallymark.collect.load import Loader
+from tallymark.core.clock import SystemClock
+from tallymark.core.event import Batch, Context, Event, Failed, IdentityLink
+from tallymark.core.settings import Settings
+from tallymark.core.sql import Sql
+from tallymark.log.codec import encode_batch
+from tallymark.log.sqlite import SqliteLog
+from tallymark.store.engines.duckdb import DuckEngine
+
+MIB = 1024 * 1024
+T0 = 1_780_000_000_000_000
+MINUTE = 60_000_000
+
+
+class World:
+    """One project's log and store in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = SqliteLog(folder / "log.db")
+        self.engine = DuckEngine(
+            lambda _: folder / "store.duckdb", memory_bytes=128 * MIB, threads=1
+        )
+        self.loader = self.build()
+
+    def build(self) -> Loader:
+        return Loader("p", self.engine, self.log, self.folder / "index", Settings(), SystemClock())
+
+    def restart(self) -> None:
+        self.loader.close()
+        self.loader = self.build()
+
+    def send(self, *events: Event, **fields: Any) -> None:
+        received = len(events) + len(fields.get("failed", ())) + len(fields.get("commands", ()))
+        batch = Batch(T0, "pk_1", "native", received, events=list(events), **fields)
+        self.log.append([encode_batch(batch)])
+
+    def load(self, most: int | None = None) -> None:
+        while self.loader.step(most):
+            pass
+
+    def rows(self, text: str) -> list[tuple[Any, ...]]:
+        return self.engine.fetch("p", Sql(text)).rows
+
+    def ledger(self) -> dict[str, int]:
+        rows = self.rows("SELECT outcome, sum(items)::BIGINT FROM ledger GROUP BY outcome")
+        return {outcome: int(items) for outcome, items in rows}
+
+    def close(self) -> None:
+        self.loader.close()
+        self.engine.close()
+        self.log.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.close()
+
+
+def event(number: int = 1, **fields: Any) -> Event:
+    fields.setdefault("name", "open")
+    fields.setdefault("time", T0 + number * MINUTE)
+    fields.setdefault("time_client", fields["time"])
+    return Event(id=f"e{number}", **fields)
+
+
+def test_given_an_event_then_it_is_stored_as_it_was_sent(world: World) -> None:
+    world.send(
+        event(
+            user_id="ana",
+            properties={"plan": "pro", "seats": 3, "price": Decimal("0.10"), "trial": True},
+            context=Context(page_url="https://x.org/pricing", utm_source="news"),
+            value=Decimal("12345678901234567890.123456789"),
+            unit="token",
+        )
+    )
+
+    world.load()
+
+    assert world.rows(
+        "SELECT name, event_id, time_us, host, path, utm_source, value, unit,"
+        " prop_text['plan']::VARCHAR, prop_number['price']::DECIMAL(38,9),"
+        " prop_other['trial']::BOOLEAN FROM event JOIN event_name USING (event_key)"
+    ) == [
+        (
+            "open", "e1", T0 + MINUTE, "x.org", "/pricing", "news",
+            Decimal("12345678901234567890.123456789"), "token", "pro", Decimal("0.1"), True,
+        )
+    ]  # fmt: skip
+
+
+def test_given_the_same_event_twice_then_it_counts_once(world: World) -> None:
+    world.send(event(1), event(1))
+    world.send(event(1))
+
+    world.load()
+
+    assert world.rows("SELECT count(*) FROM event") == [(1,)]
+    assert world.ledger() == {"received": 3, "accepted": 1, "duplicate": 2}
+
+
+def test_given_the_same_id_with_other_content_then_it_is_kept_and_not_counted(world: World) -> None:
+    world.send(event(1, properties={"amount": 1}))
+    world.load()
+
+    world.send(event(1, properties={"amount": 2}))
+    world.load()
+
+    assert world.rows("SELECT count(*) FROM event") == [(1,)]
+    assert world.rows("SELECT code, event_id, first_seq FROM failed_event") == [
+        ("DUPLICATE_CONFLICT", "e1", 65536)
+    ]
+    assert world.ledger() == {"received": 2, "accepted": 1, "conflict": 1}
+
+
+def test_given_a_retry_with_other_transport_fields_then_it_is_a_duplicate(world: World) -> None:
+    world.send(event(1), sent_at=T0)
+
+    world.send(event(1, time=T0 + 7, time_client=T0 + MINUTE, time_rule="repaired"), sent_at=T0 + 9)
+    world.load()
+
+    assert world.ledger() == {"received": 2, "accepted": 1, "duplicate": 1}
+
+
+def test_given_the_same_id_in_two_namespaces_then_both_count(world: World) -> None:
+    world.send(event(1), event(1, namespace="file"))
+
+    world.load()
+
+    assert world.ledger() == {"received": 2, "accepted": 2}
+
+
+def test_given_refused_items_then_they_are_kept_with_their_reason(world: World) -> None:
+    failed = Failed(
+        "NAME_INVALID", "envelope", "Empty name.", index=1, raw=b'{"name":""}', raw_bytes=11
+    )
+
+    world.send(event(1), failed=[failed], dropped={})
+    world.load()
+
+    assert world.rows("SELECT stage, code, raw, status FROM failed_event") == [
+        ("envelope", "NAME_INVALID", b'{"name":""}', "open")
+    ]
+    assert world.ledger() == {"received": 2, "accepted": 1, "rejected": 1}
+
+
+def test_given_a_visit_before_sign_up_when_both_ids_are_seen_then_it_is_one_person(
+    world: World,
+) -> None:
+    world.send(event(1, anonymous_id="a1"))
+    world.load()
+
+    world.send(event(2, anonymous_id="a1", user_id="ana"), event(3, user_id="ana"))
+    world.load()
+
+    assert world.rows(
+        "SELECT count(DISTINCT coalesce(into_key, event.person_key))"
+        " FROM event LEFT JOIN person_override USING (person_key)"
+    ) == [(1,)]
+
+
+def test_given_a_shared_device_then_two_users_stay_two_people(world: World) -> None:
+    world.send(
+        event(1, anonymous_id="a1", user_id="ana"), event(2, anonymous_id="a1", user_id="bo")
+    )
+
+    world.load()
+
+    assert world.rows("SELECT count(DISTINCT person_key) FROM event") == [(2,)]
+    assert world.rows("SELECT outcome FROM identity_link ORDER BY seq") == [
+        ("linked",),
+        ("refused",),
+    ]
+
+
+def test_given_a_link_command_then_stored_visits_belong_to_the_user(world: World) -> None:
+    world.send(event(1, anonymous_id="a1"))
+    world.load()
+
+    world.send(commands=[IdentityLink("a1", "ana", "c1", T0)])
+    world.load()
+
+    assert world.rows("SELECT id FROM person_override JOIN actor ON into_key = actor_key") == [
+        ("ana",)
+    ]
+
+
+def test_given_sessions_then_given_ids_win_and_pauses_split_the_rest(world: World) -> None:
+    world.send(
+        event(1, user_id="ana"),
+        event(20, user_id="ana"),
+        event(60, user_id="ana"),
+        event(61, user_id="ana", session_id="s9"),
+    )
+
+    world.load()
+
+    assert world.rows(
+        "SELECT session_rule, count(DISTINCT session_key) FROM event GROUP BY 1 ORDER BY 1"
+    ) == [("computed", 2), ("given", 1)]
+
+
+def test_given_a_late_event_between_two_sessions_then_they_become_one(world: World) -> None:
+    world.send(event(1, user_id="ana"), event(50, user_id="ana"))
+    world.load()
+    assert world.rows("SELECT count(DISTINCT session_key) FROM event") == [(2,)]
+
+    world.send(event(25, user_id="ana"))
+    world.load()
+
+    assert world.rows("SELECT count(DISTINCT session_key) FROM event") == [(1,)]
+
+
+def test_given_an_event_the_store_cannot_hold_when_isolated_then_the_others_count(
+    world: World,
+) -> None:
+    world.send(event(1), event(2, value=Decimal("1e40")), event(3))
+
+    with pytest.raises(Exception):  # noqa: B017, PT011  whatever the engine says
+        world.loader.step()
+    world.loader.step(1, isolate=True)
+    world.send(event(4), event(2, value=Decimal(7)))
+    world.load()
+
+    assert world.rows("SELECT event_id FROM event ORDER BY 1") == [
+        ("e1",), ("e2",), ("e3",), ("e4",)
+    ]  # fmt: skip
+    assert world.rows("SELECT code, event_id FROM failed_event") == [("STORE_REJECTED", "e2")]
+    assert world.ledger() == {"received": 5, "accepted": 4, "quarantined": 1}
+
+
+ids = st.integers(1, 8)
+sent = st.tuples(ids, st.sampled_from(["x", "y"]), st.sampled_from([None, "ana", "bo"]))
+histories = st.lists(st.lists(sent, max_size=5), max_size=8)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories, st.integers(1, 4), st.integers(0, 8))
+def test_agrees_with_the_oracle_whatever_repeats_and_wherever_it_restarts(
+    tmp_path_factory: pytest.TempPathFactory,
+    history: list[list[tuple[int, str, str | None]]],
+    most: int,
+    restart: int,
+) -> None:
+    world = World(tmp_path_factory.mktemp("world"))
+    try:
+        first: dict[int, tuple[str, str | None]] = {}
+        outcomes: Counter[str] = Counter()
+        for number, batch in enumerate(history):
+            events = [event(n, user_id=user, properties={"plan": plan}) for n, plan, user in batch]
+            world.send(*events)
+            for n, plan, user in batch:
+                outcomes["received"] += 1
+                if n not in first:
+                    outcomes["accepted"] += 1
+                else:
+                    outcomes["duplicate" if first[n] == (plan, user) else "conflict"] += 1
+                first.setdefault(n, (plan, user))
+            if number == restart:
+                world.restart()
+            if number % 2:
+                world.load(most)
+        world.load(most)
+
+        assert world.ledger() == outcomes
+        assert world.rows("SELECT event_id FROM event ORDER BY 1") == [
+            (f"e{n}",) for n in sorted(first)
+        ]
+        assert world.rows("SELECT count(DISTINCT person_key) FROM event") == [
+            (len({user for _, user in first.values() if user}),)
+        ]
+    finally:
+        world.close()
