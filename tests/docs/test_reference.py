@@ -1,10 +1,13 @@
 """The reference says what the code says: everything registered has its place in it."""
 
+import re
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 from scripts import reference
 
+from tallymark.collect.protocols import _wire as wire
 from tallymark.core.errors import CODES
 from tallymark.core.settings import Settings
 from tallymark.store.tables import TABLES
@@ -45,6 +48,34 @@ def test_every_column_of_every_table_is_documented() -> None:
     ]
 
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [wire.WireEvent, wire.WireContext, wire.WirePage, wire.WireCampaign, wire.WireDevice,
+     wire.WireProgram, wire.WireScreen, wire.WireLocation, wire.WireIdentify, wire.WireGroup],
+)  # fmt: skip
+def test_every_field_that_may_be_sent_is_documented(shape: type[Struct]) -> None:
+    page = (reference.REFERENCE / "events.md").read_text("utf-8")
+
+    assert [name for name in shape.__struct_fields__ if f"`{name}`" not in page] == []
+
+
+def test_every_setting_of_the_event_page_exists() -> None:
+    page = (reference.REFERENCE / "events.md").read_text("utf-8")
+
+    assert set(re.findall(r"`(max_\w+)`", page)) <= set(Settings.__struct_fields__)
+
+
+def test_every_code_that_a_page_names_exists() -> None:
+    named = {
+        (page.name, code)
+        for page in (reference.REFERENCE.parent).rglob("*.md")
+        for code in re.findall(r"`([A-Z][A-Z0-9]+_[A-Z0-9_]+)`", page.read_text("utf-8"))
+        if not code.startswith("TALLYMARK")
+    }
+
+    assert {pair for pair in named if pair[1] not in CODES} == set()
 
 
 def test_the_reference_names_no_folder_of_this_machine() -> None:
