@@ -52,6 +52,7 @@ _TABLE: tuple[Code, ...] = (
     Code("UTF8_INVALID", "decode", 400, "The body is not UTF-8 text.", "Encode the body as UTF-8 without a byte order mark."),
     Code("SURROGATE", "decode", 400, "A string holds half of a surrogate pair.", "Repair the text before sending."),
     Code("NUL_CHAR", "decode", 400, "A string holds a NUL character.", "Remove \\u0000 before sending."),
+    Code("LINE_UNREADABLE", "decode", 400, "A line of a file is not in the stated format.", "Look at the kept line; check the format and the mapping."),
     # envelope
     Code("MISSING_FIELD", "envelope", 400, "A required field is missing.", "Add the field named in `path`."),
     Code("BAD_FIELD", "envelope", 400, "A field has the wrong type or an unknown name.", "See the event reference for the field named in `path`."),

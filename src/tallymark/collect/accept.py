@@ -1,0 +1,322 @@
+"""From a request to the log: inflate, decode, steps, one batch, durable; only then the answer.
+
+``prepare`` is the pure part and ``batch_of`` its second half, for whoever has events already. The
+``Collector`` adds the effects: the log, the live view, the counters.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Protocol as Interface
+from typing import TypeAlias
+
+from msgspec import Struct, structs
+
+from tallymark.core.clock import MICROSECONDS, Clock
+from tallymark.core.errors import Refused
+from tallymark.core.event import Batch, Failed
+from tallymark.core.settings import Settings
+from tallymark.privacy.scrub import scrub_ip, scrub_raw
+
+from .body import GZIP_MAGIC, inflate
+from .protocol import Caller, Decoded, Protocol, Reply, Request
+from .steps import StepContext, run_steps
+
+MINUTE = 60 * MICROSECONDS
+# Refused requests of one project and code in a minute, beyond which most are only counted.
+FLOOD_FROM = 600
+FLOOD_SAMPLE = 100
+SEEN_MOST = 50
+# A larger body takes longer than other requests may be kept waiting, so it leaves the event loop.
+_THREAD_FROM_BYTES = 64 * 1024
+_THREAD_FROM_PACKED_BYTES = 8 * 1024
+# A place in the log has this much room for the items of one batch.
+_MOST_ITEMS = 65_536
+
+
+class Appender(Interface):
+    """The part of the log that collection needs."""
+
+    async def append(self, project: str, batch: Batch, *, size: int) -> int:
+        """Return the position of the batch once it is durable; raises Unavailable."""
+
+
+class SeenEvent(Struct, frozen=True):
+    """An accepted event, as the live view shows it."""
+
+    name: str
+    id: str
+    time: int
+    user_id: str | None = None
+    anonymous_id: str | None = None
+
+
+class SeenFailure(Struct, frozen=True):
+    """A refused item, as the live view shows it."""
+
+    code: str
+    message: str
+    name: str | None = None
+
+
+class Seen(Struct, frozen=True):
+    """What one request brought, for the live view: the first of each kind, and how many in all."""
+
+    position: int
+    received_at: int
+    source: str
+    protocol: str
+    accepted: list[SeenEvent]
+    failed: list[SeenFailure]
+    counts: dict[str, int]
+
+
+class Prepared(Struct, frozen=True):
+    """A batch ready for the log, what it was decoded from, and the seconds each step took."""
+
+    batch: Batch
+    decoded: Decoded
+    seconds: dict[str, float]
+
+
+def prepare(
+    protocol: Protocol, request: Request, caller: Caller, settings: Settings, *, clock: Clock
+) -> Prepared:
+    """Return the batch of a request whose body is inflated already; raises Refused."""
+    decoded = protocol.decode(request, caller, settings)
+    return batch_of(
+        decoded,
+        caller,
+        protocol=protocol.name,
+        received_at=request.received_at,
+        peer=request.peer,
+        user_agent=request.headers.get("user-agent"),
+        clock=clock,
+    )
+
+
+def batch_of(
+    decoded: Decoded,
+    caller: Caller,
+    *,
+    protocol: str,
+    received_at: int,
+    clock: Clock,
+    peer: str | None = None,
+    user_agent: str | None = None,
+) -> Prepared:
+    """Return what was decoded as one batch, after the steps and scrubbed by the caller's policy.
+
+    Address and user agent of the request are the person's only if a public key sent it. An item that
+    became several commands counts as several.
+    """
+    policy = caller.policy
+    is_server = caller.kind != "public"
+    agent = None if is_server else user_agent
+    stepped = run_steps(decoded.events, StepContext(policy, agent), clock)
+    dropped = dict(Counter(decoded.dropped) + Counter(stepped.dropped))
+    failed = [_scrubbed(item, caller) for item in decoded.failed]
+    items = len(stepped.events) + len(decoded.commands) + len(failed) + sum(dropped.values())
+    if items > _MOST_ITEMS:
+        raise Refused(f"The batch holds {items} items.", code="BATCH_TOO_LONG")
+    batch = Batch(
+        received_at=received_at,
+        source=caller.source,
+        protocol=protocol,
+        received=items,
+        sent_at=decoded.sent_at,
+        ip=None if is_server else scrub_ip(peer, policy.ip),
+        user_agent=agent if policy.keep_user_agent else None,
+        server_side=is_server,
+        events=stepped.events,
+        commands=decoded.commands,
+        failed=failed,
+        dropped=dropped,
+    )
+    return Prepared(batch, structs.replace(decoded, dropped=dropped), stepped.seconds)
+
+
+def seen(position: int, batch: Batch) -> Seen:
+    """Return what the live view shows of a stored batch."""
+    return Seen(
+        position=position,
+        received_at=batch.received_at,
+        source=batch.source,
+        protocol=batch.protocol,
+        accepted=[
+            SeenEvent(event.name, event.id, event.time, event.user_id, event.anonymous_id)
+            for event in batch.events[:SEEN_MOST]
+        ],
+        failed=[
+            SeenFailure(item.code, item.message, item.name) for item in batch.failed[:SEEN_MOST]
+        ],
+        counts={
+            "received": batch.received,
+            "accepted": len(batch.events) + len(batch.commands),
+            "failed": len(batch.failed),
+            "dropped": sum(batch.dropped.values()),
+        },
+    )
+
+
+class Collector:
+    """Accepts requests of every protocol; one per server.
+
+    ``publish`` is called on the event loop with the project and what was seen, after the commit.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Appender,
+        *,
+        clock: Clock,
+        publish: Callable[[str, Seen], None] = lambda project, seen: None,
+    ) -> None:
+        self._settings = settings
+        self._log = log
+        self._clock = clock
+        self._publish = publish
+        self._counts: Counter[str] = Counter()
+        self._seconds: Counter[str] = Counter()
+        self._flood = _Flood()
+
+    async def accept(self, protocol: Protocol, request: Request, caller: Caller) -> Reply:
+        """Return the protocol's answer once everything of the request is durable.
+
+        Raises Unavailable if the log cannot take it, and Refused if nothing of the request can be
+        read; the refusal itself is durable by then, so that it is counted and can be looked into.
+        """
+        size = len(request.body)
+        packed = "content-encoding" in request.headers
+        if size >= (_THREAD_FROM_PACKED_BYTES if packed else _THREAD_FROM_BYTES):
+            read = await asyncio.to_thread(self._read, protocol, request, caller)
+        else:
+            read = self._read(protocol, request, caller)
+        if isinstance(read, _Unreadable):
+            await self._store_refusal(read, request, protocol.name, caller)
+            raise read.why
+        self._seconds.update(read.seconds)
+        if read.batch.received:
+            await self._store(caller.project, read.batch, size)
+        return protocol.reply(read.decoded)
+
+    async def flush(self) -> None:
+        """Store the counts of refused requests that were held back; to be called before closing."""
+        for (project, source, protocol, code), held in self._flood.drain().items():
+            batch = Batch(
+                received_at=self._clock.now(),
+                source=source,
+                protocol=protocol,
+                received=held,
+                dropped={code: held},
+            )
+            await self._store(project, batch, 0)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many requests, accepted and failed items there were, and refusals by code."""
+        return dict(self._counts)
+
+    def step_seconds(self) -> Mapping[str, float]:
+        """Return the seconds each step took in all."""
+        return dict(self._seconds)
+
+    def _read(
+        self, protocol: Protocol, request: Request, caller: Caller
+    ) -> "Prepared | _Unreadable":
+        encoding = request.headers.get("content-encoding", "")
+        text: bytes | None = None
+        try:
+            text = inflate(request.body, encoding, self._settings)
+            opened = structs.replace(request, body=text)
+            return prepare(protocol, opened, caller, self._settings, clock=self._clock)
+        except Refused as refusal:
+            if text is None:
+                # Compressed bytes cannot be scrubbed, so nothing of them is kept.
+                text = b"" if encoding or request.body[:2] == GZIP_MAGIC else request.body
+            return _Unreadable(refusal, text)
+
+    async def _store(self, project: str, batch: Batch, size: int) -> None:
+        position = await self._log.append(project, batch, size=size)
+        accepted = len(batch.events) + len(batch.commands)
+        self._counts["requests"] += 1
+        self._counts["accepted"] += accepted
+        for item in batch.failed:
+            self._counts[f"failed.{item.code}"] += 1
+        for code, items in batch.dropped.items():
+            self._counts[f"dropped.{code}"] += items
+        self._publish(project, seen(position, batch))
+
+    async def _store_refusal(
+        self, read: "_Unreadable", request: Request, protocol: str, caller: Caller
+    ) -> None:
+        code = read.why.code
+        minute = request.received_at // MINUTE
+        held = self._flood.pass_on((caller.project, caller.source, protocol, code), minute)
+        if held is None:
+            return
+        raw = scrub_raw(read.text[: self._settings.max_failed_bytes], caller.policy)
+        batch = Batch(
+            received_at=request.received_at,
+            source=caller.source,
+            protocol=protocol,
+            received=1 + held,
+            server_side=caller.kind != "public",
+            failed=[
+                Failed(
+                    code=code,
+                    stage=read.why.stage,
+                    message=read.why.message,
+                    path=read.why.path,
+                    raw=raw,
+                    raw_bytes=len(read.text),
+                )
+            ],
+            dropped={code: held} if held else {},
+        )
+        await self._store(caller.project, batch, len(raw))
+
+
+class _Unreadable(Struct, frozen=True):
+    why: Refused
+    text: bytes
+
+
+_Flooding: TypeAlias = tuple[str, str, str, str]
+"""Project, key, protocol and code."""
+
+
+class _Window(Struct):
+    minute: int
+    seen: int = 0
+    held: int = 0
+
+
+class _Flood:
+    """Lets so many refusals a minute through, then every so-maniest with the count of the others."""
+
+    def __init__(self) -> None:
+        self._windows: dict[_Flooding, _Window] = {}
+
+    def pass_on(self, key: _Flooding, minute: int) -> int | None:
+        """Return how many were held back since the last one let through; None to hold this too."""
+        window = self._windows.setdefault(key, _Window(minute))
+        if window.minute != minute:
+            window.minute, window.seen = minute, 0
+        window.seen += 1
+        over = window.seen - FLOOD_FROM
+        if over > 0 and over % FLOOD_SAMPLE:
+            window.held += 1
+            return None
+        held, window.held = window.held, 0
+        return held
+
+    def drain(self) -> dict[_Flooding, int]:
+        """Return what is held back, and hold it no longer."""
+        held = {key: window.held for key, window in self._windows.items() if window.held}
+        self._windows.clear()
+        return held
+
+
+def _scrubbed(item: Failed, caller: Caller) -> Failed:
+    return structs.replace(item, raw=scrub_raw(item.raw, caller.policy))

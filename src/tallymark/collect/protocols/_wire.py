@@ -1,0 +1,234 @@
+"""What a client may send to ``POST /tm/v1/events``: the shapes of the wire, nothing decided yet.
+
+One event:
+
+| field | type | meaning |
+|---|---|---|
+| `name` | text, required | what happened, such as `signup`; at most `max_name_bytes` |
+| `id` | text | the client's id of this event: the same id counts once, for ever |
+| `time` | RFC 3339 with offset, or whole milliseconds since 1970 | when it happened |
+| `user_id` | text | who, once known |
+| `anonymous_id` | text | who, before that: a device or browser |
+| `account` | text | short for `groups.account` |
+| `groups` | object of text | other groups the person acts for, by type |
+| `session_id` | text | the client's session; otherwise sessions are computed |
+| `kind` | text | `track` (default), `page`, `screen`, `session`, `revenue` … |
+| `properties` | object | anything else; numbers read back exactly as sent |
+| `context` | object | where: `page`, `campaign`, `device`, `os`, `browser`, `app`, `library`, `screen`, `location`, `locale`, `timezone`, `ip`, `user_agent` |
+| `value`, `unit` | number, text | a metered quantity; secret keys only |
+| `revenue`, `currency` | number, ISO 4217 | money |
+
+An unknown field is refused. Of a field sent twice the last one holds.
+"""
+
+import sys
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from tallymark.core.event import Context, Kind
+
+OUT_OF_RANGE = "Number out of range"
+# What a double can hold: beyond it no client language keeps the number either.
+_LARGEST_EXPONENT = 308
+
+AwareTime: TypeAlias = Annotated[datetime, Meta(tz=True)]
+Time: TypeAlias = AwareTime | int
+Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class _Wire(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """An object of the wire: unknown fields are refused."""
+
+
+class WirePage(_Wire, frozen=True):
+    """The page on which it happened."""
+
+    url: str | None = None
+    path: str | None = None
+    title: str | None = None
+    referrer: str | None = None
+
+
+class WireCampaign(_Wire, frozen=True):
+    """The campaign that brought the person; otherwise read from the page address."""
+
+    source: str | None = None
+    medium: str | None = None
+    name: str | None = None
+    term: str | None = None
+    content: str | None = None
+    click_id: str | None = None
+
+
+class WireDevice(_Wire, frozen=True):
+    """The device."""
+
+    type: str | None = None
+    brand: str | None = None
+    model: str | None = None
+
+
+class WireProgram(_Wire, frozen=True):
+    """An operating system, browser, app or library."""
+
+    name: str | None = None
+    version: str | None = None
+
+
+class WireScreen(_Wire, frozen=True):
+    """The screen, in pixels."""
+
+    width: Pixels | None = None
+    height: Pixels | None = None
+
+
+class WireLocation(_Wire, frozen=True):
+    """The place, as the client knows it."""
+
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+
+
+class WireContext(_Wire, frozen=True):
+    """Where the use took place."""
+
+    page: WirePage | None = None
+    campaign: WireCampaign | None = None
+    device: WireDevice | None = None
+    os: WireProgram | None = None
+    browser: WireProgram | None = None
+    app: WireProgram | None = None
+    library: WireProgram | None = None
+    screen: WireScreen | None = None
+    location: WireLocation | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class WireEvent(_Wire, frozen=True):
+    """One event. ``value`` and ``revenue`` are read untyped: text must not pass for a number."""
+
+    name: str
+    id: str | None = None
+    time: Time | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    account: str | None = None
+    groups: dict[str, str] | None = None
+    session_id: str | None = None
+    kind: Kind = "track"
+    properties: dict[str, Any] | None = None
+    context: WireContext | None = None
+    value: Any = UNSET
+    unit: str | None = None
+    revenue: Any = UNSET
+    currency: str | None = None
+    type: Literal["event"] = "event"
+
+
+class WireIdentify(_Wire, frozen=True, tag="identify", tag_field="type"):
+    """What is known of a person, and that an anonymous id and a user id are the same one."""
+
+    id: str | None = None
+    time: Time | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    traits: dict[str, Any] = {}
+
+
+class WireGroup(_Wire, frozen=True, tag="group", tag_field="type"):
+    """What is known of a group, such as an account, and that a person belongs to it."""
+
+    group_id: str
+    group_type: str = "account"
+    id: str | None = None
+    time: Time | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    traits: dict[str, Any] = {}
+
+
+WireCommand: TypeAlias = WireIdentify | WireGroup
+
+
+class WireBatch(_Wire, frozen=True):
+    """Several events with the instant they were sent, which reveals a wrong client clock."""
+
+    events: list[WireEvent]
+    sent_at: Time | None = None
+
+
+class WireRawBatch(_Wire, frozen=True):
+    """The same with its events unread, so that each can fail alone."""
+
+    events: list[Raw]
+    sent_at: Time | None = None
+
+
+class WireHead(Struct, frozen=True):
+    """What tells a batch from one event, and what names an event that cannot be read."""
+
+    events: Raw | UnsetType = UNSET
+    type: Any = None
+    id: Any = None
+    name: Any = None
+
+
+def number(text: str) -> Decimal:
+    """Return a JSON number with a point or exponent, exactly; ValueError where a double is infinite.
+
+    So long as the exponent is bounded, writing the number out in full stays short.
+    """
+    if len(text) > sys.int_info.default_max_str_digits:
+        raise ValueError(OUT_OF_RANGE)
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(OUT_OF_RANGE) from None
+    if abs(exact.adjusted()) > _LARGEST_EXPONENT:
+        raise ValueError(OUT_OF_RANGE)
+    return exact
+
+
+def context(wire: WireContext) -> Context:
+    """Return the same context in the form in which every protocol gives it."""
+    found: dict[str, str | int | None] = {}
+    if (page := wire.page) is not None:
+        found = {
+            "page_url": page.url,
+            "page_path": page.path,
+            "page_title": page.title,
+            "referrer": page.referrer,
+        }
+    if (campaign := wire.campaign) is not None:
+        found |= {"utm_source": campaign.source, "utm_medium": campaign.medium}
+        found |= {"utm_campaign": campaign.name, "utm_term": campaign.term}
+        found |= {"utm_content": campaign.content, "click_id": campaign.click_id}
+    if (device := wire.device) is not None:
+        found |= {"device_type": device.type, "device_brand": device.brand}
+        found["device_model"] = device.model
+    if (os := wire.os) is not None:
+        found |= {"os": os.name, "os_version": os.version}
+    if (browser := wire.browser) is not None:
+        found |= {"browser": browser.name, "browser_version": browser.version}
+    if (app := wire.app) is not None:
+        found |= {"app_name": app.name, "app_version": app.version}
+    if (library := wire.library) is not None:
+        found |= {"library_name": library.name, "library_version": library.version}
+    if (screen := wire.screen) is not None:
+        found |= {"screen_width": screen.width, "screen_height": screen.height}
+    if (place := wire.location) is not None:
+        found |= {"country": place.country, "region": place.region, "city": place.city}
+    return Context(
+        locale=wire.locale,
+        timezone=wire.timezone,
+        ip=wire.ip,
+        user_agent=wire.user_agent,
+        **found,  # type: ignore[arg-type]
+    )

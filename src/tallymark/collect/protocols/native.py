@@ -1,0 +1,282 @@
+"""The native protocol: ``POST /tm/v1/events`` takes one event, an array, a batch or JSON lines.
+
+The body is decoded in one typed pass. Only when that fails is it cut into items that are read one by
+one, so that one bad item never costs the others, and good batches never pay for it.
+"""
+
+import urllib.parse
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import assert_never
+
+import msgspec
+from msgspec import UNSET
+
+from tallymark.collect.body import is_ndjson
+from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
+from tallymark.core.errors import Refused
+from tallymark.core.event import (
+    Command,
+    Context,
+    Event,
+    Failed,
+    GroupMembership,
+    IdentityLink,
+    ProfileOp,
+    TimeRule,
+)
+from tallymark.core.ids import new_id
+from tallymark.core.settings import Settings
+
+from ._checks import (
+    Terms,
+    are_plain,
+    believed_time,
+    check_currency,
+    check_groups,
+    check_id,
+    check_person,
+    check_properties,
+    checked_name,
+    client_time,
+    quantity,
+    terms,
+)
+from ._reading import check_text, cut, head, open_body, read_one
+from ._wire import AwareTime, Time, WireCommand, WireEvent, WireGroup, WireIdentify, context
+
+SENT_AT_HEADER = "tallymark-sent-at"
+_NOWHERE = Context()
+
+
+def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
+    """Return the events, commands and failed items of a request.
+
+    With ``strict=1`` in the query one failed item fails all. Raises Refused for a body that is not
+    JSON, too many items, or a single item that cannot be read at all.
+    """
+    body = request.body
+    is_lines = is_ndjson(request.headers.get("content-type", ""))
+    check_text(body)
+    opened = open_body(body, settings, is_lines=is_lines)
+    received = len(opened.items)
+    if received > settings.max_batch_events:
+        raise Refused(
+            f"The batch holds {received} events, more than {settings.max_batch_events}.",
+            code="BATCH_TOO_LONG",
+        )
+    sent_at = _sent_at(request, opened.sent_at)
+    agreed = terms(
+        settings,
+        received_at=request.received_at,
+        sent_at=sent_at,
+        public=caller.kind == "public",
+        plain_ids=_have_plain_ids(opened.items, settings),
+    )
+    events: list[Event] = []
+    commands: list[Command] = []
+    refusals: dict[int, Refused] = {}
+    for index, item in enumerate(opened.items):
+        try:
+            wire = read_one(item, settings) if isinstance(item, bytes) else item
+            if isinstance(wire, WireEvent):
+                events.append(_event(wire, agreed))
+            else:
+                commands += _commands(wire, agreed)
+        except Refused as refusal:
+            refusals[index] = refusal
+    strict = _is_strict(request.query)
+    if not refusals:
+        return Decoded(received, events, commands, sent_at=sent_at, strict=strict)
+    if received == 1 and refusals[0].stage in ("transport", "decode"):
+        raise refusals[0]
+    raws = cut(body, is_lines=is_lines).items
+    if strict:
+        events, commands = [], []
+        why = Refused(f"Item {min(refusals)} of a strict request failed.", code="STRICT_BATCH")
+        refusals = {index: refusals.get(index, why) for index in range(received)}
+    failed = [_failed(index, why, raws[index], settings) for index, why in refusals.items()]
+    return Decoded(received, events, commands, failed, sent_at=sent_at, strict=strict)
+
+
+def reply(decoded: Decoded) -> Reply:
+    """Return 202 with the outcome of each failed item; 422 if a strict request failed."""
+    failed = [
+        {"index": item.index, "id": item.id, "code": item.code, "message": item.message}
+        | ({"path": item.path} if item.path else {})
+        for item in decoded.failed
+    ]
+    accepted = decoded.received - len(failed) - sum(decoded.dropped.values())
+    body = msgspec.json.encode({"accepted": accepted, "failed": failed})
+    return Reply(422 if decoded.strict and failed else 202, body)
+
+
+def _event(wire: WireEvent, agreed: Terms) -> Event:
+    limits = agreed.settings
+    flags: tuple[str, ...] = ()
+    event_id = wire.id
+    if event_id is None:
+        event_id, flags = new_id(agreed.received_at), ("no_id",)
+    if not agreed.plain_ids:
+        _check_ids(wire, event_id, limits.max_id_bytes)
+    groups = wire.groups or {}
+    if wire.account is not None:
+        groups = {**groups, "account": wire.account}
+    if groups:
+        check_groups(groups, limits)
+    properties = wire.properties or {}
+    if properties:
+        check_properties(properties, "properties", agreed)
+    value = revenue = None
+    if wire.value is not UNSET or wire.unit is not None:
+        value = _metered(wire, agreed)
+    if wire.revenue is not UNSET or wire.currency is not None:
+        revenue = _money(wire)
+    time, client = agreed.received_at, None
+    rule: TimeRule = "received"
+    if wire.time is not None:
+        client = client_time(wire.time, "time")
+        is_billed = value is not None and not agreed.public
+        time, rule = believed_time(client, agreed, is_metered=is_billed)
+    return Event(
+        name=checked_name(wire.name, limits.max_name_bytes),
+        id=event_id,
+        time=time,
+        time_rule=rule,
+        time_client=client,
+        kind=wire.kind,
+        user_id=wire.user_id,
+        anonymous_id=wire.anonymous_id,
+        groups=groups,
+        session_id=wire.session_id,
+        properties=properties,
+        context=_NOWHERE if wire.context is None else context(wire.context),
+        value=value,
+        unit=wire.unit,
+        revenue=revenue,
+        currency=wire.currency,
+        flags=flags,
+    )
+
+
+def _have_plain_ids(items: Sequence[WireEvent | bytes], settings: Settings) -> bool:
+    events = [item for item in items if isinstance(item, WireEvent)]
+    persons = [event.user_id for event in events if event.user_id is not None]
+    persons += [event.anonymous_id for event in events if event.anonymous_id is not None]
+    ids = [event.id for event in events if event.id is not None]
+    ids += [event.session_id for event in events if event.session_id is not None]
+    # Items still to be read one by one are checked one by one too.
+    return len(events) == len(items) and are_plain(persons + ids, persons, settings.max_id_bytes)
+
+
+def _check_ids(wire: WireEvent | WireCommand, event_id: str, max_bytes: int) -> None:
+    check_id(event_id, "id", max_bytes)
+    if wire.user_id is not None:
+        check_person(wire.user_id, "user_id", max_bytes)
+    if wire.anonymous_id is not None:
+        check_person(wire.anonymous_id, "anonymous_id", max_bytes)
+    if isinstance(wire, WireEvent) and wire.session_id is not None:
+        check_id(wire.session_id, "session_id", max_bytes)
+
+
+def _metered(wire: WireEvent, agreed: Terms) -> Decimal:
+    if agreed.public:
+        raise Refused(
+            "A public key may not send value or unit.", code="METER_KEY_KIND", path="value"
+        )
+    if wire.value is UNSET:
+        raise Refused("unit needs a value.", code="MISSING_FIELD", path="value")
+    if wire.unit is not None:
+        check_id(wire.unit, "unit", agreed.settings.max_key_bytes)
+    return quantity(wire.value, "value")
+
+
+def _money(wire: WireEvent) -> Decimal:
+    if wire.revenue is UNSET:
+        raise Refused("currency needs a revenue.", code="MISSING_FIELD", path="revenue")
+    amount = quantity(wire.revenue, "revenue")
+    check_currency(wire.currency)
+    return amount
+
+
+def _commands(wire: WireCommand, agreed: Terms) -> list[Command]:
+    event_id = new_id(agreed.received_at) if wire.id is None else wire.id
+    _check_ids(wire, event_id, agreed.settings.max_id_bytes)
+    time = agreed.received_at
+    if wire.time is not None:
+        time, _ = believed_time(client_time(wire.time, "time"), agreed, is_metered=False)
+    check_properties(wire.traits, "traits", agreed)
+    match wire:
+        case WireIdentify():
+            return _identify(wire, event_id, time)
+        case WireGroup():
+            check_groups({wire.group_type: wire.group_id}, agreed.settings)
+            return _group(wire, event_id, time)
+        case _:
+            assert_never(wire)
+
+
+def _identify(wire: WireIdentify, event_id: str, time: int) -> list[Command]:
+    subject = wire.user_id or wire.anonymous_id
+    if subject is None:
+        raise Refused(
+            "identify needs user_id or anonymous_id.", code="MISSING_FIELD", path="user_id"
+        )
+    done: list[Command] = []
+    if wire.user_id is not None and wire.anonymous_id is not None:
+        done.append(IdentityLink(wire.anonymous_id, wire.user_id, event_id, time))
+    if wire.traits or not done:
+        kind = "user" if wire.user_id else "anonymous"
+        done.append(ProfileOp("set", subject, event_id, time, wire.traits, kind))
+    return done
+
+
+def _group(wire: WireGroup, event_id: str, time: int) -> list[Command]:
+    done: list[Command] = []
+    if wire.user_id is not None or wire.anonymous_id is not None:
+        done.append(
+            GroupMembership(
+                wire.group_type, wire.group_id, event_id, time, wire.user_id, wire.anonymous_id
+            )
+        )
+    if wire.traits or not done:
+        done.append(ProfileOp("set", wire.group_id, event_id, time, wire.traits, wire.group_type))
+    return done
+
+
+def _sent_at(request: Request, given: Time | None) -> int | None:
+    header = request.headers.get(SENT_AT_HEADER)
+    if given is None and header is not None:
+        try:
+            # A header is text, so milliseconds come as digits.
+            given = int(header) if header.isdecimal() else msgspec.convert(header, AwareTime)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise Refused(
+                f"{SENT_AT_HEADER} {header[:100]!r} is no time.",
+                code="TIME_UNPARSABLE",
+                path=SENT_AT_HEADER,
+            ) from error
+    return None if given is None else client_time(given, "sent_at")
+
+
+def _is_strict(query: str) -> bool:
+    return "strict" in query and "1" in urllib.parse.parse_qs(query).get("strict", ())
+
+
+def _failed(index: int, why: Refused, raw: bytes | WireEvent, settings: Settings) -> Failed:
+    data = raw if isinstance(raw, bytes) else b""
+    event_id, name = head(data)
+    return Failed(
+        code=why.code,
+        stage=why.stage,
+        message=why.message,
+        index=index,
+        path=why.path,
+        id=event_id and event_id[: settings.max_id_bytes],
+        name=name and name[: settings.max_name_bytes],
+        raw=data[: settings.max_failed_bytes],
+        raw_bytes=len(data),
+    )
+
+
+native = Protocol(name="native", routes=(("POST", "/tm/v1/events"),), decode=decode, reply=reply)

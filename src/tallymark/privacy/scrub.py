@@ -1,0 +1,182 @@
+"""What of an address, a page or a refused text may be kept: applied before anything reaches disk.
+
+All functions are pure and linear in the length of what they are given: paths and queries are chosen
+by whoever sends them.
+"""
+
+import ipaddress
+import re
+import urllib.parse
+
+import msgspec
+from msgspec import Struct, structs
+
+from tallymark.core.policy import CAMPAIGN_PARAMETERS, IpRule, Policy
+
+_SHORTEST_SECRET = 21
+# No browser sends as much; only to look through it would cost more than it tells.
+_LONGEST_QUERY = 16 * 1024
+_UUID = re.compile(
+    r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE
+)
+_LONG_NUMBER = re.compile(rf"\d{{{_SHORTEST_SECRET}}}")
+_EMAIL = re.compile(r"[^@]+@[^@]+\.[^@]+\Z")
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*\Z")
+# Tells how what follows is to be understood, for example mailto: or data:.
+_OPAQUE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)")
+_PERSONAL_FIELD = re.compile(
+    rb'"(\$?ip|user_agent|url|path|referrer)"(\s*:\s*)"((?:[^"\\]|\\.)*)', re.DOTALL
+)
+
+
+class Address(Struct, frozen=True):
+    """A scrubbed web address, and what was read from it before it was scrubbed.
+
+    ``host`` is lower case and without port; ``campaign`` holds the utm parameters, each once.
+    """
+
+    url: str
+    path: str | None = None
+    host: str | None = None
+    campaign: tuple[tuple[str, str], ...] = ()
+
+
+def scrub_ip(ip: str | None, rule: IpRule) -> str | None:
+    """Return what may be kept of an address: nothing, its /24 or /48 network, or all of it.
+
+    An IPv4 address mapped into IPv6 counts as IPv4. What is no address is never kept.
+    """
+    if ip is None or rule == "drop":
+        return None
+    try:
+        address = ipaddress.ip_address(ip.strip())
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    if rule == "full":
+        return str(address)
+    bits = 24 if address.version == 4 else 48
+    network = ipaddress.ip_network((int(address), bits), strict=False)
+    return str(network.network_address)
+
+
+def scrub_url(url: str, policy: Policy) -> Address:
+    """Return the address without user info, fragment and query, save the parameters allowed.
+
+    Of an address without ``//`` after its scheme (mailto:, data:, javascript:) only the scheme stays.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return _without_host(url, policy)
+    query = ""
+    if "#" in rest:
+        rest = rest.partition("#")[0]
+    if "?" in rest:
+        rest, _, query = rest.partition("?")
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        authority = authority.rpartition("@")[2]
+    path = redact_path(slash + path) if policy.redact_paths else slash + path
+    kept, campaign = _parameters(query, policy.url_parameters)
+    return Address(f"{scheme}://{authority}{path}{kept}", path or "/", _host(authority), campaign)
+
+
+def scrub_path(path: str, policy: Policy) -> str:
+    """Return a path without its query and fragment, redacted if the policy says so."""
+    if "#" in path:
+        path = path.partition("#")[0]
+    if "?" in path:
+        path = path.partition("?")[0]
+    return redact_path(path) if policy.redact_paths else path
+
+
+def redact_path(path: str) -> str:
+    """Return a path with ``[email]``, ``[uuid]``, ``[number]`` or ``[token]`` for segments like one."""
+    has_at = "@" in path or "%40" in path
+    if len(path) <= _SHORTEST_SECRET and not has_at:
+        return path
+    segments = path.split("/")
+    if not has_at and max(map(len, segments)) < _SHORTEST_SECRET:
+        return path
+    return "/".join(map(_redacted, segments))
+
+
+def scrub_raw(raw: bytes, policy: Policy) -> bytes:
+    """Return refused JSON text, whole or cut short, with its personal fields scrubbed as an event's.
+
+    It may be no JSON at all, so fields are found by their name: ip, user_agent, url, path, referrer.
+    """
+
+    def scrubbed(found: re.Match[bytes]) -> bytes:
+        name, value = found[1], found[3]
+        kept = _scrub_field(name.decode(), _text(value), policy)
+        return b'"%b"%b"%b' % (name, found[2], msgspec.json.encode(kept)[1:-1])
+
+    return _PERSONAL_FIELD.sub(scrubbed, raw)
+
+
+def _scrub_field(name: str, text: str, policy: Policy) -> str:
+    match name:
+        case "ip" | "$ip":
+            return scrub_ip(text, policy.ip) or ""
+        case "user_agent":
+            return text if policy.keep_user_agent else ""
+        case "path":
+            return scrub_path(text, policy)
+        case _:
+            return scrub_url(text, policy).url
+
+
+def _text(escaped: bytes) -> str:
+    try:
+        return msgspec.json.decode(b'"%b"' % escaped, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # What cannot be read cannot be judged.
+        return ""
+
+
+def _without_host(url: str, policy: Policy) -> Address:
+    if opaque := _OPAQUE_SCHEME.match(url):
+        return Address(opaque[0])
+    if url.startswith("//"):
+        address = scrub_url(f"https:{url}", policy)
+        return structs.replace(address, url=address.url.removeprefix("https:"))
+    path, _, query = url.partition("#")[0].partition("?")
+    kept, campaign = _parameters(query, policy.url_parameters)
+    path = scrub_path(path, policy)
+    return Address(path + kept, path or None, None, campaign)
+
+
+def _parameters(query: str, allowed: tuple[str, ...]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    if not query or len(query) > _LONGEST_QUERY:
+        return "", ()
+    kept: list[str] = []
+    campaign: dict[str, str] = {}
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name in CAMPAIGN_PARAMETERS:
+            campaign.setdefault(name, urllib.parse.unquote_plus(value))
+        if name in allowed:
+            kept.append(pair)
+    return ("?" + "&".join(kept) if kept else "", tuple(campaign.items()))
+
+
+def _host(authority: str) -> str | None:
+    if ":" not in authority:
+        return authority.lower() or None
+    name, colon, port = authority.rpartition(":")
+    host = name if colon and (port.isdecimal() or not port) else authority
+    return host.lower() or None
+
+
+def _redacted(segment: str) -> str:
+    if "@" in segment or "%40" in segment:
+        return "[email]" if _EMAIL.match(segment.replace("%40", "@")) else segment
+    if len(segment) < _SHORTEST_SECRET:
+        return segment
+    if _UUID.search(segment):
+        return "[uuid]"
+    if _LONG_NUMBER.search(segment):
+        return "[number]"
+    return "[token]" if _TOKEN.match(segment) else segment
