@@ -1,0 +1,199 @@
+"""The HTTP surface: every address that is answered stands in a table below.
+
+Collection is looked up first, by method and path, and runs on raw bytes. Everything else is found
+in the exact table of routes, after its caller was found to be allowed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tallymark.collect.protocol import Protocol
+from tallymark.collect.protocols._wire import WireEvent
+from tallymark.core.errors import NotAllowed, TallymarkError
+from tallymark.core.ids import new_id
+from tallymark.core.registry import discover
+
+from .ask_routes import ASK_ROUTES, insights
+from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
+from .bodies import header_map
+from .collect_routes import Collection, Table, collection_table, send_reply
+from .control_routes import CONTROL_ROUTES
+from .cors import cors_headers, preflight_headers
+from .openapi import document
+from .peers import Peers
+from .problem import Disconnected, bug, problem_response
+from .projects import local_known
+from .routing import NotThisWay, Routes
+from .service_routes import SERVICE_ROUTES, described
+from .services import Call, Route, Services
+
+
+def all_routes() -> tuple[Route, ...]:
+    """Return every route but those of collection, with the description made from them."""
+    routes = (*ASK_ROUTES, *CONTROL_ROUTES, *SERVICE_ROUTES)
+    return (*routes, *described(api_document(routes)))
+
+
+def api_document(routes: Sequence[Route]) -> dict[str, Any]:
+    """Return the OpenAPI document of these routes and of everything registered."""
+    protocols = discover("tallymark.collect.protocols", Protocol).values()
+    return document(routes, protocols, insights().values(), WireEvent)
+
+
+def build(services: Services, *, is_local: bool) -> ASGIApp:
+    """Return the application: for the network, or for the owner over the socket of the folder."""
+    return App(services, collection_table(), all_routes(), is_local=is_local)
+
+
+class App:
+    """Answers requests; whatever goes wrong becomes problem+json."""
+
+    def __init__(
+        self, services: Services, collection: Table, routes: Sequence[Route], *, is_local: bool
+    ) -> None:
+        self._services = services
+        self._is_local = is_local
+        self._table = collection
+        self._collection_paths = {path for _, path in collection}
+        self._collection = Collection(services, is_local=is_local)
+        self._routes = Routes(routes, collection)
+        self._peers = Peers(services.settings.trusted_proxies)
+        self._requests = services.metrics.counter(
+            "tallymark_requests_total", "Requests answered.", ("route", "method", "status")
+        )
+        self._seconds = services.metrics.histogram(
+            "tallymark_request_seconds", "Time from head to answer.", "route"
+        )
+        self._refused = services.metrics.counter(
+            "tallymark_problems_total", "Requests answered with a problem.", ("code",)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"{scope['type']} is not served")
+        began = self._services.clock.monotonic()
+        protocol = self._table.get((scope["method"], scope["path"]))
+        if protocol is not None:
+            route = protocol.routes[0][1]
+            status = await self._collect(protocol, scope, receive, send)
+        else:
+            route, status = await self._other(scope, receive, send)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._requests.add(1, route, method, str(status))
+        self._seconds.observe(self._services.clock.monotonic() - began, route)
+
+    async def _collect(self, protocol: Protocol, scope: Scope, receive: Receive, send: Send) -> int:
+        headers = header_map(scope["headers"])
+        try:
+            reply = await self._collection.take(protocol, scope, receive, headers)
+        except Disconnected:
+            return _CLIENT_LEFT
+        except Exception as error:  # noqa: BLE001 - nothing may leave a request without an answer
+            response = self._problem(error, cors_headers(headers))
+            await response(scope, receive, send)
+            return response.status_code
+        await send_reply(send, reply, headers)
+        return reply.status
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
+        headers = header_map(scope["headers"])
+        watched = _Watched(send)
+        path = "unknown"
+        try:
+            if scope["method"] == "OPTIONS" and scope["path"] in self._collection_paths:
+                path, response = "preflight", _preflight(headers)
+            else:
+                match = self._routes.find(scope)
+                path = match.route.path
+                known = await self._allowed(match.route, scope, headers)
+                request = HttpRequest(scope, receive)
+                response = await match.route.handle(
+                    Call(self._services, request, match.params, known)
+                )
+                response.headers.setdefault("Cache-Control", "no-store")
+                response.headers.setdefault("X-Content-Type-Options", "nosniff")
+            await response(scope, receive, watched)
+        except Disconnected:
+            return path, _CLIENT_LEFT
+        except Exception as error:
+            if watched.has_started:
+                # Half an answer cannot be taken back; cutting it short tells the client.
+                raise
+            cors = cors_headers(headers) if scope["path"] in self._collection_paths else ()
+            response = self._problem(error, cors)
+            await response(scope, receive, send)
+        return path, response.status_code
+
+    async def _allowed(
+        self, route: Route, scope: Scope, headers: Mapping[str, str]
+    ) -> Known | None:
+        """Return the caller if the route needs one; raises NotAllowed."""
+        if route.access == "open":
+            return None
+        if self._is_local:
+            refuse_secret_in_url(scope["query_string"])
+            needs_project = route.access == "read"
+            name = headers.get(PROJECT_HEADER)
+            return await local_known(self._services, name) if needs_project else None
+        if route.access == "metrics" and self._may_see_metrics(scope, headers):
+            return None
+        known = await self._services.callers.by_key(key_text(headers, scope["query_string"]))
+        if route.access == "local":
+            raise NotAllowed(
+                "This is answered only over the Unix socket of the data folder.",
+                code="AUTH_WRONG_KIND",
+                hint="Use the `tallymark` command on the server's machine.",
+            )
+        if known.caller.kind == "public":
+            raise NotAllowed("A public key only sends events.", code="AUTH_WRONG_KIND")
+        return known
+
+    def _may_see_metrics(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        is_public = self._services.settings.metrics_public
+        return is_public or self._peers.is_this_machine(scope, headers)
+
+    def _problem(self, error: Exception, headers: Sequence[tuple[str, str]]) -> Response:
+        request_id = new_id(self._services.clock.now())
+        if isinstance(error, TallymarkError):
+            told = error
+        else:
+            told = bug()
+            self._services.logger.bug("unexpected failure", error, request_id=request_id)
+        self._refused.add(1, told.code)
+        if isinstance(error, NotThisWay):
+            headers = (*headers, ("Allow", error.allow))
+        return problem_response(
+            told,
+            request_id,
+            retry_after_seconds=self._services.settings.retry_after_seconds,
+            headers=headers,
+        )
+
+
+# Not sent to anybody; nginx uses the same number in its logs.
+_CLIENT_LEFT = 499
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "OPTIONS"})
+
+
+class _Watched:
+    """A ``send`` that knows whether an answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_started = False
+
+    async def __call__(self, message: Message) -> None:
+        self.has_started = True
+        await self._send(message)
+
+
+def _preflight(headers: Mapping[str, str]) -> Response:
+    response = Response(status_code=204)
+    for name, value in preflight_headers(headers):
+        response.headers[name] = value
+    return response

@@ -1,0 +1,138 @@
+"""Questions: what was counted, what was refused, and what is arriving now."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from tallymark.core.errors import Refused
+from tallymark.core.registry import discover, lookup
+from tallymark.insights.insight import Answer, Insight
+
+from .bodies import MAX_QUESTION_BYTES, header_map, read_body
+from .services import Call, Route
+
+_PAGE = {
+    "code": "Only failures of this error code.",
+    "cursor": "Where to go on; from the page before.",
+    "limit": "Most entries on a page.",
+}
+_RANGE = {
+    "since": "First minute of receipt, as microseconds since 1970.",
+    "until": "First minute of receipt that is left out.",
+}
+
+
+async def ask(call: Call) -> Response:
+    """Forward a question to the store process and return its answer as it is."""
+    insight = lookup(insights(), call.params["insight"], "insight")
+    headers = header_map(call.request.scope["headers"])
+    question = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
+    answer = await call.services.store.call(
+        "ask",
+        {
+            "project": call.caller.project.id,
+            "insight": insight.name,
+            "question": question or b"{}",
+            "timezone": call.caller.project.timezone,
+            "seconds": call.services.settings.question_seconds,
+        },
+    )
+    return Response(answer, media_type="application/json")
+
+
+async def list_insights(_call: Call) -> Response:
+    """Return every insight with the JSON schema of its question and an example."""
+    listed = [_described(insight) for insight in insights().values()]
+    return Response(msgspec.json.encode({"insights": listed}), media_type="application/json")
+
+
+async def event(call: Call) -> Response:
+    """Return what became of an event id."""
+    return await _from_store(call, "event", id=call.params["id"])
+
+
+async def failed(call: Call) -> Response:
+    """Return a page of what was refused."""
+    limit = _whole(call, "limit", least=1)
+    return await _from_store(
+        call, "failed", code=_text(call, "code"), cursor=_text(call, "cursor"), limit=limit
+    )
+
+
+async def ledger(call: Call) -> Response:
+    """Return how many items met which outcome."""
+    return await _from_store(
+        call, "ledger", since=_whole(call, "since"), until=_whole(call, "until")
+    )
+
+
+async def status(call: Call) -> Response:
+    """Return how far the log and the store are."""
+    return await _from_store(call, "status")
+
+
+async def live(call: Call) -> Response:
+    """Return the stream of what is accepted and refused now."""
+    given = call.request.headers.get("last-event-id") or call.request.query_params.get("last_id")
+    last_seen = int(given) if given and given.isascii() and given.isdigit() else None
+    stream = call.services.live.follow(call.caller.project.id, last_seen)
+    return StreamingResponse(
+        stream,
+        media_type="text/event-stream",
+        # Proxies that buffer would hold the stream back.
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+def insights() -> dict[str, Insight]:
+    """Return every insight by name."""
+    return dict(discover("tallymark.insights", Insight))
+
+
+async def _from_store(call: Call, method: str, **params: object) -> Response:
+    given = {name: value for name, value in params.items() if value is not None}
+    project = call.caller.project.id
+    answer = await call.services.store.call(method, {"project": project, **given})
+    return Response(answer, media_type="application/json")
+
+
+def _described(insight: Insight) -> dict[str, Any]:
+    return {
+        "name": insight.name,
+        "summary": insight.summary,
+        "view": insight.view,
+        "question": msgspec.json.schema(insight.question),
+        "example": insight.example,
+    }
+
+
+def _text(call: Call, name: str) -> str | None:
+    return call.request.query_params.get(name)
+
+
+def _whole(call: Call, name: str, *, least: int = 0) -> int | None:
+    given = call.request.query_params.get(name)
+    if given is None:
+        return None
+    # Twenty digits are beyond any instant; longer ones only cost time to read.
+    if not (given.isascii() and given.isdigit() and len(given) <= 18 and int(given) >= least):
+        raise Refused(
+            f"{name} must be a whole number of at least {least}.", code="BAD_FIELD", path=name
+        )
+    return int(given)
+
+
+ASK_ROUTES: tuple[Route, ...] = (
+    Route("POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer),
+    Route("GET", "/tm/v1/insights", "read", list_insights, "List the questions there are."),
+    Route("GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id."),
+    Route("GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.", query=_PAGE),
+    Route("GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.", query=_RANGE),
+    Route("GET", "/tm/v1/status", "read", status, "Tell how far loading is."),
+    Route(
+        "GET", "/tm/v1/live", "read", live, "Follow what is accepted and refused now.",
+        query={"last_id": "Number of the last entry seen, where a header cannot be sent."},
+        media_type="text/event-stream",
+    ),
+)  # fmt: skip

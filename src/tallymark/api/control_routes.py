@@ -1,0 +1,199 @@
+"""The control plane: projects, keys, backups. Only for the owner of the data folder."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from tallymark.catalog.catalog import GRACE_SECONDS, Project
+from tallymark.catalog.keys import Key, Kind
+from tallymark.core.policy import Policy
+
+from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
+from .services import Call, Route
+
+T = TypeVar("T")
+
+
+class NewProject(Struct, frozen=True, forbid_unknown_fields=True):
+    """A project to create; without an id it is made from the name."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    id: Annotated[str, Meta(max_length=63)] | None = None
+    timezone: str = "UTC"
+    policy: Policy = Policy()
+
+
+class NewKey(Struct, frozen=True, forbid_unknown_fields=True):
+    """A key to create."""
+
+    kind: Kind
+    label: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the old key goes on working beside its successor."""
+
+    grace_seconds: Annotated[int, Meta(ge=0, le=90 * 86_400)] = GRACE_SECONDS
+
+
+class IssuedKey(Struct, frozen=True):
+    """A key just made; ``secret`` is its whole text, shown this once."""
+
+    key: Key
+    secret: str
+
+
+class CreatedProject(Struct, frozen=True):
+    """A project just made, with one key of each kind."""
+
+    project: Project
+    keys: list[IssuedKey]
+
+
+class Projects(Struct, frozen=True):
+    """Every project there is."""
+
+    projects: list[Project]
+
+
+class Keys(Struct, frozen=True):
+    """Every key a project ever had."""
+
+    keys: list[Key]
+
+
+class BackupOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where on the server's machine the backup goes: a folder that does not exist yet."""
+
+    target: Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+async def list_projects(call: Call) -> Response:
+    """Return every project."""
+    return _json(Projects(await asyncio.to_thread(call.services.catalog.projects)))
+
+
+async def create_project(call: Call) -> Response:
+    """Create a project with a key of each kind."""
+    order = await _body(call, NewProject)
+    catalog, now = call.services.catalog, call.services.clock.now()
+
+    def create() -> CreatedProject:
+        project = catalog.create_project(
+            order.name, now=now, slug=order.id, timezone=order.timezone, policy=order.policy
+        )
+        kinds: tuple[Kind, ...] = ("public", "secret", "read")
+        made = [catalog.create_key(project.id, kind, "first", now=now) for kind in kinds]
+        return CreatedProject(project, [IssuedKey(key, text) for key, text in made])
+
+    created = await asyncio.to_thread(create)
+    await call.services.prepare(created.project.id)
+    call.services.callers.forget(project=created.project.id)
+    return _json(created, status=201)
+
+
+async def set_policy(call: Call) -> Response:
+    """Replace the privacy policy of a project."""
+    policy = await _body(call, Policy)
+    project = await asyncio.to_thread(
+        call.services.catalog.update_policy, call.params["project"], policy
+    )
+    call.services.callers.forget(project=project.id)
+    return _json(project)
+
+
+async def list_keys(call: Call) -> Response:
+    """Return every key of a project, without secrets."""
+    keys = await asyncio.to_thread(call.services.catalog.keys, call.params["project"])
+    return _json(Keys(keys))
+
+
+async def create_key(call: Call) -> Response:
+    """Create a key and show its secret this once."""
+    order = await _body(call, NewKey)
+    now = call.services.clock.now()
+    issued = await _in_thread(
+        lambda: call.services.catalog.create_key(
+            call.params["project"], order.kind, order.label, now=now
+        )
+    )
+    return _json(IssuedKey(*issued), status=201)
+
+
+async def revoke_key(call: Call) -> Response:
+    """End a key at once."""
+    now = call.services.clock.now()
+    key = await _in_thread(lambda: call.services.catalog.revoke(call.params["key"], now=now))
+    call.services.callers.forget(key_id=key.id)
+    return _json(key)
+
+
+async def rotate_key(call: Call) -> Response:
+    """Make a successor of a key and show its secret this once."""
+    order = await _body(call, Rotation)
+    now = call.services.clock.now()
+    issued = await _in_thread(
+        lambda: call.services.catalog.rotate(
+            call.params["key"], now=now, grace_seconds=order.grace_seconds
+        )
+    )
+    call.services.callers.forget(key_id=call.params["key"])
+    return _json(IssuedKey(*issued), status=201)
+
+
+async def backup(call: Call) -> Response:
+    """Write a consistent copy of everything and return its manifest."""
+    order = await _body(call, BackupOrder)
+    answer = await call.services.store.call("backup", {"target": order.target})
+    return Response(answer, media_type="application/json")
+
+
+async def verify(call: Call) -> Response:
+    """Check log, store and ledger against each other."""
+    return Response(await call.services.store.call("verify", {}), media_type="application/json")
+
+
+async def _body(call: Call, wanted: type[T]) -> T:
+    headers = header_map(call.request.scope["headers"])
+    body = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
+    return decode_body(body, wanted)
+
+
+async def _in_thread(act: Callable[[], T]) -> T:
+    return await asyncio.to_thread(act)
+
+
+def _json(value: Struct, *, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+CONTROL_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/tm/v1/projects", "local", list_projects, "List the projects.", answer=Projects),
+    Route(
+        "POST", "/tm/v1/projects", "local", create_project, "Create a project.",
+        body=NewProject, answer=CreatedProject,
+    ),
+    Route(
+        "PUT", "/tm/v1/projects/{project}/policy", "local", set_policy,
+        "Replace a project's privacy policy.", body=Policy, answer=Project,
+    ),
+    Route(
+        "GET", "/tm/v1/projects/{project}/keys", "local", list_keys, "List a project's keys.",
+        answer=Keys,
+    ),
+    Route(
+        "POST", "/tm/v1/projects/{project}/keys", "local", create_key, "Create a key.",
+        body=NewKey, answer=IssuedKey,
+    ),
+    Route("POST", "/tm/v1/keys/{key}/revoke", "local", revoke_key, "End a key.", answer=Key),
+    Route(
+        "POST", "/tm/v1/keys/{key}/rotate", "local", rotate_key, "Give a key a successor.",
+        body=Rotation, answer=IssuedKey,
+    ),
+    Route("POST", "/tm/v1/backup", "local", backup, "Make a backup.", body=BackupOrder),
+    Route("POST", "/tm/v1/verify", "local", verify, "Check that everything fits together."),
+)  # fmt: skip

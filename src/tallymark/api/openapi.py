@@ -1,0 +1,196 @@
+"""The OpenAPI 3.1 document, made from the tables of routes, protocols and insights."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from tallymark import __version__
+from tallymark.collect.protocol import Protocol
+from tallymark.core.errors import CODES
+from tallymark.insights.insight import Insight, Provenance
+
+from .problem import MEDIA_TYPE, Problem
+from .services import Route
+
+Json: TypeAlias = dict[str, Any]
+_REF = "#/components/schemas/{name}"
+_SECURITY: Mapping[str, list[Json]] = {
+    "open": [{}],
+    "read": [{"secretKey": []}, {"readKey": []}],
+    "local": [],
+    "metrics": [{}, {"secretKey": []}, {"readKey": []}],
+}
+_EVENT_EXAMPLE = {
+    "name": "signup",
+    "id": "018f5c1e-7b7a-7c33-9f0e-6f1f3a9d2b10",
+    "time": "2026-11-22T10:00:00Z",
+    "user_id": "u-42",
+    "properties": {"plan": "pro", "seats": 3},
+}
+
+
+def document(
+    routes: Sequence[Route],
+    protocols: Iterable[Protocol],
+    insights: Iterable[Insight],
+    wire_event: Any = None,
+) -> Json:
+    """Return the whole document as plain JSON values."""
+    insights = list(insights)
+    types = _types(routes, insights, wire_event)
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    reference = dict(zip(map(repr, types), schemas, strict=True))
+    paths: dict[str, Json] = {}
+    for protocol in protocols:
+        for method, path in protocol.routes:
+            paths.setdefault(path, {})[method.lower()] = _collect(
+                protocol, method, path, reference.get(repr(wire_event))
+            )
+    for route in routes:
+        if route.path == "/tm/v1/ask/{insight}":
+            for insight in insights:
+                path = f"/tm/v1/ask/{insight.name}"
+                paths.setdefault(path, {})["post"] = _ask(insight, reference)
+            continue
+        paths.setdefault(route.path, {})[route.method.lower()] = _plain(route, reference)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tallymark",
+            "version": __version__,
+            "description": "Record every use once, durably, and answer every question from it.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "securitySchemes": _security_schemes(),
+            "responses": {"Problem": _problem_response()},
+        },
+    }
+
+
+def _types(routes: Sequence[Route], insights: Sequence[Insight], wire_event: Any) -> list[Any]:
+    found: list[Any] = [Problem, Provenance]
+    found += [kind for route in routes for kind in (route.body, route.answer) if kind is not None]
+    found += [insight.question for insight in insights]
+    found += [insight.data for insight in insights if insight.data is not None]
+    if wire_event is not None:
+        found.append(wire_event)
+    # A type that several routes share is described once.
+    return list({repr(kind): kind for kind in found}.values())
+
+
+def _collect(protocol: Protocol, method: str, path: str, event: Json | None) -> Json:
+    batch = {"type": "array", "items": event or {}}
+    return {
+        "operationId": _operation(method, path),
+        "summary": f"Send events ({protocol.name}).",
+        "tags": ["Collect"],
+        "security": [{"publicKey": []}, {"secretKey": []}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [event or {}, batch]},
+                    "examples": {"one": {"summary": "One event", "value": _EVENT_EXAMPLE}},
+                }
+            },
+        },
+        "responses": {"200": _ok("application/json", {}), **_problems()},
+    }
+
+
+def _ask(insight: Insight, reference: Mapping[str, Json]) -> Json:
+    answer = {
+        "type": "object",
+        "required": ["data", "view", "provenance"],
+        "properties": {
+            "data": reference.get(repr(insight.data), {}),
+            "view": {"const": insight.view},
+            "provenance": reference[repr(Provenance)],
+        },
+    }
+    example = msgspec.to_builtins(insight.example)
+    return {
+        "operationId": f"ask_{insight.name}",
+        "summary": insight.summary,
+        "tags": ["Ask"],
+        "security": _SECURITY["read"],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": reference[repr(insight.question)],
+                    "examples": {"one": {"summary": "An example", "value": example}},
+                }
+            },
+        },
+        "responses": {"200": _ok("application/json", answer), **_problems()},
+    }
+
+
+def _plain(route: Route, reference: Mapping[str, Json]) -> Json:
+    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    text = {"type": "string"}
+    inside = [{"name": n, "in": "path", "required": True, "schema": text} for n in names]
+    query = [
+        {"name": name, "in": "query", "required": False, "description": says, "schema": text}
+        for name, says in route.query.items()
+    ]
+    described: Json = {
+        "operationId": _operation(route.method, route.path),
+        "summary": route.summary,
+        "tags": [_tag(route)],
+        "security": _SECURITY[route.access],
+        "parameters": [*inside, *query],
+        "responses": {
+            ("201" if "create" in route.summary.lower() else "200"): _ok(
+                route.media_type, reference.get(repr(route.answer), {})
+            ),
+            **_problems(),
+        },
+    }
+    if route.access == "local":
+        described["description"] = "Answered only over the Unix socket of the data folder."
+    if route.body is not None:
+        content = {"application/json": {"schema": reference[repr(route.body)]}}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _tag(route: Route) -> str:
+    return {"read": "Ask", "local": "Control"}.get(route.access, "Service")
+
+
+def _ok(media_type: str, schema: Json) -> Json:
+    return {"description": "As asked.", "content": {media_type: {"schema": schema}}}
+
+
+def _problems() -> Json:
+    return {"default": {"$ref": "#/components/responses/Problem"}}
+
+
+def _problem_response() -> Json:
+    codes = ", ".join(sorted(CODES))
+    return {
+        "description": f"Not as asked; `code` is one of: {codes}.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
+    }
+
+
+def _security_schemes() -> Json:
+    def bearer(description: str) -> Json:
+        return {"type": "http", "scheme": "bearer", "description": description}
+
+    return {
+        "publicKey": bearer("pk_: may only send events; may stand in a page."),
+        "secretKey": bearer("sk_: sends and asks; stays on servers."),
+        "readKey": bearer("rk_: only asks."),
+    }
+
+
+def _operation(method: str, path: str) -> str:
+    words = path.replace("{", "").replace("}", "").replace(".", "_").strip("/").split("/")
+    return "_".join([method.lower(), *(word for word in words if word not in ("tm", "v1"))])

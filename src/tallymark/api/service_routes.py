@@ -1,0 +1,67 @@
+"""How the server is: alive, ready, measured, described."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from tallymark.core.errors import TallymarkError
+
+from .reference_page import reference_page
+from .services import Call, Route
+
+
+async def healthz(_call: Call) -> Response:
+    """Answer as long as the process runs."""
+    return Response(b'{"alive":true}', media_type="application/json")
+
+
+async def readyz(call: Call) -> Response:
+    """Return what works and what does not; 503 unless all does."""
+    found: dict[str, str] = {}
+    for name, check in call.services.checks.items():
+        try:
+            await check()
+        except TallymarkError as error:
+            found[name] = error.code
+        else:
+            found[name] = "ok"
+    is_ready = all(said == "ok" for said in found.values())
+    body = msgspec.json.encode({"ready": is_ready, "checks": found})
+    return Response(body, 200 if is_ready else 503, media_type="application/json")
+
+
+async def metrics(call: Call) -> Response:
+    """Return the counters of this process."""
+    text = call.services.metrics.render()
+    return Response(text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def described(document: dict[str, Any]) -> tuple[Route, ...]:
+    """Return the routes that serve the reference, made from the OpenAPI document."""
+    encoded = msgspec.json.encode(document)
+    page, policy = reference_page(document)
+
+    async def openapi(_call: Call) -> Response:
+        return Response(encoded, media_type="application/json")
+
+    async def docs(_call: Call) -> Response:
+        return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy})
+
+    return (
+        Route("GET", "/tm/v1/openapi.json", "open", openapi, "This description, as OpenAPI 3.1."),
+        Route(
+            "GET", "/tm/v1/docs", "open", docs, "This description, to read.",
+            media_type="text/html",
+        ),
+    )  # fmt: skip
+
+
+SERVICE_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/healthz", "open", healthz, "Tell that the process runs."),
+    Route("GET", "/readyz", "open", readyz, "Tell whether events can be taken and asked about."),
+    Route(
+        "GET", "/metrics", "metrics", metrics, "Show the counters, for Prometheus.",
+        media_type="text/plain",
+    ),
+)  # fmt: skip

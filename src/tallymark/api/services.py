@@ -1,0 +1,89 @@
+"""What the routes need of the rest, and what a route is."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from tallymark.catalog.catalog import Catalog
+from tallymark.collect.protocol import Protocol as WireProtocol
+from tallymark.collect.protocol import Reply, Request
+from tallymark.core.clock import Clock
+from tallymark.core.settings import Settings
+from tallymark.core.telemetry import Logger, Metrics
+
+from .auth import Callers, Known
+from .live import Live
+
+# open: anybody; read: secret and read keys; local: only over the socket of the data folder;
+# metrics: this machine, or as the settings say.
+Access: TypeAlias = Literal["open", "read", "local", "metrics"]
+
+
+class StoreCalls(Protocol):
+    """The store process, as the front sees it."""
+
+    async def call(self, method: str, params: dict[str, object]) -> bytes:
+        """Return the JSON answer of a method; raises TallymarkError."""
+
+
+class Collects(Protocol):
+    """Takes what was sent and answers once it is durable."""
+
+    async def accept(self, protocol: WireProtocol, request: Request, caller: Any) -> Reply:
+        """Return the protocol's reply; raises TallymarkError when the whole request is refused."""
+
+
+async def nothing_to_prepare(_project: str) -> None:
+    """Do nothing for a project that was just created."""
+
+
+class Services(Struct, frozen=True):
+    """What one front process has; ``checks`` are what must work for it to be ready.
+
+    ``prepare`` is called with the id of each project created here, before it is answered.
+    """
+
+    settings: Settings
+    clock: Clock
+    catalog: Catalog
+    callers: Callers
+    collector: Collects
+    store: StoreCalls
+    live: Live
+    metrics: Metrics
+    logger: Logger
+    checks: Mapping[str, Callable[[], Awaitable[None]]] = {}
+    prepare: Callable[[str], Awaitable[None]] = nothing_to_prepare
+
+
+class Call(Struct, frozen=True):
+    """One request to a route, after its caller was found to be allowed."""
+
+    services: Services
+    request: HttpRequest
+    params: Mapping[str, str]
+    known: Known | None = None
+
+    @property
+    def caller(self) -> Known:
+        """Who asks; only routes with access ``read`` have one."""
+        if self.known is None:
+            raise RuntimeError("the route has no caller")
+        return self.known
+
+
+class Route(Struct, frozen=True):
+    """One address that is answered. ``body``, ``answer`` and ``query`` are for the reference."""
+
+    method: str
+    path: str
+    access: Access
+    handle: Callable[[Call], Awaitable[Response]]
+    summary: str
+    body: Any = None
+    answer: Any = None
+    query: Mapping[str, str] = {}
+    media_type: str = "application/json"
