@@ -1,0 +1,77 @@
+"""What a file format is: a reader of one file that gives an event, or a reason, for every line.
+
+A line's id is ``<digest>:<byte offset>``. The digest is of everything before the 64 KiB block the
+line begins in; in the first block, of the file's first record with its header. So
+
+- equal lines all count, because each has its own offset;
+- a file that has grown gives the same ids for its old lines, however short it was before;
+- a renamed, moved or compressed file keeps its ids;
+- a split file, or one whose beginning was edited, is another file.
+
+Two files that share header and first record are taken for one; where they differ within their first
+64 KiB, lines at the same offset are then kept as conflicts, not counted.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from tallymark.core.event import Json
+
+from .mapping import Fields
+
+WireEvent: TypeAlias = dict[str, Json]
+
+# What is kept of a line that cannot be read.
+MAX_RAW = 64 * 1024
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One line, or record, as an event to send; ``line`` counts from 1, ``offset`` is in bytes.
+
+    For Parquet ``offset`` is the row's number from 0.
+    """
+
+    line: int
+    offset: int
+    event: WireEvent
+
+
+class Failure(Struct, frozen=True):
+    """One line that is no event, with its reason; ``raw`` is cut at 64 KiB."""
+
+    line: int
+    offset: int
+    code: str
+    message: str
+    raw: bytes
+
+
+Item: TypeAlias = Record | Failure
+
+
+class Options(Struct, frozen=True):
+    """How to read. ``salt`` keys the hash that stands for a visitor, and is best kept secret.
+
+    ``delimiter`` is ``auto``, ``whitespace`` or one character.
+    """
+
+    salt: str = ""
+    fields: Fields = Fields()
+    delimiter: str = "auto"
+
+
+class Source(Struct, frozen=True):
+    """One file format.
+
+    ``read(path, options, position)`` gives the items that begin at ``position`` (a byte offset of
+    the inflated file) or after it; it raises Refused FILE_UNREADABLE for a file it cannot read at
+    all. ``explain(path, options)`` says in a few lines how the file is going to be read.
+    """
+
+    name: str
+    summary: str
+    read: Callable[[Path, Options, int], Iterator[Item]]
+    explain: Callable[[Path, Options], list[str]]
