@@ -38,11 +38,11 @@ def open_client(args: argparse.Namespace) -> Client:
     data = load_settings({"data": args.data}).data
     if project is not None:
         return connect(data, project=project)
-    with_any = connect(data)
+    client = connect(data)
     try:
-        names = [one["id"] for one in with_any.projects()]
-        with_any.choose(names[0] if len(names) == 1 else DEFAULT_PROJECT)
+        names = [one["id"] for one in client.projects()]
+        client.project = names[0] if len(names) == 1 else DEFAULT_PROJECT
     except BaseException:
-        with_any.close()
+        client.close()
         raise
-    return with_any
+    return client

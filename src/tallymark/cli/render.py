@@ -84,6 +84,8 @@ def answer_lines(answer: Answer) -> list[str]:
     else:
         lines += _limited(answer.columns, answer.rows)
     if isinstance(data, dict):
+        if data.get("cursor"):
+            lines.append(f"The next page: --cursor {shown(data['cursor'])}")
         lines += [f"! {shown(warning)}" for warning in data.get("warnings") or ()]
     return [*lines, "", source_line(answer.provenance)]
 

@@ -51,7 +51,7 @@ class _Sent(Struct, frozen=True):
 
 
 class Client:
-    """A connection to a Tallymark server, for one project at a time.
+    """A connection to a Tallymark server; ``project`` is what calls are about, None where a key says.
 
     Use it as a context manager, or call ``close``. Threads may share it; they take turns.
     """
@@ -65,10 +65,15 @@ class Client:
         clock: Clock | None = None,
     ) -> None:
         self._transport = transport
-        self._project = project
+        self.project = project
         self._server = server
         self._clock = clock or SystemClock()
         self._encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
+
+    @property
+    def has_own_server(self) -> bool:
+        """Whether nobody served the folder, so that a server runs for this client alone."""
+        return self._server is not None
 
     # Events
 
@@ -135,13 +140,19 @@ class Client:
 
     def insights(self) -> Any:
         """Return every insight the server knows, with the JSON schema of its question."""
-        return self._get("/tm/v1/insights")
+        return self._get("/tm/v1/insights")["insights"]
 
     def event(self, event_id: str) -> Any:
-        """Return one event as stored, with what became of it; raises NotFound."""
+        """Return what became of an event id: counted, sent again, in conflict or refused."""
         return self._get(f"/tm/v1/event/{quote(event_id, safe='')}")
 
     # The state of things
+
+    def ready(self) -> dict[str, str]:
+        """Return each part the server needs, with ``ok`` or the code of what is wrong with it."""
+        response = self._transport.request("GET", "/readyz", is_error_told=False)
+        checks: dict[str, str] = _DECODER.decode(response.body)["checks"]
+        return checks
 
     def status(self) -> dict[str, Any]:
         """Return how far the log and the store are, and what the server knows of itself."""
@@ -159,13 +170,14 @@ class Client:
         pause = 0.01
         while True:
             status = self.status()
+            loaded = int(status["log_position"])
             if position is None:
-                position = int(status["log_position"])
-            if int(status["store_position"]) >= position:
-                return int(status["store_position"])
+                position = int(status["log_head"])
+            if loaded >= position:
+                return loaded
             if self._clock.monotonic() > deadline:
                 raise Unavailable(
-                    f"The store is at position {status['store_position']}, not yet at {position}, "
+                    f"The store is at position {loaded}, not yet at {position}, "
                     f"after {timeout_seconds:g} s.",
                     code="STORE_AWAY",
                 )
@@ -173,7 +185,7 @@ class Client:
             pause = min(pause * 1.5, 0.25)
 
     def failed(self, **filters: Any) -> Any:
-        """Return refused, conflicting and quarantined events, newest first."""
+        """Return a page of refused, conflicting and quarantined events, newest first."""
         return self._get("/tm/v1/failed", **filters)
 
     def ledger(self, **filters: Any) -> Any:
@@ -182,20 +194,20 @@ class Client:
 
     # Looking after it; only over the socket of the data folder
 
-    def projects(self) -> Any:
-        """Return every project."""
-        return self._get("/tm/v1/projects")
+    def projects(self) -> list[dict[str, Any]]:
+        """Return every project, by id."""
+        return list(self._get("/tm/v1/projects")["projects"])
 
     def create_project(self, name: str, **options: Any) -> Any:
-        """Create a project and return it with its first keys, shown this once."""
+        """Create a project; return ``project`` and ``keys`` with their secrets, shown this once."""
         return self._post("/tm/v1/projects", {"name": name, **options})
 
-    def keys(self, project: str | None = None) -> Any:
-        """Return the keys of a project; secrets are not kept and cannot be shown."""
-        return self._get(f"/tm/v1/projects/{self._named(project)}/keys")
+    def keys(self, project: str | None = None) -> list[dict[str, Any]]:
+        """Return every key a project had, oldest first; their secrets are not kept."""
+        return list(self._get(f"/tm/v1/projects/{self._named(project)}/keys")["keys"])
 
     def create_key(self, kind: str, *, project: str | None = None, **options: Any) -> Any:
-        """Create a key (public, secret or read) and return it with its secret, shown this once."""
+        """Create a public, secret or read key; return ``key`` and ``secret``, shown this once."""
         return self._post(f"/tm/v1/projects/{self._named(project)}/keys", {"kind": kind, **options})
 
     def revoke(self, key_id: str) -> Any:
@@ -203,7 +215,7 @@ class Client:
         return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/revoke", {})
 
     def rotate(self, key_id: str, **options: Any) -> Any:
-        """Make a successor of a key and return it with its secret, shown this once."""
+        """Make a successor of a key; return ``key`` and ``secret``, shown this once."""
         return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/rotate", options)
 
     def backup(self, target: str | Path) -> Any:
@@ -213,10 +225,6 @@ class Client:
     def verify(self) -> Any:
         """Check log, store and ledger against each other and return what was found."""
         return self._post("/tm/v1/verify", {})
-
-    def choose(self, project: str) -> None:
-        """Make every later call about this project."""
-        self._project = project
 
     def close(self) -> None:
         """Close the connection, and end the server if it was started for this client."""
@@ -258,11 +266,11 @@ class Client:
         ).body
 
     def _scope(self, project: str | None) -> dict[str, str]:
-        chosen = project or self._project
+        chosen = project or self.project
         return {} if chosen is None else {"Tallymark-Project": chosen}
 
     def _named(self, project: str | None) -> str:
-        chosen = project or self._project
+        chosen = project or self.project
         if chosen is None:
             raise Refused(
                 "No project is named.",

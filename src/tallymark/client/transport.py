@@ -73,10 +73,11 @@ class Transport:
         *,
         headers: Mapping[str, str] | None = None,
         is_repeatable: bool = True,
+        is_error_told: bool = True,
         patience_seconds: float = 5,
         timeout_seconds: float | None = None,
     ) -> Response:
-        """Return the answer to a request, whatever its status below 400; raises its error else.
+        """Return the answer to a request; raises the error it tells, unless that is not wanted.
 
         A repeatable request is sent again, after a pause, when the connection breaks or the server
         says it cannot now. Raises Unavailable SERVER_AWAY once the patience is over.
@@ -89,7 +90,7 @@ class Transport:
                     method, path, body, {**self._headers, **(headers or {})},
                     is_fresh=not is_repeatable, timeout_seconds=timeout_seconds,
                 )  # fmt: skip
-                if response.status < 400:
+                if response.status < 400 or not is_error_told:
                     return response
                 error = problem(response)
                 is_final = response.status not in _AGAIN or isinstance(error, QuestionStopped)

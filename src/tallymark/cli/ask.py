@@ -1,0 +1,224 @@
+"""``tallymark ask <insight>``: flags for every field of the insight's question, made from its schema."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tallymark.client import Answer
+from tallymark.core.errors import InvalidQuery, TallymarkError
+from tallymark.core.registry import discover
+from tallymark.insights.insight import Insight
+
+from .conditions import field_name, parse_filter
+from .connection import add_connection_flags, open_client
+from .main import COMMANDS, Subparsers
+from .render import answer_lines, csv_text
+
+# Fields that have flags of their own, easier to write than their JSON.
+_SPECIAL: Final = frozenset({"range", "filter", "include_bots", "series", "breakdown", "formulas"})
+_OF_NOTHING: Final = frozenset({"count", "unique_people", "unique_accounts", "sessions"})
+_FILTER_HELP: Final = (
+    "only events such as: plan = pro and country in (DE, FR); may be repeated; signs = != > >= < <="
+    " ~, words in, contains, starts with, ends with, between, exists, is missing, and, or, not"
+)
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command with a sub-command for every insight."""
+    parser = subparsers.add_parser(
+        "ask", help=COMMANDS["ask"], description=COMMANDS["ask"],
+        epilog="A custom property may be written by its bare name: plan means properties.plan.",
+    )  # fmt: skip
+    insights = parser.add_subparsers(dest="insight", metavar="INSIGHT", required=True)
+    for insight in discover("tallymark.insights", Insight).values():
+        _add_insight(insights, insight)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, wait for the answer and print it."""
+    insight = discover("tallymark.insights", Insight)[args.insight]
+    question = _whole_question(args) if args.question is not None else question_of(insight, args)
+    with open_client(args) as client:
+        answer = client.ask(insight.name, **question)
+    print(_rendered(answer, args), end="")
+    return 0
+
+
+def question_of(insight: Insight, args: argparse.Namespace) -> dict[str, Any]:
+    """Return the question that the flags mean; what was not given is left to the insight."""
+    question: dict[str, Any] = {}
+    for name in insight.question.__struct_fields__:
+        if name not in _SPECIAL and (value := getattr(args, name, None)) is not None:
+            question[name] = value
+    if (asked := _range(args)) is not None:
+        question["range"] = asked
+    if args.filter:
+        parts = [parse_filter(text) for text in args.filter]
+        question["filter"] = parts[0] if len(parts) == 1 else {"op": "and", "filters": parts}
+    if args.include_bots:
+        question["include_bots"] = True
+    if getattr(args, "breakdown", None):
+        question["breakdown"] = [field_name(name) for name in args.breakdown]
+    if getattr(args, "formula", None):
+        question["formulas"] = args.formula
+    if "series" in insight.question.__struct_fields__:
+        series = _series(args)
+        question["series"] = series if _is_many(insight) else series[0]
+    return question
+
+
+def _add_insight(insights: Subparsers, insight: Insight) -> None:
+    parser = insights.add_parser(insight.name, help=insight.summary, description=insight.summary)
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+    output.add_argument("--csv", action="store_true", help="print the flat table as CSV")
+    parser.add_argument(
+        "-q",
+        "--question",
+        metavar="JSON",
+        help="the whole question as JSON, or @FILE, or - for stdin",
+    )
+    properties = _properties(insight)
+    if "range" in properties:
+        _add_range(parser)
+    if "series" in properties:
+        _add_series(parser, is_many=_is_many(insight))
+    if "breakdown" in properties:
+        parser.add_argument("--breakdown", metavar="FIELD", action="append", help="a line for each value of this; up to three")  # fmt: skip
+    parser.add_argument("--filter", metavar="TEXT", action="append", help=_FILTER_HELP)
+    parser.add_argument("--include-bots", action="store_true", help="also count known robots")
+    for name, about in properties.items():
+        if name not in _SPECIAL:
+            _add_field(parser, name, about)
+    add_connection_flags(parser)
+
+
+def _add_range(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--last", metavar="LENGTH", help="such as 30d, 12h, 8w, 6mo, today or last_month"
+    )
+    parser.add_argument("--since", metavar="TIME", help="first instant or local date")
+    parser.add_argument("--until", metavar="TIME", help="first instant or local date left out")
+
+
+def _add_series(parser: argparse.ArgumentParser, *, is_many: bool) -> None:
+    each = "; each one is a line" if is_many else ""
+    parser.add_argument("--event", metavar="NAME", action="append", help=f"event to measure{each} (default: any event)")  # fmt: skip
+    if not is_many:
+        return
+    parser.add_argument("--measure", metavar="MEASURE", action="append", help="count (default), unique_people, unique_accounts, sessions, per_person, or sum, avg, min, max, median, p90, p95, p99 of a number, as in p95:duration_ms")  # fmt: skip
+    parser.add_argument("--of", metavar="FIELD", help="number to measure, where --measure names none")  # fmt: skip
+    parser.add_argument("--formula", metavar="TEXT", action="append", help="line calculated from lines A, B …, as in 'A / B * 100'")  # fmt: skip
+
+
+def _add_field(parser: argparse.ArgumentParser, name: str, about: Mapping[str, Any]) -> None:
+    kinds = _kinds(about)
+    flag = f"--{name.replace('_', '-')}"
+    text = str(about.get("description", "")).replace("%", "%%")
+    options: dict[str, Any] = {"dest": name, "help": text}
+    if kinds == {"boolean"}:
+        parser.add_argument(flag, action="store_true", default=None, **options)
+    elif kinds <= {"string", "null"}:
+        choices = _choices(about)
+        options["help"] = f"{text} {', '.join(choices)}" if choices else text
+        parser.add_argument(flag, choices=choices or None, metavar="NAME", **options)
+    elif kinds <= {"integer", "null"}:
+        parser.add_argument(flag, type=int, metavar="N", **options)
+    else:
+        parser.add_argument(flag, type=_json_or_text, metavar="VALUE", **options)
+
+
+def _kinds(about: Mapping[str, Any]) -> set[str]:
+    """Return the JSON types a field takes; ``other`` for anything that has parts."""
+    if "anyOf" in about:
+        return {kind for one in about["anyOf"] for kind in _kinds(one)}
+    if "enum" in about:
+        return {"string"}
+    kind = about.get("type", "other")
+    return set(kind) if isinstance(kind, list) else {kind}
+
+
+def _choices(about: Mapping[str, Any]) -> list[str]:
+    parts = about.get("anyOf", [about])
+    return [str(choice) for one in parts for choice in one.get("enum", ())]
+
+
+def _properties(insight: Insight) -> dict[str, Any]:
+    schema = msgspec.json.schema(insight.question)
+    found: dict[str, Any] = schema["$defs"][insight.question.__name__]["properties"]
+    return found
+
+
+def _is_many(insight: Insight) -> bool:
+    """Whether a question has several series, not just the one whose rows are listed."""
+    return bool(_properties(insight)["series"].get("type") == "array")
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _range(args: argparse.Namespace) -> Any:
+    last, since, until = (getattr(args, name, None) for name in ("last", "since", "until"))
+    if last is not None:
+        if since is not None or until is not None:
+            raise InvalidQuery("Give either --last, or --since and --until.", path="range")
+        return last
+    if since is None and until is None:
+        return None
+    return {name: text for name, text in (("since", since), ("until", until)) if text is not None}
+
+
+def _series(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return one line for each event and measure, in the order in which they were given."""
+    if not hasattr(args, "measure"):
+        return [{"event": args.event}] if args.event else [{}]
+    found = []
+    for event in args.event or [None]:
+        for asked in args.measure or ["count"]:
+            measure, _, of = asked.partition(":")
+            of = of or ("" if measure in _OF_NOTHING else args.of or "")
+            line: dict[str, Any] = {"measure": measure}
+            if event is not None:
+                line["event"] = event
+            if of:
+                line["of"] = of if of in {"value", "revenue"} else field_name(of)
+            found.append(line)
+    return found
+
+
+def _whole_question(args: argparse.Namespace) -> dict[str, Any]:
+    text: str = args.question
+    try:
+        if text == "-":
+            text = sys.stdin.read()
+        elif text.startswith("@"):
+            text = Path(text[1:]).read_text("utf-8")
+        question = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TallymarkError(f"The question cannot be read: {error}.", code="FILE_UNREADABLE") from error  # fmt: skip
+    except msgspec.DecodeError as error:
+        raise InvalidQuery(f"The question is no JSON object: {error}.") from error
+    return question
+
+
+def _rendered(answer: Answer, args: argparse.Namespace) -> str:
+    if args.csv:
+        return csv_text(answer.columns, answer.rows)
+    if args.json:
+        whole = {
+            "data": answer.data,
+            "view": answer.view,
+            "table": {"columns": answer.columns, "rows": answer.rows},
+            "provenance": answer.provenance,
+        }
+        return msgspec.json.Encoder(decimal_format="number").encode(whole).decode() + "\n"
+    return "\n".join(answer_lines(answer)) + "\n"

@@ -1,0 +1,136 @@
+"""``tallymark doctor``: looks at everything that can go wrong and says how to mend it."""
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from tallymark.client import Client
+from tallymark.core.clock import MICROSECONDS, SystemClock, rfc3339
+from tallymark.core.errors import CODES, TallymarkError
+from tallymark.core.settings import MIB, Settings, load_settings
+
+from .connection import add_connection_flags, open_client
+from .main import COMMANDS, Subparsers
+from .render import shown
+
+Health: TypeAlias = Literal["ok", "warn", "bad"]
+_LAG_WARNS: Final = 1_000
+_CLOCK_SLACK: Final = 2 * MICROSECONDS
+
+
+class Finding(Struct, frozen=True):
+    """One thing looked at: how it is, and what to do about it if it is not well."""
+
+    health: Health
+    what: str
+    fix: str = ""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("doctor", help=COMMANDS["doctor"], description=COMMANDS["doctor"])  # fmt: skip
+    add_connection_flags(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was found; return 1 if anything is bad."""
+    findings = list(_findings(args))
+    for finding in findings:
+        print(f"{finding.health:4}  {shown(finding.what)}")
+        if finding.health != "ok" and finding.fix:
+            print(f"      → {shown(finding.fix)}")
+    return 1 if any(finding.health == "bad" for finding in findings) else 0
+
+
+def disk(free_bytes: int, settings: Settings) -> Finding:
+    """Return whether the disk has room above what collection keeps in reserve."""
+    what = f"disk: {free_bytes // MIB:,} MiB free"
+    reserve = settings.disk_reserve_bytes
+    fix = f"Free some space: below {reserve // MIB:,} MiB collection answers 503."
+    if free_bytes < reserve:
+        return Finding("bad", what, fix)
+    return Finding("warn" if free_bytes < 4 * reserve else "ok", what, fix)
+
+
+def loading(status: dict[str, Any]) -> Finding:
+    """Return whether the store keeps up with the log."""
+    lag = int(status["log_head"]) - int(status["log_position"])
+    what = f"loading: log at {status['log_head']:,}, store at {status['log_position']:,}"
+    fix = "Wait a moment and look again; if it stays, the server's log says why loading stopped."
+    return Finding("warn" if lag > _LAG_WARNS else "ok", what, fix)
+
+
+def ledger(status: dict[str, Any]) -> Finding:
+    """Return whether every received item met exactly one outcome."""
+    parts = ", ".join(f"{name} {count:,}" for name, count in status["ledger"].items())
+    if status["balanced"]:
+        return Finding("ok", f"ledger balances: {parts}")
+    return Finding("bad", f"ledger does not balance: {parts}", "Run: tallymark verify")
+
+
+def failures(counts: dict[str, int]) -> Iterator[Finding]:
+    """Yield how many events failed for each reason, with what to do about it."""
+    if not counts:
+        yield Finding("ok", "failed events: none")
+    for code, count in counts.items():
+        fix = CODES[code].fix if code in CODES else ""
+        yield Finding("warn", f"failed events: {count:,} × {code}", fix)
+
+
+def clock(last_received: int | None, now: int) -> Finding:
+    """Return whether this machine's clock is behind what the store has seen."""
+    if last_received is not None and last_received > now + _CLOCK_SLACK:
+        return Finding(
+            "bad",
+            f"clock: it says {rfc3339(now)}, but an event came at {rfc3339(last_received)}",
+            "Set the clock, and keep it set with NTP.",
+        )
+    return Finding("ok", f"clock: {rfc3339(now - now % MICROSECONDS)}")
+
+
+def _findings(args: argparse.Namespace) -> Iterator[Finding]:
+    try:
+        client = open_client(args)
+    except TallymarkError as error:
+        yield Finding("bad", f"server: {error.message}", error.hint)
+        return
+    with client:
+        if client.has_own_server:
+            yield Finding(
+                "warn", "server: none was running; one was started for this look",
+                "Start it with: tallymark serve",
+            )  # fmt: skip
+        else:
+            yield Finding("ok", "server: answers")
+        yield from _ready(client)
+        if not args.url:
+            settings = load_settings({"data": args.data})
+            yield disk(shutil.disk_usage(Path(settings.data)).free, settings)
+        yield from _project(client)
+
+
+def _ready(client: Client) -> Iterator[Finding]:
+    try:
+        checks = client.ready()
+    except TallymarkError as error:
+        yield Finding("bad", f"server: {error.message}", error.hint)
+        return
+    for name, said in checks.items():
+        fix = CODES[said].fix if said in CODES else ""
+        yield Finding("ok" if said == "ok" else "bad", f"{name}: {said}", fix)
+
+
+def _project(client: Client) -> Iterator[Finding]:
+    try:
+        status = client.status()
+        yield Finding("ok", f"project {status['project']}: {status['events']:,} events")
+        yield loading(status)
+        yield ledger(status)
+        yield from failures(client.failed(limit=1)["counts"])
+        yield clock(status["last_received_us"], SystemClock().now())
+    except TallymarkError as error:
+        yield Finding("bad", f"project: {error.message}", error.hint)

@@ -1,0 +1,105 @@
+"""The ``tallymark`` command: finds the command asked for and runs it; errors are one line.
+
+Only the module of that command is imported, so that ``--help`` answers at once.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias, cast
+
+from tallymark import __version__
+from tallymark.core.errors import NotFound, TallymarkError
+from tallymark.core.registry import did_you_mean
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "demo": "Make a sample history, print the first answers and serve it.",
+    "serve": "Run the server: it collects events and answers questions.",
+    "load": "Load events from access logs, CSV, JSON lines or Parquet files.",
+    "ask": "Ask a question and print the answer as a table, JSON or CSV.",
+    "keys": "List, create, revoke and rotate the keys of a project.",
+    "doctor": "Check that everything works, and say how to mend what does not.",
+    "backup": "Write a consistent copy of everything while it is served.",
+    "restore": "Make a new data folder from a backup.",
+    "verify": "Check log, store and ledger against each other.",
+}
+_MODULES: Final = {"restore": "backup", "verify": "backup"}
+_EXAMPLES: Final = """\
+examples:
+  tallymark demo                                   look around in a sample history
+  tallymark serve                                  start on http://127.0.0.1:8410
+  tallymark load access-log access.log             count what a web server wrote down
+  tallymark ask trends --event signup --last 30d --breakdown channel
+  tallymark ask trends --measure p95:duration_ms --filter 'route = /v1/reports' --csv
+  tallymark backup /backups/monday
+
+`tallymark COMMAND --help` says more of each."""
+
+
+class Command(Protocol):
+    """What a module of a command gives."""
+
+    def add_parser(self, subparsers: Subparsers) -> Any:
+        """Add the command, its flags and help."""
+
+    def run(self, args: argparse.Namespace) -> int | None:
+        """Do it; return the exit status, None for success."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, 1 for bad news, 2 for errors."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _main(arguments)
+    except TallymarkError as error:
+        print(f"tallymark: {error.message} {error.hint}".rstrip(), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python must not complain of it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _main(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else None
+    if name is not None and not name.startswith("-") and name not in COMMANDS:
+        raise NotFound(
+            f"There is no command {name!r}.",
+            hint=did_you_mean(name, COMMANDS) or "Run: tallymark --help",
+        )
+    command = _load(name) if name in COMMANDS else None
+    parser = _parser(command)
+    if command is None:
+        parser.parse_args(arguments)
+        parser.print_help()
+        return 0
+    return command.run(parser.parse_args(arguments)) or 0
+
+
+def _load(name: str | None) -> Command:
+    module = _MODULES.get(name or "", name)
+    return cast("Command", importlib.import_module(f"tallymark.cli.{module}"))
+
+
+def _parser(command: Command | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tallymark",
+        description="Tallymark records every use once, durably, and answers every question from it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"tallymark {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    if command is not None:
+        command.add_parser(subparsers)
+        return parser
+    add: Callable[..., Any] = subparsers.add_parser
+    for name, sentence in COMMANDS.items():
+        add(name, help=sentence)
+    return parser

@@ -1,0 +1,125 @@
+"""``tallymark serve``: run the server on a data folder, making a first project where there is none."""
+
+import argparse
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tallymark.catalog.catalog import Catalog
+from tallymark.catalog.keys import Kind
+from tallymark.core.clock import SystemClock
+from tallymark.core.errors import TallymarkError
+from tallymark.core.registry import did_you_mean
+from tallymark.core.settings import Settings, load_settings
+
+from .connection import DEFAULT_PROJECT
+from .main import COMMANDS, Subparsers
+
+_KINDS = {"public": "only sends", "secret": "sends and asks", "read": "only asks"}
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command, its flags and help."""
+    parser = subparsers.add_parser(
+        "serve", help=COMMANDS["serve"], description=COMMANDS["serve"] + " Ctrl-C stops it."
+    )
+    add_serving_flags(parser)
+    parser.add_argument(
+        "--no-tcp", action="store_true", help="answer only on the socket in the data folder"
+    )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="stop when the standard input closes, so that no server outlives who started it",
+    )
+
+
+def add_serving_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where to serve."""
+    parser.add_argument("--data", metavar="DIR", help="data folder (default: data)")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="any setting, such as max_batch_events=500; may be repeated",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    settings = settings_of(args)
+    is_private = args.until_stdin_closes
+    keys = prepare(settings, with_keys=not is_private)
+    if keys:
+        print(first_steps(_address(settings), DEFAULT_PROJECT, keys))
+    if not is_private:
+        where = f"the socket in {settings.data}" if args.no_tcp else _address(settings)
+        print(f"Serving {settings.data} on {where} (Ctrl-C stops it).", flush=True)
+    return serve(settings, tcp=not args.no_tcp, until_stdin_closes=is_private)
+
+
+def serve(settings: Settings, *, tcp: bool, until_stdin_closes: bool) -> int:
+    """Run the front process until it is told to stop."""
+    from tallymark.app import front
+
+    front.run(settings, tcp=tcp, until_stdin_closes=until_stdin_closes)
+    return 0
+
+
+def settings_of(args: argparse.Namespace, **defaults: Any) -> Settings:
+    """Return the settings with the flags above everything else; raises SETTING_INVALID."""
+    flags = {"data": args.data, "host": args.host, "port": args.port}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return load_settings({**defaults, **dict(map(_setting, args.set)), **given})
+
+
+def prepare(
+    settings: Settings, project: str = DEFAULT_PROJECT, *, with_keys: bool
+) -> dict[str, str]:
+    """Create the project if the data folder has none; return the texts of its first keys by kind."""
+    data = Path(settings.data)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    now = SystemClock().now()
+    with closing(Catalog.in_folder(data)) as catalog:
+        if catalog.projects():
+            return {}
+        catalog.create_project(project, now=now)
+        if not with_keys:
+            return {}
+        kinds: tuple[Kind, ...] = ("public", "secret", "read")
+        return {kind: catalog.create_key(project, kind, "first", now=now)[1] for kind in kinds}
+
+
+def first_steps(address: str, project: str, keys: dict[str, str]) -> str:
+    """Return what somebody who has just created a project wants to know."""
+    lines = [f"Created the project {project!r}. Its keys, shown this once:"]
+    lines += [f"  {kind:7}{keys[kind]}  ({use})" for kind, use in _KINDS.items()]
+    return "\n".join(
+        (
+            *lines,
+            "Send an event:",
+            f"  curl {address}/tm/v1/events -H 'Authorization: Bearer {keys['secret']}' \\",
+            """    -H 'Content-Type: application/json' -d '{"name": "signup", "user_id": "ana"}'""",
+            "Ask a question:",
+            f"  TALLYMARK_KEY={keys['read']} \\",
+            f"    tallymark ask trends --url {address} --event signup --last 7d",
+        )
+    )
+
+
+def _address(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}"
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or name not in Settings.__struct_fields__:
+        raise TallymarkError(
+            f"--set {text!r} names no setting.",
+            code="SETTING_INVALID",
+            hint=did_you_mean(name, Settings.__struct_fields__) or "Write NAME=VALUE.",
+        )
+    return name, value
