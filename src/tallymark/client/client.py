@@ -19,7 +19,7 @@ from tallymark.core.ids import new_id
 
 from .answer import Answer, decode_answer
 from .private import PrivateServer
-from .transport import Transport
+from .transport import Request, Transport
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -101,13 +101,11 @@ class Client:
     def send_json(self, body: bytes, *, project: str | None = None) -> SendResult:
         """Send one request whose body is JSON already; give every event an id to make it safe."""
         content, encoding = _compress(body)
-        response = self._transport.request(
-            "POST",
-            "/tm/v1/events",
-            content,
-            headers={"Content-Type": "application/json", **encoding, **self._scope(project)},
-            patience_seconds=_SEND_PATIENCE_SECONDS,
+        headers = {"Content-Type": "application/json", **encoding, **self._scope(project)}
+        request = Request(
+            "POST", "/tm/v1/events", content, headers, patience_seconds=_SEND_PATIENCE_SECONDS
         )
+        response = self._transport.answer(request)
         sent = msgspec.json.decode(response.body, type=_Sent)
         return SendResult(sent.accepted, sent.failed)
 
@@ -150,7 +148,7 @@ class Client:
 
     def ready(self) -> dict[str, str]:
         """Return each part the server needs, with ``ok`` or the code of what is wrong with it."""
-        response = self._transport.request("GET", "/readyz", is_error_told=False)
+        response = self._transport.answer(Request("GET", "/readyz", is_error_told=False))
         checks: dict[str, str] = _DECODER.decode(response.body)["checks"]
         return checks
 
@@ -256,14 +254,15 @@ class Client:
     def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, is_repeatable: bool
     ) -> bytes:
-        return self._transport.request(
+        request = Request(
             method,
             path,
             None if body is None else self._encoder.encode(body),
-            headers={"Content-Type": "application/json", **self._scope(None)},
+            {"Content-Type": "application/json", **self._scope(None)},
             is_repeatable=is_repeatable,
             timeout_seconds=None if is_repeatable else _LONG_TIMEOUT_SECONDS,
-        ).body
+        )
+        return self._transport.answer(request).body
 
     def _scope(self, project: str | None) -> dict[str, str]:
         chosen = project or self.project

@@ -10,7 +10,7 @@ from tallymark.core.clock import Clock, SystemClock
 from tallymark.core.errors import TallymarkError, Unavailable
 from tallymark.core.sockets import socket_path
 
-from .transport import Transport
+from .transport import Request, Transport
 
 _START_SECONDS = 30
 _STOP_SECONDS = 20
@@ -99,7 +99,7 @@ def _answers(socket: Path) -> bool:
         return False
     with Transport(socket, headers={}, timeout_seconds=5) as transport:
         try:
-            return transport.request("GET", "/readyz", patience_seconds=0).status == 200
+            return transport.answer(Request("GET", "/readyz", patience_seconds=0)).status == 200
         except TallymarkError:
             return False
 

@@ -38,6 +38,23 @@ _HOPELESS = (ssl.SSLCertVerificationError, PermissionError, FileNotFoundError, s
 _AGAIN = frozenset({429, 502, 503, 504})
 
 
+class Request(Struct, frozen=True):
+    """One request, and how hard to try.
+
+    ``patience_seconds`` is for all tries together, ``timeout_seconds`` for the server's silence
+    within one.
+    """
+
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = {}
+    is_repeatable: bool = True
+    is_error_told: bool = True
+    patience_seconds: float = 5
+    timeout_seconds: float | None = None
+
+
 class Response(Struct, frozen=True):
     """One answered request."""
 
@@ -65,32 +82,18 @@ class Transport:
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        is_repeatable: bool = True,
-        is_error_told: bool = True,
-        patience_seconds: float = 5,
-        timeout_seconds: float | None = None,
-    ) -> Response:
+    def answer(self, request: Request) -> Response:
         """Return the answer to a request; raises the error it tells, unless that is not wanted.
 
         A repeatable request is sent again, after a pause, when the connection breaks or the server
         says it cannot now. Raises Unavailable SERVER_AWAY once the patience is over.
         """
-        deadline = self._clock.monotonic() + patience_seconds
+        deadline = self._clock.monotonic() + request.patience_seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                response = self._once(
-                    method, path, body, {**self._headers, **(headers or {})},
-                    is_fresh=not is_repeatable, timeout_seconds=timeout_seconds,
-                )  # fmt: skip
-                if response.status < 400 or not is_error_told:
+                response = self._once(request)
+                if response.status < 400 or not request.is_error_told:
                     return response
                 error = problem(response)
                 is_final = response.status not in _AGAIN or isinstance(error, QuestionStopped)
@@ -98,7 +101,8 @@ class Transport:
                 error, is_final = self._away(broken), isinstance(broken, _HOPELESS)
                 error.__cause__ = broken
             wait = min(error.retry_after_seconds or pause, _LONGEST_RETRY_AFTER_SECONDS)
-            if is_final or not is_repeatable or self._clock.monotonic() + wait > deadline:
+            is_final = is_final or not request.is_repeatable
+            if is_final or self._clock.monotonic() + wait > deadline:
                 raise error
             time.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -119,37 +123,30 @@ class Transport:
     ) -> None:
         self.close()
 
-    def _once(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        *,
-        is_fresh: bool,
-        timeout_seconds: float | None,
-    ) -> Response:
+    def _once(self, request: Request) -> Response:
+        timeout = request.timeout_seconds or self._timeout_seconds
         with self._lock:
             # A kept connection may have been closed meanwhile; what must not be sent twice may
             # not find that out half way.
-            if is_fresh:
+            if not request.is_repeatable:
                 self._drop()
-            connection = self._connection or _connection(self._target, self._timeout_seconds)
+            connection = self._connection or _connection(self._target)
             self._connection = connection
             try:
-                connection.timeout = timeout_seconds or self._timeout_seconds
+                connection.timeout = timeout
                 if connection.sock is None:
                     connection.connect()
-                connection.sock.settimeout(connection.timeout)
-                connection.request(method, self._prefix + path, body, dict(headers))
+                connection.sock.settimeout(timeout)
+                path = self._prefix + request.path
+                headers = {**self._headers, **request.headers}
+                connection.request(request.method, path, request.body, headers)
                 answer = connection.getresponse()
                 content = answer.read()
             except BaseException:
                 self._drop()
                 raise
-            return Response(
-                answer.status, {name.lower(): text for name, text in answer.getheaders()}, content
-            )
+            named = {name.lower(): text for name, text in answer.getheaders()}
+            return Response(answer.status, named, content)
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -213,22 +210,21 @@ def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
-def _connection(target: str | Path, timeout: float) -> http.client.HTTPConnection:
+def _connection(target: str | Path) -> http.client.HTTPConnection:
     if isinstance(target, Path):
-        return _UnixConnection(target, timeout)
+        return _UnixConnection(target)
     url = urlsplit(target)
     if url.scheme == "https":
-        return http.client.HTTPSConnection(
-            url.hostname or "", url.port, timeout=timeout, context=ssl.create_default_context()
-        )
-    return http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout)
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(url.hostname or "", url.port, context=context)
+    return http.client.HTTPConnection(url.hostname or "", url.port)
 
 
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over the socket that only the owner of the data folder may open."""
 
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost")
         self._path = path
 
     def connect(self) -> None:
