@@ -1,0 +1,194 @@
+"""What a question may filter or break down by: fields of every event, and custom properties.
+
+A custom property is named ``properties.<name>``; everything after the first dot is the name, as
+sent. Each property is stored by type class, so the text "1" is never the number 1.
+"""
+
+from collections.abc import Iterable
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from tallymark.core.errors import InvalidQuery
+from tallymark.core.registry import did_you_mean
+from tallymark.core.sql import Sql, join, sql
+from tallymark.store.tables import SEQ_PER_BATCH
+
+from .insight import Scope
+
+Join: TypeAlias = Literal["name", "user", "anonymous", "account", "session", "override"]
+ValueKind: TypeAlias = Literal["text", "number", "truth", "json"]
+
+PROPERTY: Final = "properties."
+
+_TEXT_COLUMNS: Final = (
+    "event_id", "kind", "time_rule", "source", "protocol", "page_url", "path", "host", "title",
+    "referrer", "referrer_host", "channel", "utm_source", "utm_medium", "utm_campaign", "utm_term",
+    "utm_content", "device_type", "device_brand", "device_model", "browser", "browser_version",
+    "os", "os_version", "app_name", "app_version", "library_name", "library_version", "locale",
+    "client_timezone", "country", "region", "city", "ip", "user_agent", "unit", "currency", "flags",
+)  # fmt: skip
+_NUMBER_COLUMNS: Final = ("value", "revenue", "screen_width", "screen_height")
+_JOINED: Final[dict[str, tuple[Join, str]]] = {
+    "event": ("name", "event_name.name"),
+    "user_id": ("user", "asserted_user.id"),
+    "anonymous_id": ("anonymous", "asserted_anonymous.id"),
+    "account": ("account", "account.id"),
+    "session": ("session", "session.id"),
+}
+_TIMES: Final = {"time": "e.time_us", "received_at": "e.received_us"}
+
+
+class Field(Struct, frozen=True):
+    """One thing known of an event, as an SQL expression for each type it may have.
+
+    A field of every event has one type; a custom property has those it was seen with, or none.
+    ``other`` is JSON text of a property that is neither text nor a number.
+    """
+
+    name: str
+    text: Sql | None = None
+    number: Sql | None = None
+    truth: Sql | None = None
+    time: Sql | None = None
+    other: Sql | None = None
+    join: Join | None = None
+
+    @property
+    def is_property(self) -> bool:
+        """Whether it is a custom property, which any event may lack."""
+        return self.name.startswith(PROPERTY)
+
+
+# The names spliced into SQL here are these constants, never a user's.
+_BUILT_IN: Final[dict[str, Field]] = {
+    **{name: Field(name, text=Sql(f'e."{name}"')) for name in _TEXT_COLUMNS},
+    **{
+        name: Field(name, number=Sql(f"CAST(e.{name} AS DECIMAL(38,9))"))
+        for name in _NUMBER_COLUMNS
+    },
+    **{
+        name: Field(name, text=Sql(column), join=table) for name, (table, column) in _JOINED.items()
+    },
+    **{name: Field(name, time=Sql(column)) for name, column in _TIMES.items()},
+    "is_bot": Field("is_bot", truth=Sql("e.is_bot")),
+}
+NAMES: Final[tuple[str, ...]] = tuple(sorted((*_BUILT_IN, "person")))
+
+
+def field(name: str, scope: Scope, *, path: str = "field") -> Field:
+    """Return the field of that name; raises InvalidQuery if there is none."""
+    if name.startswith(PROPERTY):
+        return _property(name, scope)
+    if name == "person":
+        return Field(name, number=person(scope), join="override" if scope.has_overrides else None)
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
+    raise InvalidQuery(
+        f"There is no field {name!r}.",
+        hint=did_you_mean(name, NAMES) or f"Custom properties are written {PROPERTY}<name>.",
+        path=path,
+    )
+
+
+def person(scope: Scope) -> Sql:
+    """Return the expression of an event's person key, which is NULL if nobody is known."""
+    if scope.has_overrides:
+        return Sql("coalesce(person_override.into_key, e.person_key)")
+    return Sql("e.person_key")
+
+
+def breakdown(found: Field) -> tuple[Sql, ValueKind]:
+    """Return the expression that tells groups apart, and how to read its values back.
+
+    A property of several type classes gives JSON text, so that "1" and 1 stay two groups.
+    """
+    if found.time is not None:
+        raise InvalidQuery(f"{found.name} cannot be broken down by; use an interval.", path="by")
+    if found.other is None and not (found.text and found.number):
+        if found.number is not None:
+            return found.number, "number"
+        if found.truth is not None:
+            return found.truth, "truth"
+        return found.text or Sql("CAST(NULL AS VARCHAR)"), "text"
+    parts = [sql("CAST(to_json({text}) AS VARCHAR)", text=found.text)] if found.text else []
+    if found.number:
+        parts.append(sql("CAST({number} AS VARCHAR)", number=found.number))
+    if found.other:
+        parts.append(found.other)
+    return sql("coalesce({parts})", parts=join(", ", parts)), "json"
+
+
+def joins(fields: Iterable[Field], scope: Scope) -> Sql:
+    """Return the JOIN clauses the fields need, each once."""
+    needed = {found.join for found in fields if found.join is not None}
+    return join("\n", [Sql(""), *(_join(name, scope) for name in sorted(needed))])
+
+
+def unknown_properties(names: Iterable[str], scope: Scope) -> list[str]:
+    """Return a warning for each custom property no event has carried."""
+    warnings = []
+    for name in dict.fromkeys(names):
+        key = name.removeprefix(PROPERTY)
+        if name.startswith(PROPERTY) and key not in scope.properties:
+            near = did_you_mean(key, scope.properties)
+            warnings.append(f"No event has a property {key!r}.{f' {near}' if near else ''}")
+    return warnings
+
+
+def end_of_log(scope: Scope) -> int:
+    """Return the first seq that lies beyond what the question may see."""
+    return (scope.log_position + 1) * SEQ_PER_BATCH
+
+
+def _property(name: str, scope: Scope) -> Field:
+    key = name.removeprefix(PROPERTY)
+    # A key that exists nowhere is the slowest thing to look for, so no column is touched for it.
+    classes = scope.properties.get(key, frozenset())
+    return Field(
+        name,
+        text=sql("CAST(e.prop_text[{key}] AS VARCHAR)", key=key) if "text" in classes else None,
+        number=sql("CAST(e.prop_number[{key}] AS DECIMAL(38,9))", key=key)
+        if "number" in classes
+        else None,
+        truth=sql(
+            "CASE variant_typeof(e.prop_other[{key}])"
+            " WHEN 'BOOL_TRUE' THEN true WHEN 'BOOL_FALSE' THEN false END",
+            key=key,
+        )
+        if "other" in classes
+        else None,
+        # A JSON null is the same as a missing property.
+        other=sql(
+            "CASE WHEN e.prop_other[{key}] IS NOT NULL"
+            " THEN CAST(CAST(e.prop_other[{key}] AS JSON) AS VARCHAR) END",
+            key=key,
+        )
+        if "other" in classes
+        else None,
+    )
+
+
+def _join(name: Join, scope: Scope) -> Sql:
+    match name:
+        case "name":
+            return Sql("LEFT JOIN event_name ON event_name.event_key = e.event_key")
+        case "user":
+            return Sql(
+                "LEFT JOIN actor AS asserted_user ON asserted_user.actor_key = e.actor_key"
+                " AND asserted_user.id_kind = 'user'"
+            )
+        case "anonymous":
+            return Sql(
+                "LEFT JOIN actor AS asserted_anonymous ON asserted_anonymous.actor_key = e.anon_key"
+            )
+        case "account":
+            return Sql("LEFT JOIN account ON account.account_key = e.account_key")
+        case "session":
+            return Sql("LEFT JOIN session ON session.session_key = e.session_key")
+        case "override":
+            return sql(
+                "LEFT JOIN person_override ON person_override.person_key = e.person_key"
+                " AND person_override.seq < {end}",
+                end=end_of_log(scope),
+            )

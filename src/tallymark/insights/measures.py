@@ -1,0 +1,279 @@
+"""What is counted of the chosen events, as SQL in two steps that are exact for any grouping.
+
+First the events become *cells*, small enough to keep: sums by bucket and group, or the distinct
+people of each. Then cells become numbers, so that people of the Other group, or of the whole range,
+are counted once however many groups or buckets they are in.
+"""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from tallymark.core.errors import InvalidQuery
+from tallymark.core.sql import Sql, ident, join, sql
+
+from . import fields
+from .fields import Field, field
+from .filters import Filter
+from .insight import Scope
+from .numbers import Number, exact, ratio
+from .selection import EventNames, Frame, Group, Question, chosen, field_names, in_group
+
+Measure: TypeAlias = Literal[
+    "count", "unique_people", "unique_accounts", "sessions", "sum", "avg", "min", "max",
+    "median", "p90", "p95", "p99", "per_person",
+]  # fmt: skip
+
+_QUANTILES: Final[dict[Measure, str]] = {
+    "median": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99",
+}  # fmt: skip
+_DISTINCT: Final[tuple[Measure, ...]] = (
+    "unique_people", "unique_accounts", "sessions", "per_person",
+)  # fmt: skip
+_NEEDS_NUMBER: Final[tuple[Measure, ...]] = ("sum", "avg", "min", "max", *_QUANTILES)
+_ZERO_IF_NONE: Final[tuple[Measure, ...]] = (
+    "count", "sum", "unique_people", "unique_accounts", "sessions",
+)  # fmt: skip
+
+
+class Series(Struct, frozen=True, forbid_unknown_fields=True):
+    """One line: which events, and what is measured of them."""
+
+    event: EventNames = None
+    measure: Annotated[
+        Measure,
+        Meta(
+            description=(
+                "count; unique_people, unique_accounts or sessions; sum, avg, min, max, median, p90,"
+                " p95 or p99 of a number; per_person: count, or the sum of a number, by person."
+            )
+        ),
+    ] = "count"
+    of: Annotated[
+        str | None, Meta(description="The number measured: value, revenue or properties.<name>.")
+    ] = None
+    filter: Annotated[
+        Filter | None, Meta(description="Only these events, besides the common filter.")
+    ] = None
+    label: Annotated[
+        str | None, Meta(description="Name of the line; made from the event if left out.")
+    ] = None
+
+
+class Cells(Struct, frozen=True):
+    """The cells of a series as a statement, with the columns ``b0`` … of its groups."""
+
+    statement: Sql
+    measure: Measure
+    groups: tuple[str, ...]
+
+
+def cells(
+    series: Series,
+    frame: Frame,
+    bucket: Sql,
+    by: list[Field],
+    *,
+    wanted: Filter | None,
+    include_bots: bool,
+) -> Cells:
+    """Return the cells of a series; raises InvalidQuery if its measure does not fit."""
+    number = _number(series, frame.scope)
+    groups = tuple(f"b{place}" for place in range(len(by)))
+    grouped = [
+        sql("{bucket} AS bucket", bucket=bucket),
+        *(
+            fields.breakdown(one)[0] + Sql(f" AS {name}")
+            for name, one in zip(groups, by, strict=True)
+        ),
+    ]
+    key, key_fields = _distinct_key(series.measure, frame.scope)
+    also = [*by, *key_fields, *([number] if number else [])]
+    source = chosen(
+        series.event, (wanted, series.filter), frame, include_bots=include_bots, also=also
+    )
+    value = (number.number if number else None) or Sql("CAST(NULL AS DECIMAL(38,9))")
+    return Cells(_cells(series, grouped, source, value, key), series.measure, groups)
+
+
+def behind(series: Series, question: Question, group: Group | None, frame: Frame) -> Sql:
+    """Return FROM and WHERE of the events that make the number of a series, or of one group.
+
+    Those are the events that have what the measure needs: a number, a person, an account, a session.
+    """
+    number = _number(series, frame.scope)
+    key, also = _distinct_key(series.measure, frame.scope)
+    needed = [*([key] if key else []), *([number.number or Sql("NULL")] if number else [])]
+    within, group_fields = in_group(group, frame.scope) if group else (Sql("true"), [])
+    source = chosen(
+        series.event,
+        (question.filter, series.filter),
+        frame,
+        include_bots=question.include_bots,
+        also=[*also, *group_fields, field("person", frame.scope)],
+    )
+    present = [sql("{it} IS NOT NULL", it=it) for it in needed]
+    return sql(
+        "{source}\n  AND {conditions}",
+        source=source,
+        conditions=join("\n  AND ", [within, *present]),
+    )
+
+
+def names_behind(series: Series, question: Question, group: Group | None) -> list[str]:
+    """Return the names of all fields a list of events or people depends on."""
+    used = [*field_names([question.filter, series.filter]), *(group.by if group else [])]
+    return [*used, *([series.of] if series.of else [])]
+
+
+def numbers(found: Cells, source: str) -> Sql:
+    """Return (place, bucket, amount, n) of placed cells; bucket is NULL for the whole range."""
+    table = ident(source)
+    if found.measure in _QUANTILES:
+        return sql(
+            "SELECT place, bucket, quantile_cont(amount, {share}) AS amount, count(*) AS n\n"
+            "FROM {table}\nGROUP BY GROUPING SETS ((place, bucket), (place))",
+            share=Sql(_QUANTILES[found.measure]),
+            table=table,
+        )
+    if found.measure in _DISTINCT:
+        return sql(
+            "SELECT place, bucket, sum(amount) AS amount, count(k) AS n\n"
+            "FROM {table}\nGROUP BY place, bucket\n"
+            "UNION ALL\n"
+            "SELECT place, NULL, sum(amount), count(DISTINCT k)\nFROM {table}\nGROUP BY place",
+            table=table,
+        )
+    return sql(
+        "SELECT place, bucket, {merged} AS amount, sum(n) AS n\n"
+        "FROM {table}\nGROUP BY GROUPING SETS ((place, bucket), (place))",
+        merged=_merged(found.measure),
+        table=table,
+    )
+
+
+def placed(found: Cells, is_broken_down: bool) -> Sql:
+    """Return the cells with the place of their group among the top ones, NULL for Other."""
+    if not is_broken_down:
+        return Sql("SELECT *, 0 AS place\nFROM cell")
+    same = join(
+        " AND ", (Sql(f"cell.{name} IS NOT DISTINCT FROM top.{name}") for name in found.groups)
+    )
+    if found.measure in _DISTINCT:
+        return sql(
+            "SELECT place, bucket, k, sum(amount) AS amount\n"
+            "FROM cell LEFT JOIN top ON {same}\nGROUP BY ALL",
+            same=same,
+        )
+    return sql("SELECT cell.*, place\nFROM cell LEFT JOIN top ON {same}", same=same)
+
+
+def top(found: Cells, source: str, most: int) -> Sql:
+    """Return the groups with the greatest totals and their places, ties by value, missing last."""
+    columns = join(", ", (Sql(name) for name in found.groups))
+    order = join(", ", (Sql(f"{name} NULLS LAST") for name in found.groups))
+    return sql(
+        "SELECT {columns}, row_number() OVER (ORDER BY {total} DESC NULLS LAST, {order}) - 1"
+        " AS place\nFROM {table}\nGROUP BY {columns}\nORDER BY place\nLIMIT {most}",
+        columns=columns,
+        total=_total(found.measure),
+        order=order,
+        table=ident(source),
+        most=most,
+    )
+
+
+def number_of(measure: Measure, row: tuple[Number | None, int] | None) -> Number | None:
+    """Return the number of a measure from its (amount, n), which is None where no event is."""
+    amount, n = row or (None, 0)
+    if measure in {"avg", "per_person"}:
+        return ratio(amount, n)
+    value = n if measure in _DISTINCT else exact(amount)
+    return 0 if value is None and measure in _ZERO_IF_NONE else value
+
+
+def _cells(series: Series, grouped: list[Sql], source: Sql, value: Sql, key: Sql | None) -> Sql:
+    columns = join(",\n  ", grouped)
+    if series.measure in _QUANTILES:
+        return sql(
+            "SELECT {columns},\n  {value} AS amount\n{source}\n  AND {value} IS NOT NULL",
+            columns=columns,
+            value=value,
+            source=source,
+        )
+    if key is not None:
+        amount = Sql("CAST(NULL AS BIGINT)")
+        if series.measure == "per_person":
+            amount = Sql("count(*)") if series.of is None else sql("sum({v})", v=value)
+        return sql(
+            "SELECT {columns},\n  {key} AS k,\n  {amount} AS amount\n{source}\n"
+            "  AND {key} IS NOT NULL\nGROUP BY ALL",
+            columns=columns,
+            key=key,
+            amount=amount,
+            source=source,
+        )
+    return sql(
+        "SELECT {columns},\n  {aggregate} AS amount,\n  {n} AS n\n{source}\nGROUP BY ALL",
+        columns=columns,
+        aggregate=_aggregate(series.measure, value),
+        n=Sql("count(*)") if series.measure == "count" else sql("count({v})", v=value),
+        source=source,
+    )
+
+
+def _aggregate(measure: Measure, value: Sql) -> Sql:
+    match measure:
+        case "count":
+            return Sql("count(*)")
+        case "min":
+            return sql("min({value})", value=value)
+        case "max":
+            return sql("max({value})", value=value)
+        case _:
+            return sql("sum({value})", value=value)
+
+
+def _merged(measure: Measure) -> Sql:
+    return Sql(f"{measure}(amount)") if measure in {"min", "max"} else Sql("sum(amount)")
+
+
+def _total(measure: Measure) -> Sql:
+    if measure in _QUANTILES:
+        return Sql(f"quantile_cont(amount, {_QUANTILES[measure]})")
+    if measure == "per_person":
+        return Sql("sum(amount) / count(DISTINCT k)")
+    if measure in _DISTINCT:
+        return Sql("count(DISTINCT k)")
+    if measure == "avg":
+        return Sql("sum(amount) / nullif(sum(n), 0)")
+    return _merged(measure)
+
+
+def _distinct_key(measure: Measure, scope: Scope) -> tuple[Sql | None, list[Field]]:
+    match measure:
+        case "unique_people" | "per_person":
+            return fields.person(scope), [field("person", scope)]
+        case "unique_accounts":
+            return Sql("e.account_key"), []
+        case "sessions":
+            return Sql("e.session_key"), []
+        case _:
+            return None, []
+
+
+def _number(series: Series, scope: Scope) -> Field | None:
+    if series.of is None:
+        if series.measure in _NEEDS_NUMBER:
+            raise InvalidQuery(
+                f"{series.measure} needs a number to measure.",
+                hint="Name it in `of`: value, revenue or properties.<name>.",
+                path="series.of",
+            )
+        return None
+    if series.measure not in {*_NEEDS_NUMBER, "per_person"}:
+        raise InvalidQuery(f"{series.measure} measures no field.", path="series.of")
+    found = field(series.of, scope, path="series.of")
+    if found.number is None and not found.is_property:
+        raise InvalidQuery(f"{series.of} is not a number.", path="series.of")
+    return found

@@ -1,0 +1,421 @@
+"""How much of something happened over time: counts, people, sums, percentiles; by any field.
+
+Numbers are exact. An average, a share and a formula are rounded once to nine decimal places, half
+away from zero. A percentile interpolates between the two nearest values.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tallymark.core.clock import moment
+from tallymark.core.errors import InvalidQuery
+from tallymark.core.sql import Sql, sql
+from tallymark.store.engine import Rows
+
+from . import fields, formula, measures
+from .comparison import Compare, Comparison, compared
+from .fields import Field, field
+from .insight import Insight, Scope, Table
+from .measures import Cells, Series, number_of
+from .numbers import Number, exact
+from .ranges import Buckets, Interval, bucket_number, buckets
+from .selection import Frame, Period, Question, field_names, frame_of, period, warnings_of
+
+Value: TypeAlias = str | int | float | bool | None
+Numbers: TypeAlias = dict[int | None, dict[int | None, tuple[Number | None, int]]]
+
+LETTERS: Final = "ABCDEFGHIJ"
+NONE_LABEL: Final = "(none)"
+OTHER_LABEL: Final = "Other"
+_JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
+_FORMATS: Final[dict[Interval, str]] = {"month": "%Y-%m", "year": "%Y"}
+
+
+class Formula(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line calculated from others."""
+
+    formula: Annotated[
+        str, Meta(description="Such as A / B * 100, where A is the first series.", max_length=200)
+    ]
+    label: Annotated[str | None, Meta(description="Name of the line.")] = None
+
+
+class TrendsQuestion(Question, frozen=True, kw_only=True):
+    """Numbers over time."""
+
+    series: Annotated[
+        tuple[Series, ...],
+        Meta(description="The lines A, B, C … in order.", min_length=1, max_length=10),
+    ] = (Series(),)
+    interval: Annotated[Interval, Meta(description="Length of a bucket.")] = "day"
+    breakdown: Annotated[
+        tuple[str, ...], Meta(description="Up to three fields to break down by.", max_length=3)
+    ] = ()
+    top: Annotated[
+        int, Meta(description="How many groups are shown; the rest is Other.", ge=1, le=1_000)
+    ] = 10
+    top_by: Annotated[
+        str, Meta(description="Letter of the series whose totals choose the groups.")
+    ] = "A"
+    compare: Annotated[Compare | None, Meta(description="An earlier range to hold against.")] = None
+    formulas: Annotated[
+        tuple[Formula | str, ...],
+        Meta(description="Lines calculated from the series.", max_length=10),
+    ] = ()
+
+
+class Bucket(Struct, frozen=True):
+    """One bucket; ``label`` is its local start, ``since`` and ``until`` bound its events."""
+
+    label: str
+    since: str
+    until: str
+    is_incomplete: bool
+
+
+class Compared(Struct, frozen=True):
+    """The earlier range, with the counterpart of each bucket, null where it has none."""
+
+    how: Compare
+    range: Period
+    buckets: list[Period | None]
+
+
+class Line(Struct, frozen=True):
+    """The numbers of one series or formula, of one group if broken down.
+
+    ``values`` go with the buckets. ``total`` is of the whole range, in which a person counts once,
+    so it is no sum of the buckets. ``breakdown`` holds the group's value of each field, null where
+    it is missing; the Other line has none.
+    """
+
+    series: str
+    label: str
+    values: list[Number | None]
+    total: Number | None
+    breakdown: list[Value] | None = None
+    is_other: bool = False
+    compared_values: list[Number | None] | None = None
+    compared_total: Number | None = None
+
+
+class TrendsData(Struct, frozen=True):
+    """The answer of a trends question."""
+
+    range: Period
+    interval: Interval
+    timezone: str
+    bots: Literal["excluded", "included"]
+    buckets: list[Bucket]
+    breakdown: list[str]
+    lines: list[Line]
+    compared: Compared | None
+    warnings: list[str]
+
+
+class _Plan(Struct, frozen=True):
+    """A question with everything about time and fields resolved."""
+
+    question: TrendsQuestion
+    frame: Frame
+    cut: Buckets
+    comparison: Comparison | None
+    by: list[Field]
+
+    @property
+    def cuts(self) -> list[Buckets]:
+        """The range asked for, then the one it is compared with."""
+        return [self.cut] if self.comparison is None else [self.cut, self.comparison.cut]
+
+    @property
+    def leading(self) -> int:
+        """The place of the series whose totals choose the groups."""
+        return LETTERS.index(self.question.top_by)
+
+
+def to_sql(question: TrendsQuestion, scope: Scope) -> tuple[Sql, ...]:
+    """Return a statement for each series and range, the range asked for first.
+
+    Each gives rows of (place, bucket, amount, n, b0 …): the group's place among the top ones, NULL
+    for Other; the bucket's number, NULL for the whole range; the values of the group.
+    """
+    plan = _plan(question, scope)
+    leader = _cells(plan, plan.leading, plan.cut)
+    return tuple(
+        _statement(plan, _cells(plan, number, cut), leader)
+        for cut in plan.cuts
+        for number in range(len(question.series))
+    )
+
+
+def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> TrendsData:
+    """Return the answer from the rows of the statements, in their order."""
+    plan = _plan(question, scope)
+    count = len(question.series)
+    found = [_numbers(one) for one in rows]
+    groups = _groups(plan, rows[plan.leading])
+    if any(None in one for one in found):
+        groups[None] = None
+    lines = [
+        line for place, values in groups.items() for line in _lines(plan, found, place, values)
+    ]
+    order = {letter: number for number, letter in enumerate(LETTERS[:count])}
+    lines.sort(key=lambda line: order.get(line.series, count))
+    return TrendsData(
+        range=period(plan.cut.span),
+        interval=question.interval,
+        timezone=plan.frame.zone.key,
+        bots="included" if question.include_bots else "excluded",
+        buckets=_buckets(plan),
+        breakdown=list(question.breakdown),
+        lines=lines,
+        compared=_compared(plan),
+        warnings=_warnings(question, scope),
+    )
+
+
+def table(data: TrendsData) -> Table:
+    """Return one row a bucket and group, one column a line, earlier numbers beside their line."""
+    series = list(dict.fromkeys((line.series, line.label) for line in data.lines))
+    columns = [data.interval, *data.breakdown]
+    for _, label in series:
+        columns += [label, *([f"{label} (earlier)"] if data.compared else [])]
+    groups: dict[tuple[bool, tuple[Value, ...]], dict[str, Line]] = {}
+    for line in data.lines:
+        groups.setdefault((line.is_other, tuple(line.breakdown or ())), {})[line.series] = line
+    rows: list[tuple[Any, ...]] = []
+    for number, bucket in enumerate(data.buckets):
+        for (is_other, values), lines in groups.items():
+            row: list[Any] = [bucket.label]
+            row += [OTHER_LABEL] * len(data.breakdown) if is_other else map(_shown, values)
+            for letter, _ in series:
+                row.append(lines[letter].values[number])
+                if data.compared:
+                    row.append((lines[letter].compared_values or [])[number])
+            rows.append(tuple(row))
+    return Table(tuple(columns), rows)
+
+
+def _plan(question: TrendsQuestion, scope: Scope) -> _Plan:
+    frame = frame_of(question, scope)
+    cut = buckets(frame.span, question.interval, frame.zone, question.week_start)
+    comparison = question.compare and compared(
+        cut, question.compare, question.interval, frame.zone, question.week_start
+    )
+    letters = LETTERS[: len(question.series)]
+    if question.top_by not in letters or len(question.top_by) != 1:
+        raise InvalidQuery(f"There is no series {question.top_by!r}.", path="top_by")
+    by = [field(name, scope, path="breakdown") for name in question.breakdown]
+    plan = _Plan(question, frame, cut, comparison or None, by)
+    groups = question.top + 1 if by else 1
+    if len(cut.edges) * groups * len(letters) * len(plan.cuts) > scope.max_rows:
+        raise InvalidQuery(
+            f"The answer would have more than {scope.max_rows} numbers.",
+            code="QUERY_TOO_LARGE",
+            path="interval",
+        )
+    return plan
+
+
+def _cells(plan: _Plan, number: int, cut: Buckets) -> Cells:
+    return measures.cells(
+        plan.question.series[number],
+        msgspec.structs.replace(plan.frame, span=cut.span),
+        bucket_number(Sql("e.time_us"), cut),
+        plan.by,
+        wanted=plan.question.filter,
+        include_bots=plan.question.include_bots,
+    )
+
+
+def _statement(plan: _Plan, found: Cells, leader: Cells) -> Sql:
+    if not plan.by:
+        return sql(
+            "WITH cell AS MATERIALIZED (\n{cells}\n), placed AS (\n{placed}\n)\n{numbers}",
+            cells=found.statement,
+            placed=measures.placed(found, is_broken_down=False),
+            numbers=measures.numbers(found, "placed"),
+        )
+    is_leader = found == leader
+    return sql(
+        "WITH cell AS MATERIALIZED (\n{cells}\n){leader}, top AS MATERIALIZED (\n{top}\n),"
+        " placed AS (\n{placed}\n), answer AS (\n{numbers}\n)\n"
+        "SELECT answer.*, top.* EXCLUDE (place)\n"
+        "FROM answer LEFT JOIN top ON top.place = answer.place",
+        cells=found.statement,
+        leader=Sql("") if is_leader else sql(", leader AS (\n{cells}\n)", cells=leader.statement),
+        top=measures.top(leader, "cell" if is_leader else "leader", plan.question.top),
+        placed=measures.placed(found, is_broken_down=True),
+        numbers=measures.numbers(found, "placed"),
+    )
+
+
+def _numbers(rows: Rows) -> Numbers:
+    found: Numbers = {}
+    for place, bucket, amount, n, *_ in rows.rows:
+        found.setdefault(place, {})[bucket] = (amount, n)
+    return found
+
+
+def _groups(plan: _Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
+    """Return the values of each top group by its place, in order; one nameless group if none."""
+    if not plan.by:
+        return {0: None}
+    kinds = [fields.breakdown(one)[1] for one in plan.by]
+    groups: dict[int | None, list[Value] | None] = {}
+    for place, bucket, _, _, *values in rows.rows:
+        if place is not None and bucket is None:
+            groups[place] = [_value(kind, one) for kind, one in zip(kinds, values, strict=True)]
+    return dict(sorted(groups.items(), key=lambda item: item[0] or 0))
+
+
+def _value(kind: fields.ValueKind, stored: Any) -> Any:
+    if kind == "json" and stored is not None:
+        read = _JSON.decode(stored)
+        # Lists and objects are shown as the JSON text they are.
+        stored = stored if isinstance(read, list | dict) else read
+    return exact(stored) if isinstance(stored, Decimal) else stored
+
+
+def _lines(
+    plan: _Plan, found: list[Numbers], place: int | None, values: list[Value] | None
+) -> list[Line]:
+    """Return the lines of one group: its series in order, then its formulas."""
+    count = len(plan.question.series)
+    lines = {
+        letter: _line(plan, number, found[number::count], place)
+        for number, letter in enumerate(LETTERS[:count])
+    }
+    for number, one in enumerate(plan.question.formulas, start=1):
+        asked = Formula(one) if isinstance(one, str) else one
+        lines[f"F{number}"] = _formula_line(asked, f"F{number}", lines, LETTERS[:count])
+    return [
+        msgspec.structs.replace(line, breakdown=values, is_other=bool(plan.by) and place is None)
+        for line in lines.values()
+    ]
+
+
+def _line(plan: _Plan, number: int, found: list[Numbers], place: int | None) -> Line:
+    series = plan.question.series[number]
+    here, *earlier = (one.get(place, {}) for one in found)
+    line = Line(
+        series=LETTERS[number],
+        label=series.label or _label(series),
+        values=[
+            number_of(series.measure, here.get(bucket)) for bucket in range(len(plan.cut.edges) - 1)
+        ],
+        total=number_of(series.measure, here.get(None)),
+    )
+    if plan.comparison is None:
+        return line
+    (before,) = earlier
+    return msgspec.structs.replace(
+        line,
+        compared_values=[
+            None if bucket is None else number_of(series.measure, before.get(bucket))
+            for bucket in plan.comparison.counterparts
+        ],
+        compared_total=number_of(series.measure, before.get(None)),
+    )
+
+
+def _formula_line(asked: Formula, name: str, lines: Mapping[str, Line], letters: str) -> Line:
+    expression = formula.parse(asked.formula, letters)
+    used = [lines[letter] for letter in letters]
+
+    def calculated(numbers: Iterable[Number | None]) -> Number | None:
+        return formula.evaluate(expression, dict(zip(letters, numbers, strict=True)))
+
+    earlier = [line.compared_values for line in used if line.compared_values is not None]
+    return Line(
+        series=name,
+        label=asked.label or asked.formula,
+        values=[
+            calculated(numbers) for numbers in zip(*(line.values for line in used), strict=True)
+        ],
+        total=calculated(line.total for line in used),
+        compared_values=[calculated(numbers) for numbers in zip(*earlier, strict=True)]
+        if earlier
+        else None,
+        compared_total=calculated(line.compared_total for line in used) if earlier else None,
+    )
+
+
+def _label(series: Series) -> str:
+    named = [series.event] if isinstance(series.event, str) else series.event or ["any event"]
+    what = series.measure if series.of is None else f"{series.measure} {series.of}"
+    return f"{what.replace('_', ' ')}: {', '.join(named)}"
+
+
+def _buckets(plan: _Plan) -> list[Bucket]:
+    found = []
+    for number in range(len(plan.cut.edges) - 1):
+        part = period(plan.cut.clipped(number))
+        found.append(
+            Bucket(
+                label=_bucket_label(plan.cut.edges[number], plan),
+                since=part.since,
+                until=part.until,
+                is_incomplete=plan.cut.is_incomplete(number, plan.frame.scope.now),
+            )
+        )
+    return found
+
+
+def _bucket_label(edge: int, plan: _Plan) -> str:
+    local = moment(edge).astimezone(plan.frame.zone)
+    if plan.question.interval in {"minute", "hour"}:
+        # The offset tells the two 02:00 hours of an autumn night apart.
+        return local.isoformat(timespec="minutes")
+    # A bucket may start at 01:00, but only where midnight does not exist.
+    return local.strftime(_FORMATS.get(plan.question.interval, "%Y-%m-%d"))
+
+
+def _compared(plan: _Plan) -> Compared | None:
+    if plan.comparison is None or plan.question.compare is None:
+        return None
+    cut = plan.comparison.cut
+    return Compared(
+        how=plan.question.compare,
+        range=period(cut.span),
+        buckets=[
+            None if number is None else period(cut.clipped(number))
+            for number in plan.comparison.counterparts
+        ],
+    )
+
+
+def _shown(value: Value) -> Value:
+    return NONE_LABEL if value is None else value
+
+
+def _warnings(question: TrendsQuestion, scope: Scope) -> list[str]:
+    found: list[str] = []
+    for series in question.series:
+        used = [*field_names([question.filter, series.filter]), *question.breakdown]
+        found += warnings_of(series.event, [*used, *([series.of] if series.of else [])], scope)
+        if series.of == "revenue" and "currency" not in used:
+            found.append("Revenue of all currencies is added up; filter or break down by currency.")
+    return list(dict.fromkeys(found))
+
+
+trends = Insight(
+    name="trends",
+    summary="Counts, people, sums and percentiles over time, by any field.",
+    question=TrendsQuestion,
+    to_sql=to_sql,
+    shape=shape,
+    table=table,
+    data=TrendsData,
+    view="line",
+    example={
+        "series": [{"measure": "count"}, {"measure": "unique_people"}],
+        "formulas": ["A / B"],
+        "range": "30d",
+        "interval": "day",
+    },
+)

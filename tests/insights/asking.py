@@ -1,0 +1,158 @@
+"""A store that can be refilled in milliseconds, and the way a question is asked of it."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tests.strategies import NOW, History, Link, Use
+
+from tallymark.core.registry import discover
+from tallymark.core.sql import ident, sql
+from tallymark.identity.people import People
+from tallymark.insights.insight import Insight, Scope
+from tallymark.store.engine import Commit, Limits
+from tallymark.store.engines.duckdb import DuckEngine
+from tallymark.store.tables import SEQ_PER_BATCH
+from tallymark.store.variant import PropertyEncoder
+
+_LIMITS = Limits(seconds=60, memory_bytes=256 * 1024 * 1024, rows=100_000)
+_FILLED = ("event", "event_name", "actor", "person_override", "account", "session", "property")
+
+
+class Store:
+    """One project's store in a real engine; ``replace`` fills it as loading would."""
+
+    def __init__(self, path: Path) -> None:
+        self.engine = DuckEngine(
+            lambda project: path / project / "store.duckdb", memory_bytes=512 * 1024 * 1024
+        )
+        self.engine.open("test")
+        self.scope = self._scope({}, {}, 0, has_overrides=False)
+
+    def replace(self, history: History, *, first: int = 0) -> None:
+        """Hold exactly this history, one batch an item, in order of arrival."""
+        filling = _Filling()
+        for position, item in enumerate(history, start=first):
+            filling.take(position * SEQ_PER_BATCH, item)
+        clear = tuple(sql("DELETE FROM {table}", table=ident(table)) for table in _FILLED)
+        position = first + len(history)
+        self.engine.append("test", Commit(position, {}, clear))
+        self.engine.append("test", Commit(position, filling.tables()))
+        self.scope = self._scope(
+            filling.names, filling.classes, position, has_overrides=bool(filling.overrides)
+        )
+
+    def _scope(
+        self, names: dict[str, int], classes: Any, position: int, *, has_overrides: bool
+    ) -> Scope:
+        return Scope(
+            project="test",
+            timezone="UTC",
+            now=NOW,
+            log_position=position,
+            event_names=dict(names),
+            properties={name: frozenset(kinds) for name, kinds in classes.items()},
+            has_overrides=has_overrides,
+        )
+
+
+class _Filling:
+    """Rows of the tables, keyed and resolved as the loader keys and resolves them."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+        self.classes: dict[str, set[str]] = {}
+        self.overrides: list[tuple[int, int, int]] = []
+        self._actors: dict[tuple[str, str], int] = {}
+        self._accounts: dict[str, int] = {}
+        self._sessions: dict[str, int] = {}
+        self._people = People()
+        self._uses: list[tuple[int, Use, int | None, int | None, int | None]] = []
+
+    def take(self, seq: int, item: Use | Link) -> None:
+        user = self._actor("user", item.user)
+        anonymous = self._actor("anonymous", item.anonymous)
+        if user is not None and anonymous is not None:
+            self._people.link(seq, anonymous, user)
+            self.overrides += [
+                (link.anon_key, link.user_key, link.seq)
+                for link in self._people.pending
+                if link.outcome == "linked"
+            ]
+            self._people.commit()
+        if isinstance(item, Use):
+            actor = anonymous if user is None else user
+            person = None if actor is None else self._people.person(actor)
+            self._uses.append((seq, item, actor, anonymous, person))
+            self.names.setdefault(item.name, len(self.names) + 1)
+
+    def tables(self) -> dict[str, Any]:
+        uses = [use for _, use, *_ in self._uses]
+        encoder = PropertyEncoder()
+        text, number, other, _ = encoder.encode_many([use.properties for use in uses])
+        for name, kind in encoder.take_counts():
+            self.classes.setdefault(name, set()).add(kind)
+        columns: dict[str, list[Any]] = {
+            "seq": [seq for seq, *_ in self._uses],
+            "event_id": [f"id-{seq}" for seq, *_ in self._uses],
+            "event_key": [self.names[use.name] for use in uses],
+            "kind": ["track" for _ in uses],
+            "time_us": [use.time for use in uses],
+            "received_us": [use.time for use in uses],
+            "time_rule": ["client" for _ in uses],
+            "actor_key": [actor for _, _, actor, _, _ in self._uses],
+            "anon_key": [anonymous for _, _, _, anonymous, _ in self._uses],
+            "person_key": [person for *_, person in self._uses],
+            "account_key": [_key(self._accounts, use.account) for use in uses],
+            "session_key": [_key(self._sessions, use.session) for use in uses],
+            "path": [use.path for use in uses],
+            "is_bot": [use.is_bot for use in uses],
+            "value": [use.value for use in uses],
+            "revenue": [use.revenue for use in uses],
+            "currency": [use.currency for use in uses],
+            "prop_text": text,
+            "prop_number": number,
+            "prop_other": other,
+        }
+        return {
+            "event": {name: _texts(name, values) for name, values in columns.items()},
+            "event_name": {"event_key": [*self.names.values()], "name": [*self.names]},
+            "actor": {
+                "actor_key": [*self._actors.values()],
+                "id_kind": [kind for kind, _ in self._actors],
+                "id": [name for _, name in self._actors],
+            },
+            "account": {"account_key": [*self._accounts.values()], "id": [*self._accounts]},
+            "session": {"session_key": [*self._sessions.values()], "id": [*self._sessions]},
+            "person_override": {
+                "person_key": [anonymous for anonymous, _, _ in self.overrides],
+                "into_key": [user for _, user, _ in self.overrides],
+                "seq": [seq for *_, seq in self.overrides],
+            },
+        }
+
+    def _actor(self, kind: str, name: str | None) -> int | None:
+        return (
+            None if name is None else self._actors.setdefault((kind, name), len(self._actors) + 1)
+        )
+
+
+def _key(keys: dict[str, int], name: str | None) -> int | None:
+    return None if name is None else keys.setdefault(name, len(keys) + 1)
+
+
+def _texts(name: str, values: list[Any]) -> list[Any]:
+    # The engine takes decimals as text, so that none is ever a float.
+    if name in {"value", "revenue"}:
+        return [None if value is None else str(value) for value in values]
+    return values
+
+
+def ask(store: Store, name: str, **question: Any) -> Any:
+    """Return the shaped data of a question, decoded and answered as the store process does it."""
+    insight = discover("tallymark.insights", Insight)[name]
+    asked = msgspec.json.decode(msgspec.json.encode(question), type=insight.question)
+    statements = insight.to_sql(asked, store.scope)
+    with store.engine.reading("test", _LIMITS) as fetch:
+        rows = [fetch(statement) for statement in statements]
+    return insight.shape(asked, store.scope, rows)

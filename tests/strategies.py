@@ -1,0 +1,129 @@
+"""Made-up histories: what was used, by whom, when, and which ids turned out to be one person."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from tallymark.core.clock import DAY, instant
+
+# In Berlin clocks went back on 26 October 2025 at 01:00 UTC; in New York on 2 November, in Cairo on
+# 30 October at midnight, in Lord Howe by half an hour on 5 October.
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Africa/Cairo",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+)
+SINCE = instant(datetime(2025, 10, 24, tzinfo=UTC))
+UNTIL = SINCE + 12 * DAY
+NOW = SINCE + 11 * DAY + 3
+
+
+class Use(Struct, frozen=True, kw_only=True):
+    """One event as a test states it; ``time`` is in microseconds UTC."""
+
+    name: str = "open"
+    time: int = SINCE
+    user: str | None = None
+    anonymous: str | None = None
+    account: str | None = None
+    session: str | None = None
+    path: str | None = None
+    is_bot: bool | None = None
+    value: Decimal | None = None
+    revenue: Decimal | None = None
+    currency: str | None = None
+    properties: dict[str, Any] = {}
+
+
+class Link(Struct, frozen=True):
+    """A claim that an anonymous id is a user."""
+
+    anonymous: str
+    user: str
+
+
+History = Sequence[Use | Link]
+
+
+def owners(history: History) -> dict[str, str]:
+    """Return the user of each anonymous id that has one: the first it was seen or linked with."""
+    found: dict[str, str] = {}
+    for item in history:
+        if item.anonymous is not None and item.user is not None:
+            found.setdefault(item.anonymous, item.user)
+    return found
+
+
+def person(use: Use, owner: dict[str, str]) -> str | None:
+    """Return who an event is by, as one name for a person; None if it says nothing of who."""
+    if use.user is not None:
+        return f"user {use.user}"
+    if use.anonymous is None:
+        return None
+    user = owner.get(use.anonymous)
+    return f"anonymous {use.anonymous}" if user is None else f"user {user}"
+
+
+def uses(history: History) -> list[Use]:
+    """Return the events of a history."""
+    return [item for item in history if isinstance(item, Use)]
+
+
+_BERLIN_NIGHT = instant(datetime(2025, 10, 26, 0, 30, tzinfo=UTC))
+_USERS = st.sampled_from([None, "ana", "bo", "cy"])
+_DEVICES = st.sampled_from([None, "phone", "laptop", "tv"])
+# Few distinct values, so that ties, repeats and exact bucket edges are common.
+TIMES = st.one_of(
+    st.integers(SINCE, UNTIL - 1),
+    st.integers(0, 12 * 48 - 1).map(lambda half: SINCE + half * DAY // 48),
+    st.integers(-8, 8).map(lambda half: _BERLIN_NIGHT + half * DAY // 48),
+)
+AMOUNTS = st.one_of(
+    st.sampled_from(
+        [Decimal(0), Decimal("0.1"), Decimal("-2.5"), Decimal(1), Decimal("1.000000001")]
+    ),
+    st.decimals(Decimal(-(10**12)), Decimal(10**12), places=9),
+)
+PLAN = st.sampled_from(["free", "pro", "1", "ü", "a'b\"; DROP"])
+_PROPERTIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "plan": PLAN,
+        "seats": AMOUNTS,
+        "mixed": st.one_of(PLAN, st.sampled_from([1, 2, Decimal("0.5")]), st.booleans(), st.none()),
+        "beta": st.one_of(st.booleans(), st.none()),
+    },
+)
+USES = st.builds(
+    Use,
+    name=st.sampled_from(["open", "buy", "open file"]),
+    time=TIMES,
+    user=_USERS,
+    anonymous=_DEVICES,
+    account=st.sampled_from([None, "acme", "initech"]),
+    session=st.sampled_from([None, "s1", "s2"]),
+    path=st.sampled_from([None, "/", "/a", "/b", "/A", "/c"]),
+    is_bot=st.sampled_from([None, False, False, True]),
+    value=st.none() | AMOUNTS,
+    revenue=st.none() | AMOUNTS,
+    currency=st.sampled_from(["EUR", "USD"]),
+    properties=_PROPERTIES,
+)
+LINKS = st.builds(
+    Link,
+    anonymous=st.sampled_from(["phone", "laptop", "tv"]),
+    user=st.sampled_from(["ana", "bo", "cy"]),
+)
+
+
+def histories(max_size: int = 30) -> st.SearchStrategy[list[Use | Link]]:
+    """Return histories in order of arrival, which is no order of time: late events are common."""
+    return st.lists(st.one_of(USES, USES, USES, USES, LINKS), max_size=max_size)
