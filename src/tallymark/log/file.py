@@ -5,11 +5,12 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from types import NoneType
 from typing import NamedTuple
 
 from tallymark.core.errors import Broken, TallymarkError, Unavailable
 
-from .log import GENESIS
+from .log import GENESIS, Record, seal
 
 FORMAT = 1
 PAGE_BYTES = 4096
@@ -62,6 +63,18 @@ class Tail(NamedTuple):
 def lost_row(position: int) -> Row:
     """Return the tombstone of a batch of which nothing is known; it reads as damaged."""
     return (position, 0, 0, 0, LOST, LOST, LOST)
+
+
+def to_record(row: Row) -> Record:
+    """Return the row as a record, damaged unless its digest holds or its payload was erased."""
+    position, received_at, items, codec, digest, _, payload = row
+    kinds = [type(value) for value in row[:5]]
+    if kinds != [int, int, int, int, bytes] or type(payload) not in {bytes, NoneType}:
+        return Record(position, 0, 0, 0, LOST, None, damaged=True)
+    intact = payload is None or seal(received_at, items, codec, payload) == digest
+    return Record(
+        position, received_at, items, codec, digest, payload if intact else None, damaged=not intact
+    )
 
 
 def connect(path: Path, *, readonly: bool = False) -> tuple[sqlite3.Connection, int]:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import NoneType
 
 from tallymark.core.errors import Broken, NotFound, Unavailable
 
@@ -27,8 +26,9 @@ from .file import (
     lost_row,
     read_tail,
     sync_folder,
+    to_record,
 )
-from .log import Entry, LogReport, Record, link, seal
+from .log import Entry, LogReport, Record, link
 
 _COLUMNS = "position, received_at, items, codec, digest, chain, payload"
 _SCAN = f"SELECT {_COLUMNS} FROM batch WHERE position > ? ORDER BY position"  # noqa: S608 - constants
@@ -142,8 +142,8 @@ class SqliteLog:
         while count := self._trim_some(before_received_at, upto_position):
             deleted += count
         if deleted:
-            with self._lock:
-                self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+            while self._vacuum_some():
+                pass
             self._checkpoint()
         return deleted
 
@@ -277,7 +277,20 @@ class SqliteLog:
             )
             return upto - tail.trim_position
 
+    def _vacuum_some(self) -> bool:
+        """Give free pages back to the file system; return whether some are left."""
+        with self._lock:
+            try:
+                (before,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+                # Unlike execute, which would free one page only.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+                (after,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+            except sqlite3.Error as error:
+                raise failure(error) from error
+            return bool(0 < after < before)
+
     def _checkpoint(self) -> None:
+        """Empty the write-ahead log, which still holds what was overwritten in the file."""
         with self._lock:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -345,7 +358,7 @@ class SqliteLog:
                 if row[0] != position + 1:
                     break
                 position = row[0]
-                yield _record(row), row[5]
+                yield to_record(row), row[5]
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
@@ -359,9 +372,9 @@ class SqliteLog:
             row = self._one(wanted)
             if row is not None:
                 for lost in range(wanted - unreadable, wanted):
-                    yield _record(lost_row(lost)), LOST
+                    yield to_record(lost_row(lost)), LOST
                 unreadable = 0
-                yield _record(row), row[5]
+                yield to_record(row), row[5]
             else:
                 unreadable += 1
                 if unreadable > _LEAF_ROWS:
@@ -379,14 +392,3 @@ class SqliteLog:
             else:
                 return row
         return None
-
-
-def _record(row: Row) -> Record:
-    position, received_at, items, codec, digest, _, payload = row
-    kinds = [type(value) for value in row[:5]]
-    if kinds != [int, int, int, int, bytes] or type(payload) not in {bytes, NoneType}:
-        return Record(position, 0, 0, 0, LOST, None, damaged=True)
-    intact = payload is None or seal(received_at, items, codec, payload) == digest
-    return Record(
-        position, received_at, items, codec, digest, payload if intact else None, damaged=not intact
-    )
