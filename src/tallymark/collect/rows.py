@@ -1,6 +1,7 @@
 """From decoded events to columns of the store's ``event`` table."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -26,7 +27,7 @@ _FROM_CONTEXT = (
 )  # fmt: skip
 
 
-class Loading(Struct, frozen=True):
+class Loading(Struct, frozen=True, gc=False):
     """One new event on its way into the store, with its place and the request that brought it."""
 
     seq: int
@@ -81,28 +82,39 @@ def _add_context(columns: Columns, loading: Sequence[Loading]) -> None:
     columns["user_agent"] = [
         one.event.context.user_agent or one.batch.user_agent for one in loading
     ]
-    hosts, paths, referrers, channels = [], [], [], []
-    for context in contexts:
-        host, path = context.page_host, context.page_path
-        if context.page_url and not (host and path):
-            found_host, found_path = page_parts(context.page_url)
-            host, path = host or found_host, path or found_path
-        source = referrer_host(context.referrer) if context.referrer else None
-        hosts.append(host)
-        paths.append(path)
-        referrers.append(source)
-        channels.append(
-            channel(
-                source,
-                host,
-                utm_source=context.utm_source,
-                utm_medium=context.utm_medium,
-                click_id=context.click_id,
-            )
-            if path or source or context.utm_source or context.utm_medium
-            else None
-        )
-    columns.update(host=hosts, path=paths, referrer_host=referrers, channel=channels)
+    places = [_place(*_PLACE_FIELDS(context)) for context in contexts]
+    for number, column in enumerate(("host", "path", "referrer_host", "channel")):
+        columns[column] = [place[number] for place in places]
+
+
+_PLACE_FIELDS: Callable[[Any], tuple[str | None, ...]] = attrgetter(
+    "page_url", "page_host", "page_path", "referrer", "utm_source", "utm_medium", "click_id"
+)
+
+
+@lru_cache(maxsize=16_384)
+def _place(
+    url: str | None,
+    host: str | None,
+    path: str | None,
+    referrer: str | None,
+    utm_source: str | None,
+    utm_medium: str | None,
+    click_id: str | None,
+) -> tuple[str | None, str | None, str | None, str | None]:
+    """Return host, path, referrer host and channel; the same few come again and again."""
+    if url and not (host and path):
+        found_host, found_path = page_parts(url)
+        host, path = host or found_host, path or found_path
+    source = referrer_host(referrer) if referrer else None
+    if not (path or source or utm_source or utm_medium):
+        return host, path, source, None
+    return (
+        host, path, source,
+        channel(
+            source, host, utm_source=utm_source, utm_medium=utm_medium, click_id=click_id
+        ),
+    )  # fmt: skip
 
 
 def _agent(one: Loading) -> Any:

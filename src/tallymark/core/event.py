@@ -17,7 +17,7 @@ TimeRule: TypeAlias = Literal["client", "repaired", "clamped", "received"]
 Json: TypeAlias = Any
 
 
-class Context(Struct, frozen=True, omit_defaults=True):
+class Context(Struct, frozen=True, omit_defaults=True, gc=False):
     """Where the use took place, as the client said; already scrubbed by the project's policy."""
 
     page_url: str | None = None
@@ -53,7 +53,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     user_agent: str | None = None
 
 
-class Event(Struct, frozen=True, omit_defaults=True):
+class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     """A named use at an instant, by somebody, with properties; the unit that is counted.
 
     ``time`` is when it happened as we believe it; ``time_client`` as the client said, if it did.

@@ -15,7 +15,7 @@ from msgspec import Struct
 _MOST_RUNNING = 200_000
 
 
-class Use(Struct, frozen=True):
+class Use(Struct, frozen=True, gc=False):
     """One event that needs a session: its place, its actor and its time in microseconds."""
 
     seq: int

@@ -1,0 +1,84 @@
+"""The store as the routes see it: its own methods, and those that need the log as well."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from tallymark.app.backup import back_up
+from tallymark.app.folders import Folders
+from tallymark.app.link import StoreLink
+from tallymark.core.clock import Clock
+from tallymark.core.errors import Refused
+from tallymark.log.sqlite import SqliteLog
+from tallymark.log.writer import LogWriter
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class FrontStore:
+    """Forwards to the store process; answers ``status``, ``backup`` and ``verify`` itself."""
+
+    def __init__(self, link: StoreLink, folders: Folders, writer: LogWriter, clock: Clock) -> None:
+        self._link = link
+        self._folders = folders
+        self._writer = writer
+        self._clock = clock
+        self._own: dict[str, Callable[[dict[str, object]], Awaitable[bytes]]] = {
+            "status": self._status,
+            "backup": self._backup,
+            "verify": self._verify,
+        }
+
+    async def call(self, method: str, params: dict[str, object]) -> bytes:
+        """Return the JSON answer of a method; raises TallymarkError."""
+        own = self._own.get(method)
+        return await (own(params) if own else self._link.call(method, params))
+
+    async def _status(self, params: dict[str, object]) -> bytes:
+        status: dict[str, Any] = msgspec.json.decode(await self._link.call("status", params))
+        project = str(params["project"])
+        head = self._writer.heads().get(project)
+        if head is None:
+            head = await asyncio.to_thread(_head, self._folders.log(project))
+        status["log_head"] = head
+        status["log_error"] = self._writer.last_error()
+        status["behind"] = max(0, head - status["log_position"])
+        return _encode(status)
+
+    async def _backup(self, params: dict[str, object]) -> bytes:
+        target = Path(str(params["target"]))
+        if not target.is_absolute():
+            raise Refused(f"{target} is not an absolute path.", hint="Give the whole path.")
+        manifest = await back_up(
+            self._folders, target, self._link.call, asyncio.to_thread, self._clock.now()
+        )
+        return _encode(manifest)
+
+    async def _verify(self, _params: dict[str, object]) -> bytes:
+        found: dict[str, Any] = {}
+        for project in self._folders.projects():
+            report = await asyncio.to_thread(_verify_log, self._folders.log(project))
+            store = msgspec.json.decode(await self._link.call("check", {"project": project}))
+            found[project] = {"log": report, "store": store}
+        is_ok = all(one["log"]["ok"] and not one["store"]["wrong"] for one in found.values())
+        return _encode({"ok": is_ok, "projects": found})
+
+
+def _head(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with closing(SqliteLog(path, readonly=True)) as log:
+        return log.head()
+
+
+def _verify_log(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"ok": True, "batches": 0}
+    with closing(SqliteLog(path, readonly=True)) as log:
+        report = log.verify()
+    return {"ok": report.ok, **structs.asdict(report)}
