@@ -166,13 +166,15 @@ class _ProjectLoader:
             return False
         self._tries = 0
         self._steps += 1
-        if self._steps % _STEPS_BETWEEN_UPKEEP == 0:
+        if self._steps >= _STEPS_BETWEEN_UPKEEP:
             self.maintain()
         return True
 
     def maintain(self) -> None:
-        """Fold recent keys into files while nothing waits."""
-        self._loader.maintain()
+        """Fold journals and recent keys into files, if anything was loaded since the last time."""
+        if self._steps:
+            self._loader.maintain()
+            self._steps = 0
 
     def close(self) -> None:
         """Release everything."""

@@ -19,6 +19,7 @@ from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_c
 from tallymark.core.clock import Clock
 from tallymark.core.errors import CODES, Broken, Unavailable
 from tallymark.core.event import Batch, Event, Failed
+from tallymark.core.failpoint import reach
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, join, sql
 from tallymark.log.codec import decode_batch
@@ -102,7 +103,9 @@ class Loader:
             load.dedupe(self._keys, self._index, self._contents)
             sift(load)
             commit = load.commit(self._properties, self._clock.now())
+            reach("load.before_commit")
             self._engine.append(self._project, commit)
+            reach("load.after_commit")
         except BaseException:
             self._identifier.rollback()
             self._encoder.take_counts()
@@ -115,9 +118,10 @@ class Loader:
         return Loaded(self.position, load.ledger.totals())
 
     def maintain(self) -> None:
-        """Fold recent keys into the indexes' files; safe to skip, safe to be killed in."""
+        """Fold journals and recent keys into files; safe to skip, safe to be killed in."""
         self._index.maintain()
         self._identifier.maintain()
+        self._engine.checkpoint(self._project)
 
     def close(self) -> None:
         """Release files; nothing is lost by not calling it."""

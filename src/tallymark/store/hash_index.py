@@ -22,6 +22,7 @@ import numpy as np
 from msgspec import Struct
 
 from tallymark.store.hash_runs import (
+    MERGE_KEYS,
     NO_KEYS,
     Halves,
     Keys,
@@ -40,6 +41,7 @@ _MANIFEST: Final = "manifest.json"
 _FLUSH_KEYS: Final = 1 << 18
 _FEWEST_MERGED: Final = 4
 _MOST_MERGED: Final = 16
+_MERGED_PER_ADDED: Final = 8
 
 
 class _Manifest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +66,7 @@ class HashIndex:
         self._runs = runs
         self._recent = NO_KEYS
         self._newest = manifest.covered
+        self._owed = 0
         self._merge: Generator[int, None, None] | None = None
 
     @classmethod
@@ -136,7 +139,7 @@ class HashIndex:
             # memory, the next add tries again, and maintain() raises what went wrong.
             with contextlib.suppress(OSError):
                 self.flush()
-                self._merge_some(8 * self._flush_keys)
+        self._merge_along(len(values))
 
     def flush(self) -> None:
         """Write the recent keys to a run of their own; raises OSError, leaving all as it was."""
@@ -153,8 +156,11 @@ class HashIndex:
     def maintain(self, max_keys: int = 1 << 20) -> bool:
         """Merge runs so that lookups stay fast, rewriting about ``max_keys`` keys at most.
 
-        Returns whether there is more to do; raises OSError, leaving all as it was.
+        Also gives back the memory through which files were read since the last call. Returns
+        whether there is more to do; raises OSError, leaving all as it was.
         """
+        for run in self._runs:
+            run.release()
         if len(self._recent.high) >= self._flush_keys:
             self.flush()
         return self._merge_some(max_keys)
@@ -171,6 +177,15 @@ class HashIndex:
         self._stop_merging()
         self.flush()
         self._runs = []
+
+    def _merge_along(self, added: int) -> None:
+        # Each key is rewritten once a tier, so this much work a key keeps up with any load, in
+        # steps too short to be felt.
+        self._owed = min(self._owed + _MERGED_PER_ADDED * added, 2 * MERGE_KEYS)
+        if self._owed >= MERGE_KEYS:
+            self._owed -= MERGE_KEYS
+            with contextlib.suppress(OSError):
+                self._merge_some(1)
 
     def _merge_some(self, max_keys: int) -> bool:
         left = max_keys

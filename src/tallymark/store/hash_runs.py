@@ -26,7 +26,7 @@ _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<8sI3IQ")
 _WORD: Final = 8
 _READ_BYTES: Final = 1 << 20
-_MERGE_KEYS: Final = 1 << 18
+MERGE_KEYS: Final = 1 << 18
 
 
 class Keys(NamedTuple):
@@ -50,6 +50,11 @@ class Run(NamedTuple):
 
     entry: RunEntry
     keys: Keys
+    mapping: mmap.mmap
+
+    def release(self) -> None:
+        """Give back the memory through which the file was read; it stays in the page cache."""
+        self.mapping.madvise(mmap.MADV_DONTNEED)
 
 
 NO_KEYS: Final = Keys(
@@ -69,7 +74,7 @@ def open_run(folder: Path, entry: RunEntry) -> Run:
         for checksum in entry.checksums:
             if _checksum(file, size) != checksum:
                 raise ValueError(f"{entry.file} is damaged")
-    return Run(entry, _mapped(path, entry.count))
+    return _mapped(path, entry)
 
 
 def find(keys: Keys, high: Halves, low: Halves, found: Values) -> None:
@@ -94,7 +99,7 @@ def find(keys: Keys, high: Halves, low: Halves, found: Values) -> None:
 
 def merged(folder: Path, inputs: Sequence[Run]) -> Iterator[Keys]:
     """Yield the keys of the runs, oldest run first, in order and in pieces of bounded size."""
-    step = max(1, _MERGE_KEYS // len(inputs))
+    step = max(1, MERGE_KEYS // len(inputs))
     starts = [0] * len(inputs)
     while True:
         ahead = [
@@ -156,7 +161,7 @@ class RunWriter:
         self._write(memoryview(_header(entry.count, entry.checksums)), 0)
         os.fsync(self._file.fileno())
         self._is_finished = True
-        return Run(entry, _mapped(self._path, self._count))
+        return _mapped(self._path, entry)
 
     def _write(self, data: memoryview, offset: int) -> None:
         while data:
@@ -179,15 +184,17 @@ def _checksum(file: io.FileIO, size: int) -> int:
     return checksum
 
 
-def _mapped(path: Path, count: int) -> Keys:
+def _mapped(path: Path, entry: RunEntry) -> Run:
     with path.open("rb") as file:
-        words = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    count = entry.count
     size = _WORD * count
-    return Keys(
-        np.frombuffer(words, np.uint64, count, _HEADER.size),
-        np.frombuffer(words, np.uint64, count, _HEADER.size + size),
-        np.frombuffer(words, np.int64, count, _HEADER.size + 2 * size),
+    keys = Keys(
+        np.frombuffer(mapping, np.uint64, count, _HEADER.size),
+        np.frombuffer(mapping, np.uint64, count, _HEADER.size + size),
+        np.frombuffer(mapping, np.int64, count, _HEADER.size + 2 * size),
     )
+    return Run(entry, keys, mapping)
 
 
 def _read(folder: Path, entry: RunEntry, start: int, end: int) -> Keys:

@@ -343,7 +343,7 @@ def _metadata(names: Sequence[str]) -> bytes:
     """Return the dictionary of names, which must be sorted."""
     encoded = [name.encode() for name in names]
     offsets = [0, *accumulate(map(len, encoded))]
-    width = _width(max(offsets[-1], len(names)))
+    width = _width(offsets[-1])
     version_and_sorted = 0x11
     return b"".join(
         (

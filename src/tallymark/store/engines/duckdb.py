@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 
 from tallymark.core.errors import Broken, QuestionStopped, Refused, Unavailable
+from tallymark.core.failpoint import reach
 from tallymark.core.sql import Sql
 from tallymark.store.engine import Columns, Commit, Fetch, Limits, Rows
 from tallymark.store.tables import BY_NAME, SCHEMA_VERSION, TABLES
@@ -77,6 +78,7 @@ class DuckEngine:
                 for statement in commit.statements:
                     cursor.execute(statement.text, list(statement.params))
                 _set_counters(cursor, {**commit.counters, "log_position": commit.log_position})
+                reach("load.inside_commit")
                 cursor.execute("COMMIT" if keep else "ROLLBACK")
             except BaseException as error:
                 with suppress(duckdb.Error):
@@ -122,7 +124,9 @@ class DuckEngine:
     def checkpoint(self, project: str) -> None:
         """Fold the write-ahead log into the file; does nothing while a load is under way."""
         with self._cursor(project) as cursor, suppress(duckdb.TransactionException):
+            reach("store.before_checkpoint")
             cursor.execute("CHECKPOINT")
+            reach("store.after_checkpoint")
 
     def snapshot(self, project: str, target: Path) -> None:
         """Copy the project's store to a new file at a commit; readers and loads go on."""
