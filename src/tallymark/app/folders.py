@@ -70,6 +70,10 @@ class Folders(Struct, frozen=True):
         """Return the folder of the project's derived indexes."""
         return self.project(name) / "index"
 
+    def rebuild_mark(self, name: str) -> Path:
+        """Return the file whose presence says that the store must be built anew."""
+        return self.project(name) / "rebuild"
+
     def exists(self, name: str) -> bool:
         """Say whether the project has a folder."""
         return bool(_PROJECT.match(name)) and self.project(name).is_dir()

@@ -1,6 +1,8 @@
 """The one thread that loads: takes every project's log in turn, as soon as there is more."""
 
+import os
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -20,6 +22,7 @@ _STEPS_BETWEEN_UPKEEP = 20
 _TRIES = 3
 _TRIES_IF_KILLED = 20
 _KILLED = -9
+_EXIT_DAMAGED = 70
 
 
 class Attempt(Struct, frozen=True):
@@ -93,25 +96,56 @@ class LoadingThread:
 
     def _load(self, name: str) -> bool:
         """Do one commit for a project; say whether it may have more to load."""
-        if name not in self._loaders:
-            if not self._folders.log(name).exists():
-                return False
-            try:
-                self._loaders[name] = _ProjectLoader(
-                    name,
-                    self._engine,
-                    self._folders,
-                    self._settings,
-                    self._clock,
-                    self._logger,
-                    self._crashed,
+        try:
+            loader = self._loaders.get(name) or self._open(name)
+            return loader is not None and loader.step()
+        except Unavailable as error:
+            self._logger.warning("store is away", project=name, why=error.message)
+            return False
+        except Broken as error:
+            self._logger.error("store cannot be loaded", project=name, code=error.code)
+            if error.code == "STORE_DAMAGED" and name in self._loaders:
+                # The engine may hold damaged pages in memory: begin again in a fresh process.
+                self._folders.rebuild_mark(name).touch()
+                os._exit(_EXIT_DAMAGED)
+            return False
+
+    def _open(self, name: str) -> "_ProjectLoader | None":
+        if not self._folders.log(name).exists():
+            return None
+        if self._folders.rebuild_mark(name).exists():
+            self._set_store_aside(name)
+        try:
+            self._engine.open(name)
+        except Broken as error:
+            if error.code != "STORE_DAMAGED":
+                raise
+            self._set_store_aside(name)
+        self._loaders[name] = _ProjectLoader(
+            name, self._engine, self._folders, self._settings, self._clock,
+            self._logger, self._crashed,
+        )  # fmt: skip
+        return self._loaders[name]
+
+    def _set_store_aside(self, name: str) -> None:
+        """Move a damaged store away, so that it is built again from the log.
+
+        Raises Broken if the log no longer begins at the beginning: then only a backup can help.
+        """
+        with closing(SqliteLog(self._folders.log(name), readonly=True)) as log:
+            if log.first() != 1:
+                raise Broken(
+                    f"The store of {name!r} is damaged and its log was trimmed.",
+                    code="STORE_DAMAGED",
                 )
-            except Broken as error:
-                self._logger.error(
-                    "project cannot be loaded", project=name, code=error.code, why=error.message
-                )
-                return False  # fmt: skip
-        return self._loaders[name].step()
+        aside = self._folders.project(name) / "corrupt" / str(self._clock.now())
+        aside.mkdir(parents=True)
+        store = self._folders.store(name)
+        for path in (store, store.with_name(store.name + ".wal"), self._folders.index(name)):
+            if path.exists():
+                path.rename(aside / path.name)
+        self._folders.rebuild_mark(name).unlink(missing_ok=True)
+        self._logger.error("damaged store was set aside and is rebuilt from the log", project=name)
 
     def _upkeep(self) -> None:
         for loader in self._loaders.values():
@@ -149,11 +183,8 @@ class _ProjectLoader:
             loaded = self._loader.step(
                 1 if self._tries else None, isolate=self._tries >= self._most_tries
             )
-        except Unavailable as error:
-            self._logger.warning(
-                "store cannot take more now", project=self._name, why=error.message
-            )
-            return False
+        except (Unavailable, Broken):
+            raise
         except Exception as error:  # noqa: BLE001  a batch that cannot be loaded must not stop the rest
             self._tries += 1
             self._most_tries = _TRIES

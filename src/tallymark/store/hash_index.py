@@ -22,7 +22,6 @@ import numpy as np
 from msgspec import Struct
 
 from tallymark.store.hash_runs import (
-    MERGE_KEYS,
     NO_KEYS,
     Halves,
     Keys,
@@ -88,7 +87,8 @@ class HashIndex:
         index = cls(folder, flush_keys, manifest, runs)
         if not runs or (newest is not None and manifest.covered > newest):
             index.reset()
-        index._remove_strays()
+        else:
+            index._remove_strays()
         return index
 
     @property
@@ -170,22 +170,28 @@ class HashIndex:
         self._stop_merging()
         self._recent = NO_KEYS
         self._newest = ABSENT
-        self._replace([], covered=ABSENT, next_file=self._manifest.next_file)
+        self._manifest, self._runs = _Manifest(), []
+        # Without a manifest the runs mean nothing, so it goes first; a full disk cannot hinder it.
+        (self._folder / _MANIFEST).unlink(missing_ok=True)
+        _sync(self._folder)
+        self._remove_strays()
 
     def close(self) -> None:
         """Write the recent keys down and release the files; nothing is lost by not calling it."""
         self._stop_merging()
-        self.flush()
+        with contextlib.suppress(OSError):
+            self.flush()
         self._runs = []
 
     def _merge_along(self, added: int) -> None:
         # Each key is rewritten once a tier, so this much work a key keeps up with any load, in
         # steps too short to be felt.
-        self._owed = min(self._owed + _MERGED_PER_ADDED * added, 2 * MERGE_KEYS)
-        if self._owed >= MERGE_KEYS:
-            self._owed -= MERGE_KEYS
+        step = self._flush_keys
+        self._owed = min(self._owed + _MERGED_PER_ADDED * added, 2 * step)
+        if self._owed >= step:
+            self._owed -= step
             with contextlib.suppress(OSError):
-                self._merge_some(1)
+                self._merge_some(step)
 
     def _merge_some(self, max_keys: int) -> bool:
         left = max_keys
@@ -271,6 +277,11 @@ def _write_manifest(folder: Path, manifest: _Manifest) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(folder / _MANIFEST)
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    """Make creations, renames and removals in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

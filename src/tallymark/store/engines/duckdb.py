@@ -70,7 +70,7 @@ class DuckEngine:
         Raises Unavailable when the disk or the memory cannot take it now; then nothing of it is
         kept and it can be tried again.
         """
-        with self._cursor(project) as cursor:
+        with _damage_is_told(project), self._cursor(project) as cursor:
             cursor.execute("BEGIN")
             try:
                 for table, columns in commit.tables.items():
@@ -83,7 +83,7 @@ class DuckEngine:
             except BaseException as error:
                 with suppress(duckdb.Error):
                     cursor.execute("ROLLBACK")
-                if isinstance(error, _TRANSIENT):
+                if isinstance(error, _TRANSIENT) and not _is_damage(error):
                     raise Unavailable(_first_line(error)) from None
                 raise
 
@@ -190,19 +190,13 @@ class DuckEngine:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._names += 1
         name = f"p{self._names}"
-        try:
+        with _damage_is_told(project):
             self._connection.execute(f"ATTACH {_text(str(path))} AS {name}")
-        except duckdb.Error as error:
-            raise Broken(
-                f"The store of {project!r} cannot be opened: {_first_line(error)}",
-                code="STORE_AWAY",
-                hint="If the file is damaged, move it away: it is rebuilt from the log.",
-            ) from None
-        try:
-            _prepare(self._connection, name, project)
-        except BaseException:
-            self._connection.execute(f"DETACH {name}")
-            raise
+            try:
+                _prepare(self._connection, name, project)
+            except BaseException:
+                self._connection.execute(f"DETACH {name}")
+                raise
         self._attached[project] = name
         if len(self._attached) > _MOST_ATTACHED:
             _, oldest = self._attached.popitem(last=False)
@@ -216,6 +210,27 @@ class DuckEngine:
 def engine_version() -> str:
     """Return the engine's name and version, for provenance."""
     return f"duckdb {duckdb.__version__}"
+
+
+@contextmanager
+def _damage_is_told(project: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        if "lock on file" in str(error):
+            raise Unavailable(
+                f"The store of {project!r} is held by another process.", code="STORE_AWAY"
+            ) from error
+        if _is_damage(error):
+            raise Broken(f"The store of {project!r} is damaged.", code="STORE_DAMAGED") from error
+        raise
+
+
+def _is_damage(error: BaseException) -> bool:
+    if isinstance(error, duckdb.FatalException | duckdb.SerializationException):
+        return True
+    text = str(error).lower()
+    return any(word in text for word in ("corrupt", "checksum", "not a valid duckdb"))
 
 
 @contextmanager
