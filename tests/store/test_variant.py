@@ -205,11 +205,12 @@ def test_nested_numbers_keep_their_scale(duck: duckdb.DuckDBPyConnection) -> Non
     assert not is_inexact
 
 
-@pytest.mark.parametrize("length", [0, 1, 63, 64, 255, 256, 70_000])
+@pytest.mark.parametrize("length", [0, 1, 63, 64, *range(248, 258), 65_530, 70_000])
 def test_texts_of_any_length_come_back(duck: duckdb.DuckDBPyConnection, length: int) -> None:
     event = {"a": "é" * length, "b": "x" * length, "c": ["y" * length]}
 
     assert read_back(duck, event) == event
+    assert read_back(duck, {"b": "x" * length}) == {"b": "x" * length}
 
 
 @pytest.mark.parametrize("count", [14, 15, 255, 256, 257, 700])
@@ -221,9 +222,10 @@ def test_objects_of_any_size_come_back(duck: duckdb.DuckDBPyConnection, count: i
 
 
 def test_long_lists_come_back(duck: duckdb.DuckDBPyConnection) -> None:
-    event = {"list": list(range(300)), "object": {f"k{n}": [n, str(n)] for n in range(300)}}
+    for length in (255, 256, 257, 20_000):
+        event = {"list": list(range(length)), "flags": [None] * length}
 
-    assert read_back(duck, event) == event
+        assert read_back(duck, event) == event
 
 
 def test_names_differ_by_case_and_may_be_any_text(duck: duckdb.DuckDBPyConnection) -> None:
