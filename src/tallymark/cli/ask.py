@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -70,6 +70,15 @@ def question_of(insight: Insight, args: argparse.Namespace) -> dict[str, Any]:
         series = _series(args)
         question["series"] = series if _is_many(insight) else series[0]
     return question
+
+
+def parsed_question(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the insight and the question that the arguments after ``ask`` mean."""
+    parser = argparse.ArgumentParser(prog="tallymark")
+    add_parser(parser.add_subparsers())
+    args = parser.parse_args(["ask", *arguments])
+    insight = discover("tallymark.insights", Insight)[args.insight]
+    return insight.name, question_of(insight, args)
 
 
 def _add_insight(insights: Subparsers, insight: Insight) -> None:

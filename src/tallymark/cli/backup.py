@@ -63,12 +63,18 @@ def _as_dict(entry: Any) -> dict[str, Any]:
 
 
 def _verified(report: dict[str, Any]) -> int:
-    wrong = 0
     for name, found in report["projects"].items():
-        problems = found.get("wrong", [])
-        wrong += len(problems)
-        print(f"{'bad' if problems else 'ok ':3}  {shown(name)}: {found['events']:,} events")
-        for problem in problems:
-            print(f"     {shown(problem)}")
-    print("Everything fits together." if not wrong else f"{wrong} things are wrong.")
-    return 1 if wrong else 0
+        store = found["store"]
+        wrong = [*_wrong_log(found["log"]), *store["wrong"]]
+        print(f"{'bad' if wrong else 'ok':4}  {shown(name)}: {store['events']:,} events stored")
+        for problem in wrong:
+            print(f"      → {shown(problem)}")
+    print("Everything fits together." if report["ok"] else "Restore what is damaged from a backup.")
+    return 0 if report["ok"] else 1
+
+
+def _wrong_log(log: dict[str, Any]) -> list[str]:
+    wrong = [f"the batch at log position {at} is damaged" for at in log.get("damaged", ())]
+    if log.get("first_broken") is not None:
+        wrong.append(f"the log's chain breaks at position {log['first_broken']}")
+    return wrong

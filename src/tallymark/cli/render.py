@@ -90,6 +90,19 @@ def answer_lines(answer: Answer) -> list[str]:
     return [*lines, "", source_line(answer.provenance)]
 
 
+def trend_summary(data: dict[str, Any]) -> list[str]:
+    """Return one line for each series and group of a trend: its course as a sparkline, its total."""
+    compared = data["compared"] is not None
+    heads = ["series", *data["breakdown"], f"by {data['interval']}", "total"]
+    rows = []
+    for line in data["lines"]:
+        group = ["(none)" if value is None else value for value in line["breakdown"] or ()]
+        names = ["Other"] * len(data["breakdown"]) if line["is_other"] else group
+        row = [line["label"], *names, sparkline(line["values"]), line["total"]]
+        rows.append([*row, line["compared_total"]] if compared else row)
+    return aligned([*heads, "earlier"] if compared else heads, rows)
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table as CSV (RFC 4180, UTF-8) in which no cell is a formula."""
     out = io.StringIO()
@@ -117,15 +130,7 @@ def csv_cell(value: Any) -> str:
 
 
 def _trend_lines(answer: Answer, data: dict[str, Any]) -> list[str]:
-    compared = data.get("compared") is not None
-    heads = ["series", *data["breakdown"], f"by {data['interval']}", "total"]
-    rows = []
-    for line in data["lines"]:
-        group = line["breakdown"] or []
-        names = ["Other"] * len(data["breakdown"]) if line["is_other"] else ["(none)" if one is None else one for one in group]  # fmt: skip
-        row = [line["label"], *names, sparkline(line["values"]), line["total"]]
-        rows.append([*row, line["compared_total"]] if compared else row)
-    lines = aligned([*heads, "earlier"] if compared else heads, rows)
+    lines = trend_summary(data)
     if data["breakdown"]:
         return lines
     open_labels = {bucket["label"] for bucket in data["buckets"] if bucket["is_incomplete"]}

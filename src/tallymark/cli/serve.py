@@ -1,9 +1,12 @@
 """``tallymark serve``: run the server on a data folder, making a first project where there is none."""
 
 import argparse
+import socket
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from tallymark.catalog.catalog import Catalog
 from tallymark.catalog.keys import Kind
@@ -49,23 +52,27 @@ def add_serving_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until stopped."""
+    """Serve until stopped; a new data folder gets a project, and its keys are shown this once."""
+    from tallymark.app import front
+
     settings = settings_of(args)
     is_private = args.until_stdin_closes
     keys = prepare(settings, with_keys=not is_private)
-    if keys:
-        print(first_steps(_address(settings), DEFAULT_PROJECT, keys))
-    if not is_private:
-        where = f"the socket in {settings.data}" if args.no_tcp else _address(settings)
+
+    def ready() -> None:
+        if keys:
+            print(first_steps(address_of(settings), DEFAULT_PROJECT, keys))
+        where = f"the socket in {settings.data}" if args.no_tcp else address_of(settings)
         print(f"Serving {settings.data} on {where} (Ctrl-C stops it).", flush=True)
-    return serve(settings, tcp=not args.no_tcp, until_stdin_closes=is_private)
 
-
-def serve(settings: Settings, *, tcp: bool, until_stdin_closes: bool) -> int:
-    """Run the front process until it is told to stop."""
-    from tallymark.app import front
-
-    front.run(settings, tcp=tcp, until_stdin_closes=until_stdin_closes)
+    try:
+        front.run(settings, tcp=not args.no_tcp, until_stdin_closes=is_private, ready=ready)
+    except OSError as error:
+        raise TallymarkError(
+            f"Cannot listen on {address_of(settings)}: {error.strerror or error}.",
+            code="SETTING_INVALID",
+            hint="Stop what listens there, or choose another with --port.",
+        ) from error
     return 0
 
 
@@ -73,7 +80,10 @@ def settings_of(args: argparse.Namespace, **defaults: Any) -> Settings:
     """Return the settings with the flags above everything else; raises SETTING_INVALID."""
     flags = {"data": args.data, "host": args.host, "port": args.port}
     given = {name: value for name, value in flags.items() if value is not None}
-    return load_settings({**defaults, **dict(map(_setting, args.set)), **given})
+    settings = load_settings({**defaults, **dict(map(_setting, args.set)), **given})
+    if settings.port == 0:
+        settings = structs.replace(settings, port=_free_port(settings.host))
+    return settings
 
 
 def prepare(
@@ -110,8 +120,15 @@ def first_steps(address: str, project: str, keys: dict[str, str]) -> str:
     )
 
 
-def _address(settings: Settings) -> str:
+def address_of(settings: Settings) -> str:
+    """Return the address at which a server with these settings answers."""
     return f"http://{settings.host}:{settings.port}"
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Answers as Arrow, pandas and polars: exact types chosen from the values of each column."""
 
 import importlib
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 Kind: TypeAlias = Literal["int", "decimal", "bool", "time", "text"]
-TIME_COLUMNS = frozenset({"time", "bucket", "since", "until", "received_at", "first_seen", "last_seen", "previous_bucket"})  # fmt: skip
+# Columns that hold instants, or the local starts of buckets.
+TIME_COLUMNS = frozenset(
+    {
+        "minute", "hour", "day", "week", "month", "quarter", "year", "time", "received_at",
+        "time_client", "time_sent", "first_time", "last_time", "since", "until",
+    }
+)  # fmt: skip
+_LOCAL = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?\Z", re.ASCII)
 _PRECISION = 38
 _LARGEST_INT = 2**63 - 1
 
@@ -38,7 +46,7 @@ def to_arrow(names: Sequence[str], rows: Rows, zone: str) -> "pyarrow.Table":
         return pa.array(column, type=types[kind]())
 
     columns = [array(name, values) for name, values in _columns(names, rows)]
-    table: pyarrow.Table = pa.Table.from_arrays(columns, names=list(names))
+    table: pyarrow.Table = pa.Table.from_arrays(columns, names=unique(names))
     return table
 
 
@@ -55,7 +63,7 @@ def to_pandas(names: Sequence[str], rows: Rows, zone: str) -> "pandas.DataFrame"
         return pd.Series(column, dtype=types[kind])
 
     found = {name: series(name, values) for name, values in _columns(names, rows)}
-    frame: pandas.DataFrame = pd.DataFrame(found, columns=list(names))
+    frame: pandas.DataFrame = pd.DataFrame(found, columns=unique(names))
     return frame
 
 
@@ -90,15 +98,29 @@ def _extra(module: str, extra: str) -> ModuleType:
 
 
 def _columns(names: Sequence[str], rows: Rows) -> list[tuple[str, list[Any]]]:
-    return [(name, [row[at] for row in rows]) for at, name in enumerate(names)]
+    return [(name, [row[at] for row in rows]) for at, name in enumerate(unique(names))]
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Return the names, with a number after each one that came before: frames need them unique."""
+    taken: dict[str, None] = {}
+    for name in names:
+        number, chosen = 1, name
+        while chosen in taken:
+            number += 1
+            chosen = f"{name} ({number})"
+        taken[chosen] = None
+    return list(taken)
 
 
 def _column(name: str, values: list[Any], zone: str) -> tuple[Kind, list[Any]]:
     """Return the column's kind and its values in the one Python type of that kind."""
     some = [value for value in values if value is not None]
-    if name in TIME_COLUMNS and some and all(_is_time(value) for value in some):
+    if name in TIME_COLUMNS and some:
         where = ZoneInfo(zone)
-        return "time", _each(values, lambda text: datetime.fromisoformat(text).astimezone(where))
+        times = _each(values, lambda text: _moment(text, where))
+        if times.count(None) == values.count(None):
+            return "time", times
     if some and all(isinstance(value, bool) for value in some):
         return "bool", values
     if some and all(_is_int(value) for value in some):
@@ -121,13 +143,18 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_time(value: Any) -> bool:
+def _moment(value: Any, zone: ZoneInfo) -> datetime | None:
+    """Return an RFC 3339 time, or the local start of a year, month or day; None if it is neither."""
     if not isinstance(value, str):
-        return False
+        return None
     try:
-        return datetime.fromisoformat(value).tzinfo is not None
+        if local := _LOCAL.match(value):
+            year, month, day = (int(part or 1) for part in local.groups())
+            return datetime(year, month, day, tzinfo=zone)
+        time = datetime.fromisoformat(value)
     except ValueError:
-        return False
+        return None
+    return None if time.tzinfo is None else time.astimezone(zone)
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tallymark.core.clock import Clock, SystemClock
@@ -23,12 +24,12 @@ class PrivateServer:
     The pipe closes when this process ends, however it ends, so no server is left behind.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, flags: Sequence[str] = ("--no-tcp",)) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
         self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [
                 sys.executable, "-m", "tallymark", "serve",
-                "--data", str(data), "--no-tcp", "--until-stdin-closes",
+                "--data", str(data), *flags, "--until-stdin-closes",
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -49,6 +50,8 @@ class PrivateServer:
 
     def stop(self) -> None:
         """End the server and wait until it is gone; harmless when it is gone already."""
+        if self._said.closed:
+            return
         if self._child.stdin is not None:
             self._child.stdin.close()
         try:
@@ -64,7 +67,9 @@ def front_socket(data: Path) -> Path:
     return socket_path(data, "front.sock")
 
 
-def ensure_served(data: Path, clock: Clock | None = None) -> PrivateServer | None:
+def ensure_served(
+    data: Path, flags: Sequence[str] = ("--no-tcp",), *, clock: Clock | None = None
+) -> PrivateServer | None:
     """Return once the folder's socket answers: None if somebody serves it, else our own server.
 
     Raises Unavailable SERVER_AWAY with the server's last words if it does not start.
@@ -73,19 +78,25 @@ def ensure_served(data: Path, clock: Clock | None = None) -> PrivateServer | Non
     socket = front_socket(data)
     if _answers(socket):
         return None
-    server = PrivateServer(data)
+    server = PrivateServer(data, flags)
+    try:
+        return _started(server, socket, clock)
+    except BaseException:
+        server.stop()
+        raise
+
+
+def _started(server: PrivateServer, socket: Path, clock: Clock) -> PrivateServer | None:
     deadline = clock.monotonic() + _START_SECONDS
     while not _answers(socket):
         # Another client may have started one at the same moment; then ours ends and theirs answers.
         if server.has_ended() and not _answers_soon(socket, clock):
-            words = server.last_words()
-            server.stop()
-            raise Unavailable(f"No server could be started: {words}", code="SERVER_AWAY")
-        if clock.monotonic() > deadline:
-            server.stop()
             raise Unavailable(
-                f"The server of {data} did not answer within {_START_SECONDS} s.",
-                code="SERVER_AWAY",
+                f"No server could be started: {server.last_words()}", code="SERVER_AWAY"
+            )
+        if clock.monotonic() > deadline:
+            raise Unavailable(
+                f"No server answered on {socket} within {_START_SECONDS} s.", code="SERVER_AWAY"
             )
         time.sleep(_LOOK_SECONDS)
     if server.has_ended():

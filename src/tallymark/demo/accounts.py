@@ -141,7 +141,11 @@ class Accounts:
         if feature == "report_opened" and rng.random() < 0.45:
             tokens = int(rng.lognormvariate(6.6, 0.8))
             self._timeline.act(
-                visit, "summary_written", value=tokens, unit="token", properties={"model": "small"}
+                visit,
+                "summary_written",
+                value=tokens,
+                unit="token",
+                properties={"plan": plan.name, "model": "small"},
             )
 
     def _call(self, account: Account, midnight: int, *, is_incident: bool) -> None:

@@ -143,7 +143,7 @@ def _sign_up(timeline: Timeline, visit: Visit, sign_up: SignUp) -> bool:
         if step == "signup":
             sign_up(person, visit.time)
             timeline.act(
-                visit, step, path="/welcome",
+                visit, step, path="/welcome", arrival=person.arrival,
                 anonymous_id=person.anonymous_id, properties={"plan": "trial"},
             )  # fmt: skip
         else:
