@@ -20,7 +20,7 @@ check: $(STAMP)  ## lint, format, types and imports, without changing anything
 fix: $(STAMP)  ## mend what can be mended by machine, and write the reference pages again
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/python scripts/reference.py
+	$(BIN)/python -m scripts.reference
 
 faults: $(STAMP)  ## the long form of the fault tests
 	$(BIN)/pytest -m long tests/faults

@@ -6,9 +6,15 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 from scripts import reference
+from scripts.reference import commands, registered
 
+from tallymark.api.app import all_routes
+from tallymark.cli.main import COMMANDS
+from tallymark.collect.protocol import Protocol
 from tallymark.collect.protocols import _wire as wire
+from tallymark.collect.sources.source import Source
 from tallymark.core.errors import CODES
+from tallymark.core.registry import discover
 from tallymark.core.settings import Settings
 from tallymark.store.tables import TABLES
 
@@ -23,13 +29,44 @@ def test_each_generated_page_is_what_the_code_gives_now(path: str) -> None:
 def test_no_page_of_an_insight_outlives_the_insight() -> None:
     found = {page.stem for page in (reference.REFERENCE / "insights").glob("*.md")}
 
-    assert found - {"README"} == set(reference.insights())
+    assert found - {"README"} == set(registered.insights())
 
 
 def test_every_setting_is_documented() -> None:
     page = PAGES["settings.md"]
 
     assert [name for name in Settings.__struct_fields__ if f"`{name}`" not in page] == []
+
+
+def test_every_command_and_every_flag_is_documented() -> None:
+    missing = []
+    for name in COMMANDS:
+        for parser in commands.leaves(commands.parser_of(name)):
+            section = PAGES["cli.md"].partition(f"\n## {parser.prog}\n")[2].partition("\n## ")[0]
+            flags = [flag for action in parser._actions for flag in action.option_strings]
+            missing += [
+                f"{parser.prog} {flag}"
+                for flag in flags
+                if flag not in {"-h", "--help"} and flag not in section
+            ]
+
+    assert missing == []
+
+
+def test_every_route_is_documented() -> None:
+    page = PAGES["http.md"]
+
+    assert [one.path for one in all_routes() if f"`{one.method} {one.path}`" not in page] == []
+
+
+def test_every_insight_file_format_and_protocol_is_documented() -> None:
+    for path, members in {
+        "insights/README.md": registered.insights(),
+        "files.md": discover("tallymark.collect.sources", Source),
+        "protocols.md": discover("tallymark.collect.protocols", Protocol),
+    }.items():
+        assert members
+        assert [name for name in members if name not in PAGES[path]] == []
 
 
 def test_every_error_code_is_documented() -> None:

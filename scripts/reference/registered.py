@@ -1,10 +1,6 @@
-#!/usr/bin/env python3
-"""Writes the reference pages that are made from the code; a test fails when one of them is old."""
+"""The pages of what is registered: codes, settings, tables, fields, formats, insights."""
 
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
@@ -18,7 +14,9 @@ from tallymark.insights.fields import NAMES, Field, field
 from tallymark.insights.insight import Insight, Scope
 from tallymark.store.tables import EVENT, SCHEMA_VERSION, TABLES
 
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+from .markdown import page, table
+from .schema import FILTERS, fields, schema_text, summary
+
 _FIELD_MEANINGS = {
     "account": "the account's id, as sent",
     "anonymous_id": "the anonymous id, as sent",
@@ -29,26 +27,6 @@ _FIELD_MEANINGS = {
     "time": "when it happened",
     "user_id": "the user id, as sent",
 }
-NOTE = (
-    "<!-- Written by scripts/reference.py from the code; change the code, then run `make fix`. -->"
-)
-
-
-def pages() -> dict[str, str]:
-    """Return the text of every generated page, by its path under docs/reference."""
-    fixed: dict[str, Callable[[], str]] = {
-        "errors.md": errors,
-        "settings.md": settings,
-        "store.md": store,
-        "fields.md": event_fields,
-        "files.md": files,
-        "protocols.md": protocols,
-        "insights/README.md": insight_list,
-    }
-    made = {path: make() for path, make in fixed.items()}
-    for name, insight in insights().items():
-        made[f"insights/{name}.md"] = insight_page(insight)
-    return made
 
 
 def errors() -> str:
@@ -130,6 +108,31 @@ def _field_type(found: Field) -> str:
     return next((kind for kind, slot in kinds.items() if slot is not None), "time")
 
 
+def filters() -> str:
+    """Return the page of what a filter can say."""
+    rows = []
+    for schema in FILTERS.values():
+        parts = {name: one for name, one in schema["properties"].items() if name != "op"}
+        takes = ", ".join(f"`{name}`" for name in parts)
+        rows.append((f"`{schema['properties']['op']['enum'][0]}`", takes, summary(schema)))
+    text = [
+        "# Filters",
+        "",
+        'A filter is an object with an `op`, such as `{"op": "equals", "field": "browser", "value":',
+        '"Firefox"}`. `and`, `or` and `not` hold other filters. `field` is one of the',
+        "[fields](fields.md) or `properties.<name>`.",
+        "",
+        table(("op", "takes", "holds where"), rows),
+        "",
+        "Values of text operators are text, compared case and all. `gt`, `gte`, `lt`, `lte` and",
+        "`between` take a number or, for a time, an RFC 3339 instant or a local date.",
+        "",
+        "On the command line filters are written as one reads them:",
+        "`--filter 'plan = pro and country in (DE, FR)'`.",
+    ]
+    return page(text)
+
+
 def files() -> str:
     """Return the page of the file formats."""
     sources = discover("tallymark.collect.sources", Source)
@@ -189,94 +192,6 @@ def insight_page(insight: Insight) -> str:
     root = reference["$ref"].removeprefix("#")
     text = [f"# {insight.name}", "", insight.summary, "", "An example:", "", "```json"]
     text += [msgspec.json.format(msgspec.json.encode(insight.example), indent=2).decode(), "```"]
-    for name in [root, *(name for name in components if name != root)]:
+    for name in [root, *(name for name in components if name != root and name not in FILTERS)]:
         text += ["", f"## {name}", "", schema_text(components[name])]
     return page(text)
-
-
-def fields(struct: type[msgspec.Struct]) -> str:
-    """Return the table of a struct's fields: name, type, default and meaning."""
-    _, components = msgspec.json.schema_components([struct], ref_template="#{name}")
-    return schema_text(components[struct.__name__], docstring=False)
-
-
-def schema_text(schema: Mapping[str, Any], *, docstring: bool = True) -> str:
-    """Return a JSON schema of an object or enumeration as prose and a table."""
-    text = [schema["description"].split("\n\n")[0].replace("\n", " ")] if docstring else []
-    if "properties" in schema:
-        required = set(schema.get("required", ()))
-        rows = [
-            (f"`{name}`", kind(one), default(name, one, required), one.get("description", ""))
-            for name, one in schema["properties"].items()
-        ]
-        text += ["", table(("field", "type", "default", "meaning"), rows)]
-    elif "enum" in schema:
-        text += ["", "One of " + ", ".join(f"`{value}`" for value in schema["enum"]) + "."]
-    return "\n".join(text).strip()
-
-
-def kind(schema: Mapping[str, Any]) -> str:
-    """Return a JSON schema as a short type, with its limits."""
-    match schema:
-        case {"$ref": str(reference)}:
-            name = reference.removeprefix("#")
-            text = f"[{name}](#{name.lower()})"
-        case {"anyOf": choices}:
-            text = " or ".join(kind(choice) for choice in choices)
-        case {"enum": values}:
-            text = ", ".join(f"`{value}`" for value in values)
-        case {"type": "array", "items": Mapping() as inner}:
-            text = f"list of {kind(inner)}"
-        case {"type": "object", "additionalProperties": Mapping() as inner}:
-            text = f"object of {kind(inner)}"
-        case _:
-            text = str(schema.get("type", "any")) + limits(schema)
-    return text
-
-
-def limits(schema: Mapping[str, Any]) -> str:
-    """Return the bounds of a number or text in words, or nothing."""
-    low = schema.get("minimum", schema.get("minLength", schema.get("minItems")))
-    high = schema.get("maximum", schema.get("maxLength", schema.get("maxItems")))
-    match low, high:
-        case None, None:
-            return ""
-        case _, None:
-            return f", at least {low}"
-        case None, _:
-            return f", at most {high}"
-        case _:
-            return f", {low} to {high}"
-
-
-def default(name: str, schema: Mapping[str, Any], required: Iterable[str]) -> str:
-    """Return the default of a field as JSON, or that there is none."""
-    if name in required:
-        return "required"
-    return f"`{msgspec.json.encode(schema['default']).decode()}`" if "default" in schema else ""
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a Markdown table; bars inside cells are escaped."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
-
-
-def page(lines: Iterable[str]) -> str:
-    """Return lines as a page that says where it comes from."""
-    return "\n".join([NOTE, "", *lines]) + "\n"
-
-
-def main() -> int:
-    """Write every page; return 0."""
-    for path, text in pages().items():
-        target = REFERENCE / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, "utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,5 @@
+"""Run as ``python -m scripts.reference``."""
+
+from . import write
+
+write()
