@@ -26,7 +26,6 @@ MINUTE = 60 * MICROSECONDS
 # Refused requests of one project and code in a minute, beyond which most are only counted.
 FLOOD_FROM = 600
 FLOOD_SAMPLE = 100
-SEEN_MOST = 50
 # A larger body takes longer than other requests may be kept waiting, so it leaves the event loop.
 _THREAD_FROM_BYTES = 64 * 1024
 _THREAD_FROM_PACKED_BYTES = 8 * 1024
@@ -39,36 +38,6 @@ class Appender(Interface):
 
     async def append(self, project: str, batch: Batch, *, size: int) -> int:
         """Return the position of the batch once it is durable; raises Unavailable."""
-
-
-class SeenEvent(Struct, frozen=True):
-    """An accepted event, as the live view shows it."""
-
-    name: str
-    id: str
-    time: int
-    user_id: str | None = None
-    anonymous_id: str | None = None
-
-
-class SeenFailure(Struct, frozen=True):
-    """A refused item, as the live view shows it."""
-
-    code: str
-    message: str
-    name: str | None = None
-
-
-class Seen(Struct, frozen=True):
-    """What one request brought, for the live view: the first of each kind, and how many in all."""
-
-    position: int
-    received_at: int
-    source: str
-    protocol: str
-    accepted: list[SeenEvent]
-    failed: list[SeenFailure]
-    counts: dict[str, int]
 
 
 class Prepared(Struct, frozen=True):
@@ -136,33 +105,10 @@ def batch_of(
     return Prepared(batch, structs.replace(decoded, dropped=dropped), stepped.seconds)
 
 
-def seen(position: int, batch: Batch) -> Seen:
-    """Return what the live view shows of a stored batch."""
-    return Seen(
-        position=position,
-        received_at=batch.received_at,
-        source=batch.source,
-        protocol=batch.protocol,
-        accepted=[
-            SeenEvent(event.name, event.id, event.time, event.user_id, event.anonymous_id)
-            for event in batch.events[:SEEN_MOST]
-        ],
-        failed=[
-            SeenFailure(item.code, item.message, item.name) for item in batch.failed[:SEEN_MOST]
-        ],
-        counts={
-            "received": batch.received,
-            "accepted": len(batch.events) + len(batch.commands),
-            "failed": len(batch.failed),
-            "dropped": sum(batch.dropped.values()),
-        },
-    )
-
-
 class Collector:
     """Accepts requests of every protocol; one per server.
 
-    ``publish`` is called on the event loop with the project and what was seen, after the commit.
+    ``publish`` is called on the event loop with each project's batch once it is durable.
     """
 
     def __init__(
@@ -171,7 +117,7 @@ class Collector:
         log: Appender,
         *,
         clock: Clock,
-        publish: Callable[[str, Seen], None] = lambda project, seen: None,
+        publish: Callable[[str, Batch], None] = lambda project, batch: None,
     ) -> None:
         self._settings = settings
         self._log = log
@@ -237,7 +183,7 @@ class Collector:
             return _Unreadable(refusal, text)
 
     async def _store(self, project: str, batch: Batch, size: int) -> None:
-        position = await self._log.append(project, batch, size=size)
+        await self._log.append(project, batch, size=size)
         accepted = len(batch.events) + len(batch.commands)
         self._counts["requests"] += 1
         self._counts["accepted"] += accepted
@@ -245,7 +191,7 @@ class Collector:
             self._counts[f"failed.{item.code}"] += 1
         for code, items in batch.dropped.items():
             self._counts[f"dropped.{code}"] += items
-        self._publish(project, seen(position, batch))
+        self._publish(project, batch)
 
     async def _store_refusal(
         self, read: "_Unreadable", request: Request, protocol: str, caller: Caller

@@ -7,9 +7,10 @@ by whoever sends them.
 import ipaddress
 import re
 import urllib.parse
+from functools import lru_cache
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from tallymark.core.policy import CAMPAIGN_PARAMETERS, IpRule, Policy
 
@@ -23,21 +24,19 @@ _LONG_NUMBER = re.compile(rf"\d{{{_SHORTEST_SECRET}}}")
 _EMAIL = re.compile(r"[^@]+@[^@]+\.[^@]+\Z")
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*\Z")
 # Tells how what follows is to be understood, for example mailto: or data:.
-_OPAQUE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)")
+_OPAQUE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_HAS_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
+# A site has few pages; longer addresses are not worth remembering.
+_LONGEST_REMEMBERED = 512
 _PERSONAL_FIELD = re.compile(
     rb'"(\$?ip|user_agent|url|path|referrer)"(\s*:\s*)"((?:[^"\\]|\\.)*)', re.DOTALL
 )
 
 
 class Address(Struct, frozen=True):
-    """A scrubbed web address, and what was read from it before it was scrubbed.
-
-    ``host`` is lower case and without port; ``campaign`` holds the utm parameters, each once.
-    """
+    """A scrubbed web address, and the utm parameters it came with, each once."""
 
     url: str
-    path: str | None = None
-    host: str | None = None
     campaign: tuple[tuple[str, str], ...] = ()
 
 
@@ -66,20 +65,17 @@ def scrub_url(url: str, policy: Policy) -> Address:
 
     Of an address without ``//`` after its scheme (mailto:, data:, javascript:) only the scheme stays.
     """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return _without_host(url, policy)
+    if "#" in url:
+        url = url.partition("#")[0]
     query = ""
-    if "#" in rest:
-        rest = rest.partition("#")[0]
-    if "?" in rest:
-        rest, _, query = rest.partition("?")
-    authority, slash, path = rest.partition("/")
-    if "@" in authority:
-        authority = authority.rpartition("@")[2]
-    path = redact_path(slash + path) if policy.redact_paths else slash + path
+    if "?" in url:
+        url, _, query = url.partition("?")
+    clean = _remembered if len(url) <= _LONGEST_REMEMBERED else _scrub_base
+    base = clean(url, policy.redact_paths)
+    if not query:
+        return Address(base)
     kept, campaign = _parameters(query, policy.url_parameters)
-    return Address(f"{scheme}://{authority}{path}{kept}", path or "/", _host(authority), campaign)
+    return Address(base + kept, campaign)
 
 
 def scrub_path(path: str, policy: Policy) -> str:
@@ -94,7 +90,7 @@ def scrub_path(path: str, policy: Policy) -> str:
 def redact_path(path: str) -> str:
     """Return a path with ``[email]``, ``[uuid]``, ``[number]`` or ``[token]`` for segments like one."""
     has_at = "@" in path or "%40" in path
-    if len(path) <= _SHORTEST_SECRET and not has_at:
+    if len(path) < _SHORTEST_SECRET and not has_at:
         return path
     segments = path.split("/")
     if not has_at and max(map(len, segments)) < _SHORTEST_SECRET:
@@ -136,16 +132,21 @@ def _text(escaped: bytes) -> str:
         return ""
 
 
-def _without_host(url: str, policy: Policy) -> Address:
-    if opaque := _OPAQUE_SCHEME.match(url):
-        return Address(opaque[0])
-    if url.startswith("//"):
-        address = scrub_url(f"https:{url}", policy)
-        return structs.replace(address, url=address.url.removeprefix("https:"))
-    path, _, query = url.partition("#")[0].partition("?")
-    kept, campaign = _parameters(query, policy.url_parameters)
-    path = scrub_path(path, policy)
-    return Address(path + kept, path or None, None, campaign)
+@lru_cache(maxsize=4096)
+def _remembered(url: str, redact: bool) -> str:
+    return _scrub_base(url, redact)
+
+
+def _scrub_base(url: str, redact: bool) -> str:
+    if not _HAS_AUTHORITY.match(url):
+        opaque = _OPAQUE_SCHEME.match(url)
+        if opaque:
+            return opaque[0]
+        return redact_path(url) if redact else url
+    scheme, _, rest = url.partition("//")
+    authority, slash, path = rest.partition("/")
+    authority = authority.rpartition("@")[2]
+    return f"{scheme}//{authority}{slash}{redact_path(path) if redact else path}"
 
 
 def _parameters(query: str, allowed: tuple[str, ...]) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -156,18 +157,11 @@ def _parameters(query: str, allowed: tuple[str, ...]) -> tuple[str, tuple[tuple[
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if name in CAMPAIGN_PARAMETERS:
-            campaign.setdefault(name, urllib.parse.unquote_plus(value))
+            has_escapes = "%" in value or "+" in value
+            campaign[name] = urllib.parse.unquote_plus(value) if has_escapes else value
         if name in allowed:
             kept.append(pair)
     return ("?" + "&".join(kept) if kept else "", tuple(campaign.items()))
-
-
-def _host(authority: str) -> str | None:
-    if ":" not in authority:
-        return authority.lower() or None
-    name, colon, port = authority.rpartition(":")
-    host = name if colon and (port.isdecimal() or not port) else authority
-    return host.lower() or None
 
 
 def _redacted(segment: str) -> str:

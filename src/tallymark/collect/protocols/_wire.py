@@ -39,6 +39,9 @@ Time: TypeAlias = AwareTime | int
 Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
+_Flat: TypeAlias = dict[str, str | int | None]
+
+
 class _Wire(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An object of the wire: unknown fields are refused."""
 
@@ -198,7 +201,7 @@ def number(text: str) -> Decimal:
 
 def context(wire: WireContext) -> Context:
     """Return the same context in the form in which every protocol gives it."""
-    found: dict[str, str | int | None] = {}
+    found: _Flat = {}
     if (page := wire.page) is not None:
         found = {
             "page_url": page.url,
@@ -210,6 +213,18 @@ def context(wire: WireContext) -> Context:
         found |= {"utm_source": campaign.source, "utm_medium": campaign.medium}
         found |= {"utm_campaign": campaign.name, "utm_term": campaign.term}
         found |= {"utm_content": campaign.content, "click_id": campaign.click_id}
+    if (screen := wire.screen) is not None:
+        found |= {"screen_width": screen.width, "screen_height": screen.height}
+    if (place := wire.location) is not None:
+        found |= {"country": place.country, "region": place.region, "city": place.city}
+    _add_machine(found, wire)
+    for name in ("locale", "timezone", "ip", "user_agent"):
+        if (told := getattr(wire, name)) is not None:
+            found[name] = told
+    return Context(**found)  # type: ignore[arg-type]
+
+
+def _add_machine(found: _Flat, wire: WireContext) -> None:
     if (device := wire.device) is not None:
         found |= {"device_type": device.type, "device_brand": device.brand}
         found["device_model"] = device.model
@@ -221,14 +236,3 @@ def context(wire: WireContext) -> Context:
         found |= {"app_name": app.name, "app_version": app.version}
     if (library := wire.library) is not None:
         found |= {"library_name": library.name, "library_version": library.version}
-    if (screen := wire.screen) is not None:
-        found |= {"screen_width": screen.width, "screen_height": screen.height}
-    if (place := wire.location) is not None:
-        found |= {"country": place.country, "region": place.region, "city": place.city}
-    return Context(
-        locale=wire.locale,
-        timezone=wire.timezone,
-        ip=wire.ip,
-        user_agent=wire.user_agent,
-        **found,  # type: ignore[arg-type]
-    )
