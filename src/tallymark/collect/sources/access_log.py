@@ -24,7 +24,7 @@ from tallymark.core.clock import instant, rfc3339
 from tallymark.core.errors import Refused
 from tallymark.core.event import Json
 
-from ._lines import MAX_LINE, Line, lines, plain_text
+from ._lines import MAX_LINE, Line, digest_at, lines, plain_text
 from .mapping import literal, set_constants, time_text
 from .source import MAX_RAW, Failure, Item, Options, Record, Source, WireEvent
 
@@ -265,4 +265,5 @@ access_log = Source(
     summary="Access logs: Common, Combined, nginx JSON; each line one request.",
     read=read,
     explain=explain,
+    digest=digest_at,
 )

@@ -14,11 +14,13 @@ from msgspec import Struct
 from tallymark.core.errors import Refused
 
 from . import mapping
-from ._lines import MAX_LINE, Line, lines, plain_text, unreadable
+from ._lines import MAX_LINE, Line, digest_at, lines, plain_text, unreadable
 from .source import MAX_RAW, Failure, Item, Options, Record, Source
 
 _DELIMITERS = ",;\t|"
 _BLANKS = " "
+# The header and the first record together tell one export from another.
+_HEAD_LINES = 2
 _MOST_LINES_OF_RECORD = 1000
 
 
@@ -34,8 +36,7 @@ class _Table(Struct, frozen=True):
 def read(path: Path, options: Options, position: int) -> Iterator[Item]:
     """Give an event or a reason for every record after the header."""
     table = _open(path, options)
-    # The header and the first record together tell one export from another.
-    source = lines(path, position=max(position, table.start), head_lines=2)
+    source = lines(path, position=max(position, table.start), head_lines=_HEAD_LINES)
     taken_back: deque[Line | Failure] = deque()
     following = _following(source, taken_back)
     for line in following:
@@ -54,6 +55,11 @@ def explain(path: Path, options: Options) -> list[str]:
     table = _open(path, options)
     shown = {"\t": "tab", _BLANKS: "blanks"}.get(table.delimiter, repr(table.delimiter))
     return [f"{len(table.header)} columns between {shown}", *mapping.explain(table.plan)]
+
+
+def digest(path: Path, position: int) -> str:
+    """Return the first part of the id of a record that begins there."""
+    return digest_at(path, position, head_lines=_HEAD_LINES)
 
 
 def _open(path: Path, options: Options) -> _Table:
@@ -152,4 +158,5 @@ csv = Source(
     summary="Text tables with a header; delimiter and columns are guessed or mapped.",
     read=read,
     explain=explain,
+    digest=digest,
 )

@@ -14,7 +14,7 @@ import msgspec
 from tallymark.core.errors import Refused
 
 from . import mapping
-from ._lines import MAX_LINE, Line, lines, plain_text
+from ._lines import MAX_LINE, Line, digest_at, lines, plain_text
 from .source import MAX_RAW, Failure, Item, Options, Record, Source, WireEvent
 
 _EVENT_MEMBERS = frozenset(
@@ -105,4 +105,5 @@ ndjson = Source(
     summary="JSON lines: events as the server takes them, or objects with a mapping.",
     read=read,
     explain=explain,
+    digest=digest_at,
 )

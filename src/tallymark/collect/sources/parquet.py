@@ -26,7 +26,7 @@ def read(path: Path, options: Options, position: int) -> Iterator[Item]:
     """Give an event or a reason for every row from number ``position`` on."""
     with _open(path) as file:
         plan = mapping.settle(options.fields, _columns(file))
-        digest = _digest(path)
+        file_digest = digest(path, position)
         number = 0
         for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
             if number + batch.num_rows <= position:
@@ -34,7 +34,7 @@ def read(path: Path, options: Options, position: int) -> Iterator[Item]:
                 continue
             for row in batch.to_pylist():
                 if number >= position:
-                    yield _item(plan, row, number, digest)
+                    yield _item(plan, row, number, file_digest)
                 number += 1
 
 
@@ -45,13 +45,22 @@ def explain(path: Path, options: Options) -> list[str]:
         return [rows, *mapping.explain(mapping.settle(options.fields, _columns(file)))]
 
 
-def _item(plan: mapping.Plan, row: dict[str, Any], number: int, digest: str) -> Item:
+def digest(path: Path, position: int) -> str:
+    """Return the first part of the id of every row: the digest of the whole file."""
+    del position
+    with path.open("rb") as stream:
+        return hashlib.file_digest(
+            stream, lambda: hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        ).hexdigest()
+
+
+def _item(plan: mapping.Plan, row: dict[str, Any], number: int, file_digest: str) -> Item:
     try:
         event = mapping.to_event(plan, {name: _plain(value) for name, value in row.items()})
     except Refused as refusal:
         raw = repr(row).encode("utf-8", "backslashreplace")[:4096]
         return Failure(number + 1, number, refusal.code, refusal.message, raw)
-    event.setdefault("id", f"{digest}:{number}")
+    event.setdefault("id", f"{file_digest}:{number}")
     return Record(number + 1, number, event)
 
 
@@ -87,13 +96,6 @@ def _columns(file: Any) -> list[str]:
     return [str(name) for name in file.schema_arrow.names]
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(
-            stream, lambda: hashlib.blake2b(digest_size=_DIGEST_BYTES)
-        ).hexdigest()
-
-
 def _open(path: Path) -> Any:
     try:
         import pyarrow  # noqa: PLC0415 - an optional package
@@ -115,4 +117,5 @@ parquet = Source(
     summary="Parquet tables (needs the arrow extra); columns are guessed or mapped.",
     read=read,
     explain=explain,
+    digest=digest,
 )

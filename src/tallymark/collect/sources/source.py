@@ -69,9 +69,11 @@ class Source(Struct, frozen=True):
     ``read(path, options, position)`` gives the items that begin at ``position`` (a byte offset of
     the inflated file) or after it; it raises Refused FILE_UNREADABLE for a file it cannot read at
     all. ``explain(path, options)`` says in a few lines how the file is going to be read.
+    ``digest(path, position)`` is the first part of the id of a line that begins there.
     """
 
     name: str
     summary: str
     read: Callable[[Path, Options, int], Iterator[Item]]
     explain: Callable[[Path, Options], list[str]]
+    digest: Callable[[Path, int], str]

@@ -1,0 +1,233 @@
+"""``tallymark load <format> FILE…``: read files, send their events, and account for every line."""
+
+import argparse
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from tallymark.client import Client
+from tallymark.collect.sources.mapping import Fields, read_fields
+from tallymark.collect.sources.source import Failure, Item, Options, Record, Source
+from tallymark.core.clock import Clock, SystemClock
+from tallymark.core.errors import Refused, TallymarkError
+from tallymark.core.registry import discover, lookup
+from tallymark.core.settings import load_settings
+
+from .connection import DEFAULT_PROJECT, add_connection_flags, open_client
+from .load_progress import (
+    Progress,
+    Reached,
+    file_key,
+    progress_path,
+    read_progress,
+    start_of,
+    write_progress,
+)
+from .load_report import Report, Teller, print_dry_report, print_report
+from .load_sender import Sender
+from .main import COMMANDS, Subparsers
+
+_FORMATS = "access-log, csv, ndjson or parquet"
+_SHOWN_EVENTS = 3
+_EXAMPLES = """\
+examples:
+  tallymark load access-log /var/log/nginx/access.log*
+  tallymark load csv events.csv.gz
+  tallymark load csv cdnow.txt --set name=purchase --map revenue=dollar_value --set currency=USD
+
+Loading a file again adds nothing; loading a file that has grown adds its new lines."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command, its flags and help."""
+    parser = subparsers.add_parser(
+        "load", help=COMMANDS["load"], description=COMMANDS["load"], epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("source", metavar="FORMAT", help=_FORMATS)
+    add("files", metavar="FILE", nargs="+", help="files to load, also compressed with gzip")
+    add("--map", metavar="FIELD=COLUMN", action="append", default=[], help="which column is which field of the event, as in time=created_at; may be repeated")  # fmt: skip
+    add("--set", metavar="FIELD=VALUE", action="append", default=[], help="the same value for every event, as in name=purchase; may be repeated")  # fmt: skip
+    add("--text", metavar="COLUMN", action="append", default=[], help="column whose numbers are codes and stay text")  # fmt: skip
+    add("--ignore", metavar="COLUMN", action="append", default=[], help="column that is not kept")
+    add("--mapping", metavar="FILE", help="YAML or TOML file with map, set, text, ignore, timezone and time_format")  # fmt: skip
+    add("--timezone", metavar="ZONE", help="zone of times without an offset (default: UTC)")
+    add("--time-format", metavar="FORMAT", help="how times are written, as in strptime")
+    add("--delimiter", metavar="MARK", default="auto", help="one character, tab or whitespace (default: seen from the header)")  # fmt: skip
+    add("--dry-run", action="store_true", help="read everything and send nothing")
+    add("--limit", metavar="N", type=_count, help="stop after so many lines of each file")
+    add("--from-start", action="store_true", help="read also the lines known to be loaded")
+    add("--failed", metavar="FILE", help="write the lines that cannot be read to this new file")
+    add_connection_flags(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the files and print what became of every line; 1 if not one could be loaded."""
+    source = lookup(discover("tallymark.collect.sources", Source), args.source, "file format")
+    files = [Path(name) for name in args.files]
+    options = Options(fields=fields_of(args), delimiter=args.delimiter)
+    for file in files:
+        # All files are looked at before the first event is sent.
+        print(f"{file}: " + "; ".join(source.explain(file, options)), flush=True)
+    with ExitStack() as stack:
+        rejects = stack.enter_context(Path(args.failed).open("xb")) if args.failed else None
+        job = _Job(source, files, options, SystemClock(), args.limit, rejects)
+        if args.dry_run:
+            return _dry_run(job)
+        client = stack.enter_context(open_client(args))
+        where = _progress_path(args, client)
+        progress = Progress(read_progress(where).salt) if args.from_start else read_progress(where)
+        return _load(job, client, progress, where)
+
+
+def fields_of(args: argparse.Namespace) -> Fields:
+    """Return the mapping of the flags, above that of ``--mapping``."""
+    given = read_fields(Path(args.mapping)) if args.mapping else Fields()
+    return msgspec.structs.replace(
+        given,
+        map={**given.map, **_pairs("--map", args.map)},
+        set={**given.set, **_pairs("--set", args.set)},
+        text=(*given.text, *args.text),
+        ignore=(*given.ignore, *args.ignore),
+        timezone=args.timezone or given.timezone,
+        time_format=args.time_format or given.time_format,
+    )
+
+
+class _Job(Struct, frozen=True):
+    """What is to be read, and how."""
+
+    source: Source
+    files: Sequence[Path]
+    options: Options
+    clock: Clock
+    limit: int | None
+    rejects: BinaryIO | None
+
+
+def _load(job: _Job, client: Client, progress: Progress, where: Path) -> int:
+    # The secret must be on disk before the first id made with it is.
+    write_progress(where, progress)
+    options = msgspec.structs.replace(job.options, salt=progress.salt)
+    before = _settled(client)
+    report = Report(job.clock.monotonic())
+    teller = Teller(job.clock, job.files)
+    try:
+        with teller:
+            for file in job.files:
+                _load_file(job, file, options, client, progress, report, teller)
+                write_progress(where, progress)
+    except KeyboardInterrupt:
+        report.is_stopped = True
+    finally:
+        write_progress(where, progress)
+    report.seconds = job.clock.monotonic() - report.started
+    after = _settled(client) if before is not None else None
+    print_report(report, before, after)
+    if report.is_stopped:
+        return 130
+    return 1 if report.failed and not report.accepted else 0
+
+
+def _load_file(
+    job: _Job,
+    file: Path,
+    options: Options,
+    client: Client,
+    progress: Progress,
+    report: Report,
+    teller: Teller,
+) -> None:
+    key = file_key(job.source, file, job.options)
+    start = start_of(job.source, file, progress.reached.get(key))
+    sender = Sender(client, str(file), report)
+    items = _bounded(job.source.read(file, options, start), job.limit)
+    is_first = True
+    try:
+        with sender:
+            for item in items:
+                if is_first and start:
+                    report.skipped += item.line - 1
+                is_first = False
+                _take(item, str(file), report, sender, job.rejects)
+                teller.tell(file, item.offset, report)
+    finally:
+        if sender.durable is not None:
+            digest = job.source.digest(file, sender.durable)
+            progress.reached[key] = Reached(sender.durable, digest, str(file))
+
+
+def _take(item: Item, file: str, report: Report, sender: Sender, rejects: BinaryIO | None) -> None:
+    report.read += 1
+    if isinstance(item, Record):
+        sender.add(item)
+        return
+    _reject(item, file, report, rejects)
+
+
+def _reject(item: Failure, file: str, report: Report, rejects: BinaryIO | None) -> None:
+    report.fail(item.code, f"{file}:{item.line}: {item.message}", item.raw)
+    if rejects is not None:
+        rejects.write(item.raw + b"\n")
+
+
+def _dry_run(job: _Job) -> int:
+    report = Report(job.clock.monotonic())
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    for file in job.files:
+        shown = 0
+        for item in _bounded(job.source.read(file, job.options, 0), job.limit):
+            report.read += 1
+            if isinstance(item, Failure):
+                _reject(item, str(file), report, job.rejects)
+            elif shown < _SHOWN_EVENTS:
+                shown += 1
+                print(encoder.encode(item.event).decode())
+    print_dry_report(report)
+    return 1 if report.failed == report.read > 0 else 0
+
+
+def _bounded(items: Iterator[Item], limit: int | None) -> Iterable[Item]:
+    return items if limit is None else islice(items, limit)
+
+
+def _settled(client: Client) -> dict[str, int] | None:
+    """Return the ledger's totals once all that was sent is loaded; None if the key may not read."""
+    try:
+        client.wait(timeout_seconds=3600)
+        totals = client.status()["ledger"]
+    except TallymarkError as error:
+        if error.code != "AUTH_WRONG_KIND":
+            raise
+        return None
+    return {name: int(items) for name, items in totals.items()}
+
+
+def _progress_path(args: argparse.Namespace, client: Client) -> Path:
+    url = args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
+    data = load_settings({"data": args.data}).data
+    return progress_path(data, url, client.project or DEFAULT_PROJECT)
+
+
+def _pairs(flag: str, given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not (name and sign and value):
+            raise Refused(f"{flag} {text!r} is not NAME=VALUE.", code="FILE_UNREADABLE")
+        found[name] = value
+    return found
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
