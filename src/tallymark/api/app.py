@@ -5,6 +5,7 @@ in the exact table of routes, after its caller was found to be allowed.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
@@ -32,10 +33,11 @@ from .service_routes import SERVICE_ROUTES, described
 from .services import Call, Route, Services
 
 
+@cache
 def all_routes() -> tuple[Route, ...]:
     """Return every route but those of collection, with the description made from them."""
     routes = (*ASK_ROUTES, *CONTROL_ROUTES, *SERVICE_ROUTES)
-    return (*routes, *described(api_document(routes)))
+    return (*routes, *described(lambda: api_document(all_routes())))
 
 
 def api_document(routes: Sequence[Route]) -> dict[str, Any]:

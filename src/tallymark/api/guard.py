@@ -14,11 +14,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from tallymark.core.errors import CODES
 from tallymark.core.settings import Settings
-from tallymark.core.telemetry import Counter, Metrics
+from tallymark.core.telemetry import Counter, Gauge, Metrics
 
 from .problem import MEDIA_TYPE, Problem
 
-_GRACE_SECONDS = 10.0
 # How long we go on discarding a body that was refused, so that the client can read why.
 _LINGER_SECONDS = 2.0
 # How long a client may leave an answer unread.
@@ -37,7 +36,9 @@ class Guard(Struct, frozen=True):
     min_body_rate: int
     max_header_bytes: int
     retry_after_seconds: int
+    open: Gauge
     closed: Counter
+    body_grace_seconds: float = 10.0
 
     @classmethod
     def of(cls, settings: Settings, metrics: Metrics) -> "Guard":
@@ -45,12 +46,14 @@ class Guard(Struct, frozen=True):
         closed = metrics.counter(
             "tallymark_connections_closed_total", "Connections we closed, by reason.", ("reason",)
         )
+        gauge = metrics.gauge("tallymark_connections", "Open connections.")
         return cls(
             settings.max_connections,
             settings.header_seconds,
             settings.min_body_rate,
             settings.max_header_bytes,
             settings.retry_after_seconds,
+            gauge,
             closed,
         )
 
@@ -64,6 +67,7 @@ class Guarded(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._is_turned_away = False
         self._is_head_too_large = False
+        self._is_deaf = False
         # The request being received: since when, what of its head, what of its body.
         self._since: float | None = None
         self._is_in_head = True
@@ -81,16 +85,18 @@ class Guarded(HttpToolsProtocol):
             transport.close()
             return
         super().connection_made(transport)
+        self.guard.open.add(1)
         self._since = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         if not self._is_turned_away:
+            self.guard.open.add(-1)
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, counting what belongs to an unfinished head."""
-        if self._is_turned_away:
+        if self._is_turned_away or self._is_deaf:
             return
         if self._since is None:
             self._since = self.loop.time()
@@ -156,7 +162,10 @@ class Guarded(HttpToolsProtocol):
         elif self.flow.read_paused:
             # We are the slow ones; the client's time begins again.
             self._since, self._body_bytes = now, 0
-        elif waited > _GRACE_SECONDS and self._body_bytes < self.guard.min_body_rate * waited:
+        elif (
+            waited > self.guard.body_grace_seconds
+            and self._body_bytes < self.guard.min_body_rate * waited
+        ):
             self._close("slow_body", _answer(408, "BODY_INCOMPLETE", "The body came too slowly."))
 
     def _leaves_unread(self, now: float) -> bool:
@@ -181,10 +190,15 @@ class Guarded(HttpToolsProtocol):
 
     def _close(self, reason: str, answer: bytes = b"") -> None:
         self.guard.closed.add(1, reason)
-        # A client would take it for the answer that it still waits for.
-        if answer and not self._owes_an_answer():
+        if not self._owes_an_answer():
             self.transport.write(answer)
-        self.transport.close()
+            self.transport.close()
+        elif self._is_in_head:
+            # The requests before this one are answered; what follows them is not listened to.
+            self._is_deaf = True
+            self.cycle.keep_alive = False
+        else:
+            self.transport.close()
 
 
 def _answer(status: int, code: str, detail: str, headers: str = "") -> bytes:

@@ -1,8 +1,7 @@
 """What is being accepted and refused now, as a stream that a browser or terminal can follow.
 
 Each project remembers its last thousand requests, so a follower that lost its connection goes on
-where it was (Last-Event-ID is a log position). A follower that cannot keep up is let go rather than
-waited for.
+where it was (Last-Event-ID). A follower that cannot keep up is let go rather than waited for.
 """
 
 import asyncio
@@ -11,14 +10,54 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import msgspec
+from msgspec import Struct
 
-from tallymark.collect.accept import Seen, SeenFailure
 from tallymark.core.errors import TallymarkError, Unavailable
+from tallymark.core.event import Batch
 
 HEARTBEAT_SECONDS = 15.0
 _REMEMBERED = 1000
 _MOST_FOLLOWERS = 100
 _MOST_WAITING = 2000
+_SHOWN = 50
+_MOST_TEXT = 200
+
+
+class SeenEvent(Struct, frozen=True, omit_defaults=True):
+    """An accepted event, as it passes by."""
+
+    name: str
+    id: str
+    time: int
+    kind: str = "track"
+    user_id: str | None = None
+    anonymous_id: str | None = None
+
+
+class SeenFailure(Struct, frozen=True, omit_defaults=True):
+    """A refused event or request, as it passes by."""
+
+    code: str
+    message: str
+    name: str | None = None
+    id: str | None = None
+
+
+class Seen(Struct, frozen=True, omit_defaults=True):
+    """What one request brought: how much in all, and the first fifty of each kind.
+
+    ``number`` grows, also over a restart. ``stored`` is false for a request that was refused before
+    it was read; the log and the ledger know nothing of it.
+    """
+
+    number: int
+    received_at: int
+    protocol: str
+    source: str
+    counts: dict[str, int]
+    accepted: list[SeenEvent] = []
+    failed: list[SeenFailure] = []
+    stored: bool = True
 
 
 class Live:
@@ -29,16 +68,24 @@ class Live:
         self._heartbeat_seconds = heartbeat_seconds
         self._is_closed = False
 
-    def publish(self, project: str, seen: Seen) -> None:
-        """Tell of a request that is durable now."""
-        self._channel(project).add(seen)
+    def publish(self, project: str, batch: Batch) -> None:
+        """Tell of a batch that is durable now."""
+        channel = self._channel(project)
+        channel.add(_seen(channel.number(batch.received_at), batch))
 
     def refused(self, project: str, protocol: str, error: TallymarkError, received_at: int) -> None:
-        """Tell of a request that was refused before it was read, and so is in no log."""
-        failure = SeenFailure(error.code, error.message)
+        """Tell of a request that was refused before it was read."""
         channel = self._channel(project)
         channel.add(
-            Seen(channel.position, received_at, "", protocol, [], [failure], {"refused": 1})
+            Seen(
+                channel.number(received_at),
+                received_at,
+                protocol,
+                source="",
+                counts={"refused": 1},
+                failed=[SeenFailure(error.code, error.message)],
+                stored=False,
+            )
         )
 
     def follow(self, project: str, last_seen: int | None) -> AsyncIterator[bytes]:
@@ -50,6 +97,11 @@ class Live:
         if len(channel.followers) >= _MOST_FOLLOWERS:
             raise Unavailable("Too many follow this project already.", code="RATE_LIMITED")
         return self._stream(channel, last_seen)
+
+    def followers(self, project: str) -> int:
+        """Return how many follow a project."""
+        channel = self._channels.get(project)
+        return len(channel.followers) if channel else 0
 
     def close(self) -> None:
         """End every stream, so that the server can stop."""
@@ -67,7 +119,8 @@ class Live:
     async def _stream(self, channel: "_Channel", last_seen: int | None) -> AsyncIterator[bytes]:
         follower = _Follower()
         if last_seen is not None:
-            follower.frames.extend(_frame(one) for one in channel.after(last_seen))
+            missed = (one for one in channel.remembered if one.number > last_seen)
+            follower.frames.extend(_frame(one) for one in missed)
         channel.followers.add(follower)
         try:
             yield b": following\n\n"
@@ -105,26 +158,44 @@ class _Follower:
 
 class _Channel:
     def __init__(self) -> None:
-        self.position = 0
+        self.last = 0
         self.remembered: deque[Seen] = deque(maxlen=_REMEMBERED)
         self.followers: set[_Follower] = set()
 
+    def number(self, received_at: int) -> int:
+        # Taken from the clock, so that after a restart no number comes a second time.
+        self.last = max(self.last + 1, received_at)
+        return self.last
+
     def add(self, seen: Seen) -> None:
-        self.position = max(self.position, seen.position)
         self.remembered.append(seen)
         if self.followers:
             frame = _frame(seen)
             for follower in self.followers:
                 follower.push(frame)
 
-    def after(self, position: int) -> list[Seen]:
-        """Return what was told after that position, in the order it was told."""
-        remembered = list(self.remembered)
-        for index in range(len(remembered) - 1, -1, -1):
-            if remembered[index].position == position:
-                return remembered[index + 1 :]
-        return [one for one in remembered if one.position > position]
+
+def _seen(number: int, batch: Batch) -> Seen:
+    return Seen(
+        number,
+        batch.received_at,
+        batch.protocol,
+        batch.source,
+        counts={
+            "accepted": len(batch.events) + len(batch.commands),
+            "failed": len(batch.failed),
+            "dropped": sum(batch.dropped.values()),
+        },
+        accepted=[
+            SeenEvent(one.name, one.id, one.time, one.kind, one.user_id, one.anonymous_id)
+            for one in batch.events[:_SHOWN]
+        ],
+        failed=[
+            SeenFailure(one.code, one.message[:_MOST_TEXT], one.name, one.id)
+            for one in batch.failed[:_SHOWN]
+        ],
+    )
 
 
 def _frame(seen: Seen) -> bytes:
-    return b"id: %d\nevent: seen\ndata: %s\n\n" % (seen.position, msgspec.json.encode(seen))
+    return b"id: %d\nevent: seen\ndata: %s\n\n" % (seen.number, msgspec.json.encode(seen))

@@ -98,7 +98,7 @@ def _collect(protocol: Protocol, method: str, path: str, event: Json | None) -> 
                 }
             },
         },
-        "responses": {"200": _ok("application/json", {}), **_problems()},
+        "responses": {"2XX": _ok("application/json", {}), **_problems()},
     }
 
 

@@ -17,8 +17,6 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from tallymark.core.errors import TallymarkError
-from tallymark.core.settings import Settings
-from tallymark.core.telemetry import Metrics
 
 from .guard import Guard, Guarded
 
@@ -40,8 +38,7 @@ class Listener(Struct, frozen=True):
 async def serve(
     listeners: Sequence[Listener],
     *,
-    settings: Settings,
-    metrics: Metrics,
+    guard: Guard,
     stop: asyncio.Event,
     ready: Callable[[], None] = lambda: None,
     closing: Callable[[], None] = lambda: None,
@@ -52,9 +49,7 @@ async def serve(
     ends the streams, which would not end by themselves. A second signal does not wait.
     """
     _silence_uvicorn()
-    guard = Guard.of(settings, metrics)
     servers = [_server(one.app, guard) for one in listeners]
-    metrics.before_render(lambda: _count_connections(metrics, servers))
     with _signals(stop, servers):
         running = [
             asyncio.ensure_future(server.serve(sockets=[one.socket]))
@@ -183,11 +178,6 @@ def _raise_failed(running: Sequence[asyncio.Future[None]]) -> None:
     for task in running:
         if task.done():
             task.result()
-
-
-def _count_connections(metrics: Metrics, servers: list[_Server]) -> None:
-    gauge = metrics.gauge("tallymark_connections", "Open connections.")
-    gauge.set(sum(len(server.server_state.connections) for server in servers))
 
 
 def _silence_uvicorn() -> None:

@@ -1,5 +1,7 @@
 """How the server is: alive, ready, measured, described."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -37,15 +39,22 @@ async def metrics(call: Call) -> Response:
     return Response(text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
-def described(document: dict[str, Any]) -> tuple[Route, ...]:
-    """Return the routes that serve the reference, made from the OpenAPI document."""
-    encoded = msgspec.json.encode(document)
-    page, policy = reference_page(document)
+def described(describe: Callable[[], dict[str, Any]]) -> tuple[Route, ...]:
+    """Return the routes that serve the OpenAPI document and the page made from it.
+
+    The document is made when somebody first asks for it, since it describes these routes too.
+    """
+
+    @cache
+    def made() -> tuple[bytes, bytes, str]:
+        document = describe()
+        return (msgspec.json.encode(document), *reference_page(document))
 
     async def openapi(_call: Call) -> Response:
-        return Response(encoded, media_type="application/json")
+        return Response(made()[0], media_type="application/json")
 
     async def docs(_call: Call) -> Response:
+        _, page, policy = made()
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy})
 
     return (

@@ -1,0 +1,144 @@
+"""Projects and keys through the socket of the data folder, felt on the network at once."""
+
+import sqlite3
+import stat
+import time
+
+import pytest
+
+from .harness import Harness
+
+EVENT = b'{"name":"x"}'
+
+
+def test_a_new_project_comes_with_keys_that_work(server: Harness) -> None:
+    created = server.local("POST", "/tm/v1/projects", {"name": "Fresh", "timezone": "Asia/Tokyo"})
+    (server.data / "projects" / "fresh").mkdir()
+    secrets = {issued["key"]["kind"]: issued["secret"] for issued in created.json()["keys"]}
+
+    sent = server.request("POST", "/tm/v1/events", EVENT, key=secrets["public"])
+    asked = server.request("POST", "/tm/v1/ask/trends", b"{}", key=secrets["read"])
+
+    assert created.status == 201
+    assert created.json()["project"]["id"] == "fresh"
+    assert sent.status == 202
+    assert asked.json()["params"]["timezone"] == "Asia/Tokyo"
+
+
+def test_keys_are_listed_without_their_secrets(server: Harness) -> None:
+    listed = server.local("GET", "/tm/v1/projects/shop/keys")
+
+    assert {key["kind"] for key in listed.json()["keys"]} == {"public", "secret", "read"}
+    for text in server.keys.values():
+        assert text[12:44] not in listed.body.decode()
+
+
+def test_a_revoked_key_ends_at_once_though_it_was_just_used(server: Harness) -> None:
+    issued = server.local("POST", "/tm/v1/projects/shop/keys", {"kind": "secret"}).json()
+    before = server.request("POST", "/tm/v1/events", EVENT, key=issued["secret"]).status
+
+    server.local("POST", f"/tm/v1/keys/{issued['key']['id']}/revoke")
+    after = server.request("POST", "/tm/v1/events", EVENT, key=issued["secret"])
+
+    assert before == 202
+    assert (after.status, after.json()["code"]) == (401, "AUTH_INVALID")
+
+
+def test_a_rotated_key_works_beside_its_successor_until_the_grace_ends(server: Harness) -> None:
+    issued = server.local("POST", "/tm/v1/projects/shop/keys", {"kind": "public"}).json()
+    path = f"/tm/v1/keys/{issued['key']['id']}/rotate"
+    new = server.local("POST", path, {"grace_seconds": 1}).json()["secret"]
+    both = [
+        server.request("POST", "/tm/v1/events", EVENT, key=key).status
+        for key in (issued["secret"], new)
+    ]
+
+    time.sleep(1.1)
+
+    assert both == [202, 202]
+    assert server.request("POST", "/tm/v1/events", EVENT, key=issued["secret"]).status == 401
+    assert server.request("POST", "/tm/v1/events", EVENT, key=new).status == 202
+
+
+def test_a_changed_policy_holds_for_the_next_event(server: Harness) -> None:
+    before = server.catalog.project("shop").policy.ip
+
+    server.local("PUT", "/tm/v1/projects/shop/policy", {"ip": "full"})
+    known = server.local("GET", "/tm/v1/projects").json()["projects"]
+
+    assert before == "drop"
+    assert [one["policy"]["ip"] for one in known if one["id"] == "shop"] == ["full"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("/tm/v1/projects", {"name": "x", "bogus": 1}, "BAD_FIELD"),
+        ("/tm/v1/projects", {}, "BAD_FIELD"),
+        ("/tm/v1/projects", {"name": "shop"}, "PROJECT_EXISTS"),
+        ("/tm/v1/projects", {"name": "x", "timezone": "Mars"}, "TIMEZONE_UNKNOWN"),
+        ("/tm/v1/projects/shop/keys", {"kind": "admin"}, "BAD_FIELD"),
+        ("/tm/v1/projects/nope/keys", {"kind": "read"}, "PROJECT_UNKNOWN"),
+    ],
+)
+def test_a_wrong_order_is_refused_by_name(
+    shared: Harness, path: str, body: object, code: str
+) -> None:
+    assert shared.local("POST", path, body).json()["code"] == code
+
+
+def test_broken_json_is_told_as_such(shared: Harness) -> None:
+    answer = shared.request("POST", "/tm/v1/projects", b"{", local=True)
+
+    assert (answer.status, answer.json()["code"]) == (400, "JSON_SYNTAX")
+
+
+def test_with_several_projects_the_owner_has_to_name_one(shared: Harness) -> None:
+    answer = shared.local("GET", "/tm/v1/status", project="")
+
+    assert (answer.status, answer.json()["code"]) == (404, "PROJECT_UNKNOWN")
+    assert "Tallymark-Project" in answer.json()["hint"]
+
+
+def test_only_the_owner_can_open_the_socket(shared: Harness) -> None:
+    assert stat.S_IMODE(shared.socket_path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("fault", ["locked", "corrupt", "gone"])
+def test_collection_goes_on_when_the_catalog_is_away(server: Harness, fault: str) -> None:
+    assert server.request("POST", "/tm/v1/events", EVENT, key="public").status == 202
+    # As if the last look-up were long ago, so that the next request asks the catalog again.
+    server.age_keys(seconds=60)
+    file = server.data / "catalog.db"
+    holder = sqlite3.connect(file)
+    match fault:
+        case "locked":
+            holder.execute("BEGIN EXCLUSIVE")
+        case "corrupt":
+            server.catalog.close()
+            file.write_bytes(b"\xff" * 40_000)
+        case "gone":
+            server.catalog.close()
+            for one in server.data.glob("catalog.db*"):
+                one.unlink()
+
+    known = server.request("POST", "/tm/v1/events", EVENT, key="public")
+    created = server.local("POST", "/tm/v1/projects", {"name": "new"})
+    holder.close()
+
+    assert known.status == 202
+    assert (created.status, created.json()["code"]) == (503, "CATALOG_AWAY")
+
+
+def test_a_key_checked_too_long_ago_is_not_believed_while_the_catalog_is_away(
+    server: Harness,
+) -> None:
+    assert server.request("POST", "/tm/v1/events", EVENT, key="public").status == 202
+    server.age_keys(seconds=server.settings.key_cache_seconds + 60)
+    server.catalog.close()
+    (server.data / "catalog.db").write_bytes(b"\xff" * 40_000)
+
+    answer = server.request("POST", "/tm/v1/events", EVENT, key="public")
+
+    assert (answer.status, answer.json()["code"]) == (503, "CATALOG_AWAY")
+    assert "retry-after" in answer.headers

@@ -1,0 +1,194 @@
+"""Every route with every kind of key; every other address."""
+
+import re
+
+import msgspec
+import pytest
+
+from tallymark.api.app import all_routes
+from tallymark.api.services import Route
+from tallymark.core.errors import Unavailable
+
+from .harness import Harness
+
+ROUTES = all_routes()
+SAMPLES = {"{insight}": "trends", "{project}": "shop", "{key}": "AAAAAAAA", "{id}": "known"}
+BODIES: dict[tuple[str, str], object] = {
+    ("POST", "/tm/v1/projects"): {"name": "Third"},
+    ("POST", "/tm/v1/projects/{project}/keys"): {"kind": "read"},
+    ("POST", "/tm/v1/backup"): {"target": "/nowhere"},
+    ("PUT", "/tm/v1/projects/{project}/policy"): {"ip": "mask"},
+}
+# What the owner gets over the socket, where it is not 200.
+LOCAL = {
+    ("POST", "/tm/v1/projects"): 201,
+    ("POST", "/tm/v1/projects/{project}/keys"): 201,
+    ("POST", "/tm/v1/keys/{key}/revoke"): 404,
+    ("POST", "/tm/v1/keys/{key}/rotate"): 404,
+}
+STATUS = {
+    "open": {None: 200, "bad": 200, "public": 200, "secret": 200, "read": 200},
+    "metrics": {None: 200, "bad": 200, "public": 200, "secret": 200, "read": 200},
+    "read": {None: 401, "bad": 401, "public": 403, "secret": 200, "read": 200},
+    "local": {None: 401, "bad": 401, "public": 403, "secret": 403, "read": 403},
+}
+
+
+def address(route: Route) -> str:
+    return re.sub(r"\{\w+\}", lambda found: SAMPLES[found[0]], route.path)
+
+
+def body(route: Route) -> bytes:
+    return msgspec.json.encode(BODIES.get((route.method, route.path), {}))
+
+
+def endless(route: Route) -> bool:
+    return route.media_type == "text/event-stream"
+
+
+@pytest.mark.parametrize("key", [None, "bad", "public", "secret", "read"])
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_each_route_lets_in_whom_it_should(shared: Harness, route: Route, key: str | None) -> None:
+    shared.store.events["shop"] = {"known"}
+    expected = STATUS[route.access][key]
+    if endless(route) and expected == 200:
+        with shared.open() as sock:
+            sock.sendall(
+                f"GET {route.path} HTTP/1.1\r\nHost: x\r\n"
+                f"Authorization: Bearer {shared.keys[key or '']}\r\n\r\n".encode()
+            )
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+        return
+
+    answer = shared.request(route.method, address(route), body(route), key=key)
+
+    assert answer.status == expected
+    if expected >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if not endless(route)],
+    ids=lambda route: f"{route.method} {route.path}",
+)
+def test_the_owner_may_do_everything(shared: Harness, route: Route) -> None:
+    shared.store.events["shop"] = {"known"}
+
+    answer = shared.request(
+        route.method, address(route), body(route),
+        headers={"Tallymark-Project": "shop"}, local=True,
+    )  # fmt: skip
+
+    assert answer.status == LOCAL.get((route.method, route.path), 200)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/tm", "/tm/v1", "/tm/v1/", "/tm/v1/nothing", "/tm/v2/events", "/favicon.ico",
+        "/tm/v1/projects/:p", "/tm/v1/projects/..%2f..%2fetc", "/tm/v1/projects/%252f",
+        "/tm/v1/ask", "/tm/v1/ask/", "/tm/v1/ask/trends/x", "/tm/v1/events/x", "//tm/v1/events",
+        "/tm/v1//events", "/tm/v1/events;/", "/tm/v1/%65vents%00", "/TM/V1/EVENTS",
+        "/tm/v1/ev\\ents", "/tm/v1/docs/../status/x", "/.git/config", "/tm/v1/%ff",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
+def test_any_other_address_is_not_there(shared: Harness, method: str, path: str) -> None:
+    answer = shared.request(method, path, key="secret")
+
+    assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/tm/v1/projects/:p/keys", "/tm/v1/projects/..%2fshop/keys"])
+def test_a_project_is_only_ever_a_name(shared: Harness, path: str) -> None:
+    answer = shared.request("GET", path, local=True)
+
+    assert (answer.status, answer.json()["code"]) == (404, "PROJECT_UNKNOWN")
+
+
+@pytest.mark.parametrize("event_id", ["..%2f..%2fetc%2fpasswd", "a%2Fb", "%27%3B--"])
+def test_an_event_id_is_taken_as_it_is(shared: Harness, event_id: str) -> None:
+    answer = shared.request("GET", f"/tm/v1/event/{event_id}", key="read")
+
+    assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_an_event_of_another_project_is_not_there(shared: Harness) -> None:
+    shared.store.events["other"] = {"theirs"}
+
+    assert shared.request("GET", "/tm/v1/event/theirs", key="secret").status == 404
+
+
+def test_a_question_reaches_the_store_as_it_was_sent(shared: Harness) -> None:
+    question = b'{"range":"30d","big":18446744073709551616.10}'
+
+    answer = shared.request("POST", "/tm/v1/ask/trends", question, key="read")
+
+    assert answer.json()["params"] == {
+        "project": "shop", "insight": "trends", "question": question.decode(), "timezone": "UTC",
+        "seconds": 60,
+    }  # fmt: skip
+
+
+def test_an_unknown_insight_is_answered_with_the_nearest_name(shared: Harness) -> None:
+    answer = shared.request("POST", "/tm/v1/ask/trend", b"{}", key="read")
+
+    assert answer.status == 404
+    assert answer.json()["hint"] == "Did you mean 'trends'?"
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=x", "limit=-1", "limit=0", "limit=1e9", "limit=" + "9" * 5000]
+)
+def test_a_page_size_is_a_whole_number(shared: Harness, query: str) -> None:
+    answer = shared.request("GET", f"/tm/v1/failed?{query}", key="read")
+
+    assert (answer.status, answer.json()["path"]) == (400, "limit")
+
+
+def test_a_header_project_does_not_move_a_key_to_another_project(shared: Harness) -> None:
+    answer = shared.request(
+        "GET", "/tm/v1/status", key="read", headers={"Tallymark-Project": "other"}
+    )
+
+    assert answer.json()["params"]["project"] == "shop"
+
+
+def test_head_is_answered_like_get_without_a_body(shared: Harness) -> None:
+    answer = shared.request("HEAD", "/healthz")
+
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_not_ready_says_what_is_not(server: Harness) -> None:
+    assert server.request("GET", "/readyz").json() == {
+        "ready": True,
+        "checks": {"log": "ok", "store": "ok"},
+    }
+
+    server.checks["store"] = Unavailable("It is away.", code="STORE_AWAY")
+    answer = server.request("GET", "/readyz")
+
+    assert answer.status == 503
+    assert answer.json() == {"ready": False, "checks": {"log": "ok", "store": "STORE_AWAY"}}
+
+
+def test_metrics_are_hidden_from_whoever_comes_through_a_proxy(shared: Harness) -> None:
+    forwarded = {"X-Forwarded-For": "127.0.0.1"}
+
+    assert shared.request("GET", "/metrics", headers=forwarded).status == 401
+    assert shared.request("GET", "/metrics", headers=forwarded, key="public").status == 403
+    assert shared.request("GET", "/metrics", headers=forwarded, key="read").status == 200
+
+
+def test_metrics_count_requests_by_route_and_never_by_what_was_sent(shared: Harness) -> None:
+    shared.request("GET", "/tm/v1/event/canary-4711", key="read")
+    shared.request("GET", "/canary-4711", key="read")
+
+    text = shared.request("GET", "/metrics").body.decode()
+
+    assert 'route="/tm/v1/event/{id}",method="GET",status="' in text
+    assert "canary" not in text
+    assert "tallymark_connections " in text
