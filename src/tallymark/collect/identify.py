@@ -44,6 +44,7 @@ class Identifier:
     ) -> None:
         self._project = project
         self._engine = engine
+        self._flush_keys = settings.index_flush_keys
         self._names = {
             name: int(key)
             for name, key in self._rows("SELECT name, event_key FROM event_name").rows
@@ -299,7 +300,7 @@ class Identifier:
         key = f"{table}_key"
         divisor = 2 if table == "session" else 1
         top = int(self._rows(f"SELECT coalesce(max({key}), 0) FROM {table}").rows[0][0]) // divisor  # noqa: S608
-        index = HashIndex.open(folder / table, newest=top)
+        index = HashIndex.open(folder / table, newest=top, flush_keys=self._flush_keys)
         surrogates = Surrogates(index, top + 1)
         while True:
             rows = self._engine.fetch(

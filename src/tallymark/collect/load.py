@@ -71,7 +71,11 @@ class Loader:
         counters = self._counters()
         self.position = counters.get("log_position", 0)
         newest = engine.fetch(project, Sql("SELECT coalesce(max(seq), -1) FROM dedupe_key"))
-        self._index = HashIndex.open(folder / "dedupe", newest=int(newest.rows[0][0]))
+        self._index = HashIndex.open(
+            folder / "dedupe",
+            newest=int(newest.rows[0][0]),
+            flush_keys=settings.index_flush_keys,
+        )
         self._fill_index()
         self._identifier = Identifier(project, engine, folder, settings, counters)
         self._properties = self._known_properties()

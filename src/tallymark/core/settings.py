@@ -110,6 +110,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         256 * MIB
     )
     question_rows: Annotated[int, _size("Most rows a question may return.")] = 100_000
+    index_flush_keys: Annotated[
+        int, _size("Keys of one index held in memory before they go to a file.")
+    ] = 262_144
     session_gap_minutes: Annotated[int, _size("Pause after which a new session begins.")] = 30
     session_cap_hours: Annotated[int, _size("Longest computed session.")] = 24
     log_level: Annotated[

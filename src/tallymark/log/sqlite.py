@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from tallymark.core.errors import Broken, NotFound, Unavailable
+from tallymark.core.failpoint import reach
 
 from .file import (
     INSERT,
@@ -22,10 +23,11 @@ from .file import (
     connect,
     create,
     failure,
+    has_sound_header,
     is_damage,
     lost_row,
     read_tail,
-    sync_folder,
+    sync,
     to_record,
 )
 from .log import Entry, LogReport, Record, link
@@ -154,13 +156,15 @@ class SqliteLog:
         """
         with self._lock:
             try:
+                if not has_sound_header(self.path):
+                    raise Broken("The header of the event log was changed.")
                 tail = read_tail(self._connection)
                 count, low, high, total, odd = self._connection.execute(_SHAPE).fetchone()
                 if deep and self._connection.execute("PRAGMA quick_check(1)").fetchone() != (
                     b"ok",
                 ):
                     raise Broken("The event log has damaged pages.")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 raise failure(error) from error
         expected = tail.head - tail.trim_position
         if (
@@ -217,7 +221,8 @@ class SqliteLog:
                 head = read_tail(copy).head
         except sqlite3.Error as error:
             raise failure(error) from error
-        sync_folder(target.parent)
+        sync(target)
+        sync(target.parent)
         return head
 
     def skip(self, upto: int) -> None:
@@ -245,6 +250,8 @@ class SqliteLog:
             head = tail.head + len(rows)
             connection.executemany(INSERT, rows)
             connection.execute(MOVE_HEAD, (head, chain))
+            reach("log.before_commit")
+        reach("log.after_commit")
         self._acknowledged = (head, chain)
         return tail.head + 1
 

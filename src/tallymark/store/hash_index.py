@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from tallymark.core.failpoint import reach
 from tallymark.store.hash_runs import (
     NO_KEYS,
     Halves,
@@ -149,6 +150,7 @@ class HashIndex:
         with RunWriter(self._folder, manifest.next_file, len(self._recent.high)) as writer:
             writer.append(self._recent)
             run = writer.finish()
+        reach("index.run_written")
         covered = max(manifest.covered, int(self._recent.values.max()))
         self._replace([*self._runs, run], covered=covered, next_file=manifest.next_file + 1)
         self._recent = NO_KEYS
@@ -218,6 +220,7 @@ class HashIndex:
         with RunWriter(self._folder, number, count) as writer:
             for keys in merged(self._folder, inputs):
                 writer.append(keys)
+                reach("index.merging")
                 yield len(keys.high)
             run = writer.finish()
         # Runs may have been added behind the inputs meanwhile, but none before or between.
@@ -233,7 +236,9 @@ class HashIndex:
         """Make these runs the state on disk, then the state in memory, then drop unused files."""
         entries = tuple(run.entry for run in runs)
         manifest = msgspec.structs.replace(self._manifest, runs=entries, **changes)
+        reach("index.before_manifest")
         _write_manifest(self._folder, manifest)
+        reach("index.after_manifest")
         unused = set(self._manifest.runs) - set(entries)
         self._manifest, self._runs = manifest, runs
         for entry in unused:
