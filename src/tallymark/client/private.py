@@ -1,5 +1,6 @@
 """A server of our own for a data folder that nobody serves, ended with the client that needed it."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from tallymark.core.sockets import socket_path
 
 from .transport import Request, Transport
 
+_OWN = "tallymark: "
+_RAISED = re.compile(r"[\w.]*(Error|Exception)\b")
 _START_SECONDS = 30
 _STOP_SECONDS = 20
 _LOOK_SECONDS = 0.02
@@ -43,10 +46,12 @@ class PrivateServer:
         return self._child.poll() is not None
 
     def last_words(self) -> str:
-        """Return the last line the server wrote to its standard error."""
+        """Return why the server ended, as its standard error says: its own error line, if any."""
         self._said.seek(0)
-        lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else f"it ended with status {self._child.returncode}"
+        lines = self._said.read().decode("utf-8", "replace").splitlines()
+        own = [line.removeprefix(_OWN) for line in lines if line.startswith(_OWN)]
+        raised = [line for line in lines if _RAISED.match(line)]
+        return (own or raised or [f"it ended with status {self._child.returncode}"])[-1]
 
     def stop(self) -> None:
         """End the server and wait until it is gone; harmless when it is gone already."""

@@ -51,7 +51,7 @@ class Request(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     is_repeatable: bool = True
     is_error_told: bool = True
-    patience_seconds: float = 5
+    patience_seconds: float = 2
     timeout_seconds: float | None = None
 
 

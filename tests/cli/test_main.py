@@ -1,0 +1,85 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tallymark.cli.main import COMMANDS, main
+
+
+def test_help_names_every_command_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+
+    printed = capsys.readouterr().out
+    for name, sentence in COMMANDS.items():
+        assert name in printed
+        assert sentence in " ".join(printed.split())
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+
+    assert stopped.value.code == 0
+    assert f"usage: tallymark {command}" in capsys.readouterr().out
+
+
+def test_a_mistyped_command_is_answered_with_the_one_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["serv"]) == 2
+
+    assert capsys.readouterr().err == (
+        "tallymark: There is no command 'serv'. Did you mean 'serve'?\n"
+    )
+
+
+def test_an_error_is_one_line_and_never_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["restore", str(tmp_path / "nothing"), "--data", str(tmp_path / "new")])
+
+    assert status == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("tallymark: ")
+    assert printed.count("\n") == 1
+
+
+def test_a_server_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["ask", "trends", "--url", "http://127.0.0.1:9"])
+
+    assert status == 2
+    assert "No answer from http://127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_an_unknown_setting_is_answered_with_the_one_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--data", str(tmp_path), "--set", "max_bodybytes=1"]) == 2
+
+    assert "Did you mean 'max_body_bytes'?" in capsys.readouterr().err
+
+
+def test_help_loads_neither_engine_nor_server() -> None:
+    heavy = "{'duckdb', 'numpy', 'starlette', 'uvicorn', 'sqlalchemy', 'rich', 'pandas'}"
+    code = (
+        "import sys; from tallymark.cli.main import main; main([]);"
+        f"print(sorted({heavy} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stderr.strip() == "[]"
+
+
+def test_help_answers_within_its_budget() -> None:
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "tallymark", "--help"], capture_output=True, check=True
+        )
+        took.append(time.perf_counter() - began)
+
+    assert min(took) < 0.3
