@@ -23,7 +23,7 @@ fix: $(STAMP)  ## mend what can be mended by machine, and write the reference pa
 	$(BIN)/python -m scripts.reference
 
 faults: $(STAMP)  ## the long form of the fault tests
-	$(BIN)/pytest -m long tests/faults
+	TALLYMARK_LONG=1 $(BIN)/pytest -m "" --capture=no tests/faults tests/log
 
 bench: $(STAMP)  ## print the speed budgets, as ratios measured in one run
 	$(BIN)/python -m benchmarks
