@@ -283,6 +283,19 @@ def test_a_database_of_something_else_is_moved_away(path: Path) -> None:
         assert (log.head(), report.saved) == (0, 0)
 
 
+@pytest.mark.parametrize("at", [16, 17, 18, 19, 20, 21, 22, 23, 52, 60, 64])
+@pytest.mark.parametrize("content", [b"\x00", b"\x01", b"\x03", b"\xff"])
+def test_a_changed_byte_of_the_header_neither_loses_a_batch_nor_stops_writing(
+    damaged: tuple[Path, list[str | None]], at: int, content: bytes
+) -> None:
+    path, written = damaged
+    overwrite(path, at, content)
+
+    found, _ = salvaged(path)
+
+    assert found == written
+
+
 def test_a_newer_format_is_not_salvaged_but_refused(path: Path) -> None:
     fill(path)
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -10,6 +10,7 @@ from tests.log.batches import NO_LIMIT, entries, entry, everything, ids
 
 from tallymark.core.errors import Broken, NotFound, Unavailable
 from tallymark.log.log import GENESIS, link
+from tallymark.log.salvage import open_log
 from tallymark.log.sqlite import SqliteLog
 
 
@@ -287,7 +288,9 @@ def test_a_backup_is_whole_while_a_writer_writes(log: SqliteLog, tmp_path: Path)
         writer.join()
 
     for n, head in enumerate(heads):
-        with closing(SqliteLog(tmp_path / f"copy{n}.db")) as copy:
+        copy, salvaged = open_log(tmp_path / f"copy{n}.db")
+        with closing(copy):
+            assert salvaged is None
             assert copy.head() == head >= 49
             assert copy.verify().ok
             assert everything(copy) == log.read(0, max_bytes=2**62, max_items=head)

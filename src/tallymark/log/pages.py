@@ -115,7 +115,7 @@ def columns(content: bytes) -> tuple[Value, ...] | None:
     for kind in kinds:
         if kind == 0:
             values.append(None)
-        elif kind < len(_INTEGER_BYTES):
+        elif 0 < kind < len(_INTEGER_BYTES):
             width = _INTEGER_BYTES[kind]
             values.append(int.from_bytes(content[at : at + width], "big", signed=True))
             at += width

@@ -21,7 +21,7 @@ from .file import (
     create,
     family,
     lost_row,
-    sync_folder,
+    sync,
 )
 from .log import GENESIS, Entry, link, seal
 from .pages import Cell, Pages, columns
@@ -226,10 +226,10 @@ def _finish_swap(path: Path) -> Path | None:
     for source, destination in reversed(list(zip(family(path), family(target), strict=True))):
         if source.exists():
             source.replace(destination)
-    sync_folder(grave)
-    sync_folder(path.parent)
+    sync(grave)
+    sync(path.parent)
     rescued.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
     return target
 
 

@@ -156,25 +156,13 @@ class SqliteLog:
         """
         with self._lock:
             try:
-                if not has_sound_header(self.path):
-                    raise Broken("The header of the event log was changed.")
+                sound = has_sound_header(self.path) and not (deep and self._has_bad_pages())
                 tail = read_tail(self._connection)
-                count, low, high, total, odd = self._connection.execute(_SHAPE).fetchone()
-                if deep and self._connection.execute("PRAGMA quick_check(1)").fetchone() != (
-                    b"ok",
-                ):
-                    raise Broken("The event log has damaged pages.")
+                shape = self._connection.execute(_SHAPE).fetchone()
             except (sqlite3.Error, OSError) as error:
                 raise failure(error) from error
-        expected = tail.head - tail.trim_position
-        if (
-            odd
-            or count != expected
-            or (count and (low, high) != (tail.trim_position + 1, tail.head))
-        ):
-            raise Broken("The event log does not hold the positions it should.")
-        if total != (low + high) * count // 2:
-            raise Broken("Positions of the event log were changed.")
+        if not sound or not _is_contiguous(tail, *shape):
+            raise Broken("The event log does not hold the pages and positions it should.")
 
     def verify(self) -> LogReport:
         """Read everything and check every digest and link, letting writers write meanwhile."""
@@ -304,6 +292,10 @@ class SqliteLog:
             except sqlite3.Error as error:
                 raise failure(error) from error
 
+    def _has_bad_pages(self) -> bool:
+        found: tuple[bytes] = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        return found != (b"ok",)
+
     def _check_acknowledged(self, connection: sqlite3.Connection) -> None:
         position, chain = self._acknowledged
         tail = read_tail(connection)
@@ -399,3 +391,11 @@ class SqliteLog:
             else:
                 return row
         return None
+
+
+def _is_contiguous(tail: Tail, count: int, low: int, high: int, total: int, odd: int) -> bool:
+    if odd or count != tail.head - tail.trim_position:
+        return False
+    # With the sum right too, no position in between was changed to another.
+    expected = (tail.trim_position + 1, tail.head, (low + high) * count // 2)
+    return count == 0 or (low, high, total) == expected
