@@ -13,6 +13,7 @@ import uvloop
 
 from tallymark.api.app import build
 from tallymark.api.auth import Callers
+from tallymark.api.guard import Guard
 from tallymark.api.live import Live
 from tallymark.api.server import Listener, local_socket, serve, tcp_socket
 from tallymark.api.services import Services
@@ -130,8 +131,7 @@ class _Front:
         try:
             await serve(
                 listeners,
-                settings=self._settings,
-                metrics=self._metrics,
+                guard=Guard.of(self._settings, self._metrics),
                 stop=stop,
                 ready=ready,
                 closing=live.close,

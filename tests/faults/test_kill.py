@@ -1,0 +1,108 @@
+"""Kill -9 of either process, at random moments and at every named place, under load.
+
+An outside oracle that knows only the answers a client got decides: no acknowledged event missing,
+none twice, the ledger balances. ``make faults`` runs the long form.
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tallymark.core.failpoint import PLACES
+from tests.faults.oracle import Oracle, Sender, check
+from tests.faults.server import Server
+
+LONG = bool(os.environ.get("TALLYMARK_LONG"))
+ROUNDS = 20 if LONG else 2
+ACKNOWLEDGED = 1000 if LONG else 300
+# Small, so that flushes and merges of the dedupe index happen all the time.
+SETTINGS = {"index_flush_keys": 64, "load_batch_events": 1000}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path / "d", settings=SETTINGS)
+    yield made
+    made.end()
+
+
+def seed() -> random.Random:
+    chosen = int(os.environ.get("TALLYMARK_SEED", "0")) or time.time_ns() % 10**9
+    print(f"seed {chosen}: repeat with TALLYMARK_SEED={chosen}")
+    return random.Random(chosen)
+
+
+@pytest.mark.parametrize("victim", ["front", "store"])
+def test_given_a_kill_at_a_random_moment_then_every_acknowledged_event_counts_once(
+    server: Server, victim: str
+) -> None:
+    chance = seed()
+    oracle = Oracle()
+    server.start()
+
+    for number in range(ROUNDS):
+        sender = Sender(server.port, server.keys["secret"], oracle, f"r{number}")
+        sender.start()
+        until_acknowledged(oracle, ACKNOWLEDGED * (number + 1))
+        time.sleep(chance.uniform(0.005, 0.5))
+        if victim == "front":
+            server.kill()
+            sender.stop()
+            server.start()
+        else:
+            server.kill_store()
+            time.sleep(chance.uniform(0.005, 0.5))
+            sender.stop()
+            server.wait_until_ready()
+
+    server.wait_until_loaded()
+    assert server.stop() == 0
+    check(oracle, server.store)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_given_a_kill_at_a_named_place_then_every_acknowledged_event_counts_once(
+    server: Server, place: str, tmp_path: Path
+) -> None:
+    chance = seed()
+    oracle = Oracle()
+    server.start()
+    server.stop()
+
+    for number in range(ROUNDS):
+        fired = tmp_path / f"fired{number}"
+        # Checkpoints are far apart; everything else happens all the time.
+        count = 1 if "checkpoint" in place else chance.randint(1, 12)
+        server.start(TALLYMARK_KILL_AT=f"{place}:{count}:{fired}")
+        sender = Sender(server.port, server.keys["secret"], oracle, f"r{number}")
+        sender.start()
+        until_fired(fired)
+        time.sleep(chance.uniform(0.0, 0.3))
+        until_acknowledged(oracle, ACKNOWLEDGED * (number + 1), server)
+        sender.stop()
+        if server.has_ended():
+            server.start()
+        server.wait_until_loaded()
+        assert server.stop() == 0
+
+    check(oracle, server.store)
+
+
+def until_acknowledged(oracle: Oracle, events: int, server: Server | None = None) -> None:
+    deadline = time.monotonic() + 60
+    while len(oracle.acknowledged) < events:
+        assert time.monotonic() < deadline, "too few events were acknowledged"
+        if server is not None and server.has_ended():
+            server.start()
+        time.sleep(0.02)
+
+
+def until_fired(fired: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not fired.exists():
+        assert time.monotonic() < deadline, "the place was never reached"
+        time.sleep(0.01)
