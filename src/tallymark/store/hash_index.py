@@ -151,8 +151,8 @@ class HashIndex:
             writer.append(self._recent)
             run = writer.finish()
         reach("index.run_written")
-        covered = max(manifest.covered, int(self._recent.values.max()))
-        self._replace([*self._runs, run], covered=covered, next_file=manifest.next_file + 1)
+        runs = [*self._runs, run]
+        self._replace(runs, covered=self._newest, next_file=manifest.next_file + 1)
         self._recent = NO_KEYS
 
     def maintain(self, max_keys: int = 1 << 20) -> bool:

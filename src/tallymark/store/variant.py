@@ -283,7 +283,7 @@ def _varying_blobs(part: _Part, columns: list[list[bytes]]) -> list[bytes]:
     ]
 
 
-def _nested_blob(properties: Mapping[str, Any], texts: _Texts) -> tuple[bytes, bool]:
+def _nested_blob(properties: dict[str, Any], texts: _Texts) -> tuple[bytes, bool]:
     names: set[str] = set()
     _gather_names(properties, names)
     ordered = sorted(names)
@@ -292,12 +292,13 @@ def _nested_blob(properties: Mapping[str, Any], texts: _Texts) -> tuple[bytes, b
 
 
 def _gather_names(value: object, into: set[str]) -> None:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         into.update(value)
-        for item in value.values():
-            _gather_names(item, into)
-    elif isinstance(value, list | tuple):
-        for item in value:
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for item in value:
+        if isinstance(item, dict | list | tuple):
             _gather_names(item, into)
 
 
@@ -311,20 +312,22 @@ class _Nested:
 
     def value(self, value: object) -> bytes:
         """Return the value encoded; raises TypeError for what JSON cannot hold."""
-        match value:
-            case str():
-                return self._texts[value]
-            case None | bool():
-                return _FLAGS[value]
-            case int() | Decimal():
-                return self._number(value)
-            case Mapping():
-                fields = sorted((self._ids[name], self.value(item)) for name, item in value.items())
-                return _object([field for field, _ in fields], [item for _, item in fields])
-            case list() | tuple():
-                return _array([self.value(item) for item in value])
-            case _:
-                raise TypeError(f"a property cannot hold a {type(value).__name__}")
+        if isinstance(value, str):
+            return self._texts[value]
+        if isinstance(value, bool) or value is None:
+            return _FLAGS[value]
+        if isinstance(value, int | Decimal):
+            return self._number(value)
+        if isinstance(value, dict):
+            return self._object(value)
+        if isinstance(value, list | tuple):
+            return _array([self.value(item) for item in value])
+        raise TypeError(f"a property cannot hold a {type(value).__name__}")
+
+    def _object(self, fields: dict[str, object]) -> bytes:
+        names = sorted(fields)
+        ids = self._ids
+        return _object([ids[name] for name in names], [self.value(fields[name]) for name in names])
 
     def _number(self, number: int | Decimal) -> bytes:
         if isinstance(number, int) and -(2**63) <= number < 2**63:
