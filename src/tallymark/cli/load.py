@@ -78,13 +78,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"{file}: " + "; ".join(source.explain(file, options)), flush=True)
     with ExitStack() as stack:
         rejects = stack.enter_context(Path(args.failed).open("xb")) if args.failed else None
-        job = _Job(source, files, options, SystemClock(), args.limit, rejects)
+        job = _Job(source, files, options, SystemClock(), args.limit, args.from_start, rejects)
         if args.dry_run:
             return _dry_run(job)
         client = stack.enter_context(open_client(args))
         where = _progress_path(args, client)
-        progress = Progress(read_progress(where).salt) if args.from_start else read_progress(where)
-        return _load(job, client, progress, where)
+        return _load(job, client, read_progress(where), where)
 
 
 def fields_of(args: argparse.Namespace) -> Fields:
@@ -109,6 +108,7 @@ class _Job(Struct, frozen=True):
     options: Options
     clock: Clock
     limit: int | None
+    is_from_start: bool
     rejects: BinaryIO | None
 
 
@@ -146,7 +146,8 @@ def _load_file(
     teller: Teller,
 ) -> None:
     key = file_key(job.source, file, job.options)
-    start = start_of(job.source, file, progress.reached.get(key))
+    reached = None if job.is_from_start else progress.reached.get(key)
+    start = start_of(job.source, file, reached)
     sender = Sender(client, str(file), report)
     items = _bounded(job.source.read(file, options, start), job.limit)
     is_first = True
