@@ -26,7 +26,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
 
 from tallymark.core.event import Context, Kind
 
@@ -39,6 +39,7 @@ Time: TypeAlias = AwareTime | int
 Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
+NOWHERE = Context()
 _Flat: TypeAlias = dict[str, str | int | None]
 
 
@@ -201,30 +202,39 @@ def number(text: str) -> Decimal:
 
 def context(wire: WireContext) -> Context:
     """Return the same context in the form in which every protocol gives it."""
+    page = wire.page
+    here = NOWHERE
+    if page is not None:
+        here = Context(
+            page_url=page.url,
+            page_path=page.path,
+            page_title=page.title,
+            referrer=page.referrer,
+        )
+    # Most events tell no more than the page; looking for the rest is all that costs them.
+    more = _campaign_and_place(wire) | _machine(wire)
+    return structs.replace(here, **more) if more else here
+
+
+def _campaign_and_place(wire: WireContext) -> _Flat:
     found: _Flat = {}
-    if (page := wire.page) is not None:
-        found = {
-            "page_url": page.url,
-            "page_path": page.path,
-            "page_title": page.title,
-            "referrer": page.referrer,
-        }
     if (campaign := wire.campaign) is not None:
         found |= {"utm_source": campaign.source, "utm_medium": campaign.medium}
         found |= {"utm_campaign": campaign.name, "utm_term": campaign.term}
         found |= {"utm_content": campaign.content, "click_id": campaign.click_id}
-    if (screen := wire.screen) is not None:
-        found |= {"screen_width": screen.width, "screen_height": screen.height}
     if (place := wire.location) is not None:
         found |= {"country": place.country, "region": place.region, "city": place.city}
-    _add_machine(found, wire)
-    for name in ("locale", "timezone", "ip", "user_agent"):
-        if (told := getattr(wire, name)) is not None:
-            found[name] = told
-    return Context(**found)  # type: ignore[arg-type]
+    if wire.locale is not None:
+        found["locale"] = wire.locale
+    if wire.timezone is not None:
+        found["timezone"] = wire.timezone
+    if wire.ip is not None:
+        found["ip"] = wire.ip
+    return found
 
 
-def _add_machine(found: _Flat, wire: WireContext) -> None:
+def _machine(wire: WireContext) -> _Flat:
+    found: _Flat = {}
     if (device := wire.device) is not None:
         found |= {"device_type": device.type, "device_brand": device.brand}
         found["device_model"] = device.model
@@ -236,3 +246,8 @@ def _add_machine(found: _Flat, wire: WireContext) -> None:
         found |= {"app_name": app.name, "app_version": app.version}
     if (library := wire.library) is not None:
         found |= {"library_name": library.name, "library_version": library.version}
+    if (screen := wire.screen) is not None:
+        found |= {"screen_width": screen.width, "screen_height": screen.height}
+    if wire.user_agent is not None:
+        found["user_agent"] = wire.user_agent
+    return found

@@ -7,17 +7,16 @@ one, so that one bad item never costs the others, and good batches never pay for
 import urllib.parse
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from tallymark.collect.body import is_ndjson
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import Refused
 from tallymark.core.event import (
     Command,
-    Context,
     Event,
     Failed,
     GroupMembership,
@@ -43,10 +42,18 @@ from ._checks import (
     terms,
 )
 from ._reading import check_text, cut, head, open_body, read_one
-from ._wire import AwareTime, Time, WireCommand, WireEvent, WireGroup, WireIdentify, context
+from ._wire import (
+    NOWHERE,
+    AwareTime,
+    Time,
+    WireCommand,
+    WireEvent,
+    WireGroup,
+    WireIdentify,
+    context,
+)
 
 SENT_AT_HEADER = "tallymark-sent-at"
-_NOWHERE = Context()
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
@@ -112,34 +119,21 @@ def reply(decoded: Decoded) -> Reply:
 
 
 def _event(wire: WireEvent, agreed: Terms) -> Event:
-    limits = agreed.settings
-    flags: tuple[str, ...] = ()
-    event_id = wire.id
-    if event_id is None:
-        event_id, flags = new_id(agreed.received_at), ("no_id",)
+    event_id = new_id(agreed.received_at) if wire.id is None else wire.id
     if not agreed.plain_ids:
-        _check_ids(wire, event_id, limits.max_id_bytes)
-    groups = wire.groups or {}
-    if wire.account is not None:
-        groups = {**groups, "account": wire.account}
-    if groups:
-        check_groups(groups, limits)
+        _check_ids(wire, event_id, agreed.settings.max_id_bytes)
     properties = wire.properties or {}
     if properties:
         check_properties(properties, "properties", agreed)
-    value = revenue = None
-    if wire.value is not UNSET or wire.unit is not None:
-        value = _metered(wire, agreed)
-    if wire.revenue is not UNSET or wire.currency is not None:
-        revenue = _money(wire)
+    rare = _rare_fields(wire, agreed)
     time, client = agreed.received_at, None
     rule: TimeRule = "received"
     if wire.time is not None:
         client = client_time(wire.time, "time")
-        is_billed = value is not None and not agreed.public
+        is_billed = "value" in rare and not agreed.public
         time, rule = believed_time(client, agreed, is_metered=is_billed)
-    return Event(
-        name=checked_name(wire.name, limits.max_name_bytes),
+    event = Event(
+        name=checked_name(wire.name, agreed.settings.max_name_bytes),
         id=event_id,
         time=time,
         time_rule=rule,
@@ -147,16 +141,28 @@ def _event(wire: WireEvent, agreed: Terms) -> Event:
         kind=wire.kind,
         user_id=wire.user_id,
         anonymous_id=wire.anonymous_id,
-        groups=groups,
         session_id=wire.session_id,
         properties=properties,
-        context=_NOWHERE if wire.context is None else context(wire.context),
-        value=value,
-        unit=wire.unit,
-        revenue=revenue,
-        currency=wire.currency,
-        flags=flags,
+        context=NOWHERE if wire.context is None else context(wire.context),
     )
+    return structs.replace(event, **rare) if rare else event
+
+
+def _rare_fields(wire: WireEvent, agreed: Terms) -> dict[str, Any]:
+    """Return what most events do not have, so that they need not pay for it."""
+    rare: dict[str, Any] = {}
+    if wire.id is None:
+        rare["flags"] = ("no_id",)
+    if wire.account is not None or wire.groups:
+        rare["groups"] = groups = dict(wire.groups or {})
+        if wire.account is not None:
+            groups["account"] = wire.account
+        check_groups(groups, agreed.settings)
+    if wire.value is not UNSET or wire.unit is not None:
+        rare |= {"value": _metered(wire, agreed), "unit": wire.unit}
+    if wire.revenue is not UNSET or wire.currency is not None:
+        rare |= {"revenue": _money(wire), "currency": wire.currency}
+    return rare
 
 
 def _have_plain_ids(items: Sequence[WireEvent | bytes], settings: Settings) -> bool:
