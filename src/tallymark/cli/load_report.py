@@ -69,7 +69,7 @@ class Teller:
         self._bar: Progress | None = None
         if sys.stderr.isatty():
             self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"),
+                TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[said]}", markup=False),
                 TimeRemainingColumn(), console=Console(stderr=True), transient=True,
             )  # fmt: skip
         self._task = None if self._bar is None else self._bar.add_task("", said="", total=None)
