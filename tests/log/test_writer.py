@@ -303,6 +303,36 @@ def test_a_log_that_breaks_while_it_is_written_is_salvaged_and_the_append_succee
     assert [(project, report.lost) for project, report in reports] == [("p", ())]
 
 
+def test_opening_salvages_a_damaged_log_before_anything_is_appended(
+    path_of: Callable[[str], Path],
+) -> None:
+    reports: list[tuple[str, SalvageReport]] = []
+
+    async def scenario() -> tuple[int, dict[str, int]]:
+        async with writing(path_of) as writer:
+            for number in range(1, 40):
+                await writer.append("p", batch(number), size=300)
+        with path_of("p").open("r+b") as file:
+            file.write(bytes(PAGE_BYTES))
+        async with writing(path_of, on_salvage=lambda *told: reports.append(told)) as writer:
+            return await writer.open("p"), writer.heads()
+
+    assert asyncio.run(scenario()) == (39, {"p": 39})
+    assert [(project, report.saved) for project, report in reports] == [("p", 39)]
+
+
+def test_opening_an_open_log_looks_at_its_file_again(path_of: Callable[[str], Path]) -> None:
+    async def scenario() -> list[int]:
+        async with writing(path_of) as writer:
+            first = await writer.open("p")
+            await writer.append("p", batch(1), size=300)
+            path_of("p").unlink()
+            return [first, await writer.open("p"), await writer.append("p", batch(2), size=300)]
+
+    # The lost batch keeps its position: nobody gets it a second time.
+    assert asyncio.run(scenario()) == [0, 1, 2]
+
+
 def test_a_head_known_from_elsewhere_is_never_given_out_again(
     path_of: Callable[[str], Path],
 ) -> None:

@@ -161,6 +161,18 @@ def has_sound_header(path: Path) -> bool:
         return file.read(len(_HEADER)) == _HEADER
 
 
+def is_contiguous(tail: Tail, count: int, low: int, high: int, total: int, odd: int) -> bool:
+    """Return whether so many positions, their ends and their sum are what the log should hold.
+
+    ``odd`` counts rows whose digest or chain has no length we write.
+    """
+    if odd or count != tail.head - tail.trim_position:
+        return False
+    # With the sum right too, no position in between was changed to another.
+    expected = (tail.trim_position + 1, tail.head, (low + high) * count // 2)
+    return count == 0 or (low, high, total) == expected
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether an error speaks of the content of the file, not of the disk or a lock.
 

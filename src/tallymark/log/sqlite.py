@@ -24,6 +24,7 @@ from .file import (
     create,
     failure,
     has_sound_header,
+    is_contiguous,
     is_damage,
     lost_row,
     read_tail,
@@ -161,7 +162,7 @@ class SqliteLog:
                 shape = self._connection.execute(_SHAPE).fetchone()
             except (sqlite3.Error, OSError) as error:
                 raise failure(error) from error
-        if not sound or not _is_contiguous(tail, *shape):
+        if not sound or not is_contiguous(tail, *shape):
             raise Broken("The event log does not hold the pages and positions it should.")
 
     def verify(self) -> LogReport:
@@ -391,11 +392,3 @@ class SqliteLog:
             else:
                 return row
         return None
-
-
-def _is_contiguous(tail: Tail, count: int, low: int, high: int, total: int, odd: int) -> bool:
-    if odd or count != tail.head - tail.trim_position:
-        return False
-    # With the sum right too, no position in between was changed to another.
-    expected = (tail.trim_position + 1, tail.head, (low + high) * count // 2)
-    return count == 0 or (low, high, total) == expected

@@ -51,7 +51,7 @@ def open_sqlite(path: Path, at_least: int, deep: bool) -> Opened:
 
 class _Waiting(Struct, frozen=True):
     project: str
-    batch: Batch
+    batch: Batch | None
     size: int
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[int]"
@@ -113,19 +113,16 @@ class LogWriter:
         Raises Unavailable STORAGE_PRESSURE when the disk is full or failing, when too much is
         waiting already, or when the writer is closing. Cancelling does not undo the append.
         """
-        size = max(size, SMALLEST_REQUEST_BYTES)
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(project, batch, size, loop, loop.create_future())
         if self._is_space_low(project):
             raise self._unavailable("The disk has less free space than its reserve.")
-        with self._lock:
-            if self._closing or not self._thread.is_alive():
-                raise self._unavailable("The event log is closing.")
-            if self._queued_bytes and self._queued_bytes + size > self._settings.log_queue_bytes:
-                raise self._unavailable("Too much is waiting for the disk.")
-            self._queued_bytes += size
-            self._queue.put(waiting)
-        return await waiting.answer
+        return await self._enqueue(project, batch, max(size, SMALLEST_REQUEST_BYTES))
+
+    async def open(self, project: str) -> int:
+        """Open the log of a project anew, salvaging it if it is damaged; return its head.
+
+        For the start of a server, and for a log that a reader found damaged.
+        """
+        return await self._enqueue(project, None, 0)
 
     def heads(self) -> dict[str, int]:
         """Return the last durable position of every project written to since the start."""
@@ -161,6 +158,18 @@ class LogWriter:
                 self._queue.put(None)
         # A disk that hangs in a system call cannot be interrupted; the thread is a daemon.
         await asyncio.to_thread(self._thread.join, CLOSE_SECONDS + 1)
+
+    async def _enqueue(self, project: str, batch: Batch | None, size: int) -> int:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(project, batch, size, loop, loop.create_future())
+        with self._lock:
+            if self._closing or not self._thread.is_alive():
+                raise self._unavailable("The event log is closing.")
+            if self._queued_bytes and self._queued_bytes + size > self._settings.log_queue_bytes:
+                raise self._unavailable("Too much is waiting for the disk.")
+            self._queued_bytes += size
+            self._queue.put(waiting)
+        return await waiting.answer
 
     def _run(self) -> None:
         last = False
@@ -206,16 +215,21 @@ class LogWriter:
         refusal = self._refusal(project)
         if refusal is not None:
             return self._refused(members, refusal)
+        opening = [waiting for waiting in members if waiting.batch is None]
         entries, ready, outcomes = _encode(members)
-        if not entries:
-            return outcomes
         try:
-            first = self._commit(project, entries)
+            if opening:
+                self._discard(project)
+                self._heads[project] = self._log(project).head()
+            first = self._commit(project, entries) if entries else 0
         except TallymarkError as error:
             self._note(project, error)
-            return outcomes + self._refused(ready, error.message)
-        self._heads[project] = first + len(entries) - 1
-        self._troubles.pop(project, None)
+            return outcomes + self._refused(opening + ready, error.message)
+        if entries:
+            self._heads[project] = first + len(entries) - 1
+        if entries or opening:
+            self._troubles.pop(project, None)
+        outcomes += [_Outcome(waiting, self._heads[project]) for waiting in opening]
         return outcomes + [_Outcome(w, position) for position, w in enumerate(ready, first)]
 
     def _commit(self, project: str, entries: list[Entry]) -> int:
@@ -314,6 +328,8 @@ def _encode(
     ready: list[_Waiting] = []
     failed: list[_Outcome] = []
     for waiting in members:
+        if waiting.batch is None:
+            continue
         try:
             entries.append(encode_batch(waiting.batch))
         except Exception as error:  # noqa: BLE001 - it is raised again where it belongs, in append
