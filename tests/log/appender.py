@@ -100,6 +100,8 @@ async def main(folder: Path, what: str, start: int) -> None:
             work.cancel()
         case "steady":
             await steady(writer, start, 40)
+        case "open":
+            say(f"ok {await writer.open('p')} opened")
         case "limited":
             await limited(writer)
         case _:

@@ -12,9 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.log.batches import everything, ids
+from tests.log.batches import entries, everything, ids
 
 from tallymark.log.salvage import open_log
+from tallymark.log.sqlite import SqliteLog
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,6 +158,21 @@ def test_a_failing_disk_never_acknowledges_what_is_not_there(
     answers = acknowledged(lines)
     assert answers
     assert_all_there(tmp_path, answers)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("when", ["1", "3", "5", "10", "40", "3+5", "20+7", "10..30"])
+def test_a_disk_that_fails_to_read_for_a_moment_costs_no_batch(tmp_path: Path, when: str) -> None:
+    path = tmp_path / "log.db"
+    with closing(SqliteLog(path)) as log:
+        log.append(entries(range(1, 60), size=20_000))
+    around = strace(
+        "-P", str(path), "-e", "trace=pread64", "-e", f"inject=pread64:error=EIO:when={when}"
+    )
+
+    start(appender(tmp_path, "open", around=around)).communicate(timeout=60)
+
+    assert_all_there(tmp_path, {n: f"e{n}" for n in range(1, 60)})
 
 
 @pytest.mark.long

@@ -6,6 +6,7 @@ whether a row is true: its digest does.
 Source: https://www.sqlite.org/fileformat2.html
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 from .file import PAGE_BYTES, family
 
 Value: TypeAlias = int | bytes | None
+
+# A disk may fail for a moment; a sector that fails for good must not stop the rest.
+_READ_TRIES = 3
 
 _LEAF = 0x0D
 _WAL_HEADER_BYTES = 32
@@ -195,8 +199,9 @@ def _open(path: Path) -> BinaryIO | None:
 def _read(file: BinaryIO | None, at: int, length: int = PAGE_BYTES) -> bytes:
     if file is None:
         return b""
-    try:
-        file.seek(at)
-        return file.read(length)
-    except OSError:
-        return b""
+    for _ in range(_READ_TRIES):
+        try:
+            return os.pread(file.fileno(), length, at)
+        except OSError:
+            continue
+    return b""
