@@ -144,6 +144,18 @@ async def test_compressed_bodies_are_inflated_off_the_loop_or_on_it(
     assert [event.id for event in batch.events] == [str(n) for n in range(events)]
 
 
+async def test_many_large_bodies_at_once_all_arrive(tmp_path: Path) -> None:
+    bodies = [
+        json.dumps([{"name": "a", "id": f"{sender}-{n}"} for n in range(3_000)]).encode()
+        for sender in range(8)
+    ]
+    async with open_place(tmp_path) as place:
+        await asyncio.gather(*(place.send(request(body)) for body in bodies))
+
+        ids = {event.id for batch in place.batches() for event in batch.events}
+    assert len(ids) == 24_000
+
+
 async def test_a_refused_request_is_stored_before_it_is_answered(tmp_path: Path) -> None:
     async with open_place(tmp_path) as place:
         assert await place.refused(request(b'{"name":')) == "JSON_SYNTAX"

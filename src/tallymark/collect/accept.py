@@ -29,6 +29,8 @@ FLOOD_SAMPLE = 100
 # A larger body takes longer than other requests may be kept waiting, so it leaves the event loop.
 _THREAD_FROM_BYTES = 64 * 1024
 _THREAD_FROM_PACKED_BYTES = 8 * 1024
+# Ten hostile megabytes can decode to half a gigabyte, and more threads would not decode faster.
+_LARGE_AT_ONCE = 2
 # A place in the log has this much room for the items of one batch.
 _MOST_ITEMS = 65_536
 
@@ -126,6 +128,7 @@ class Collector:
         self._counts: Counter[str] = Counter()
         self._seconds: Counter[str] = Counter()
         self._flood = _Flood()
+        self._room = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def accept(self, protocol: Protocol, request: Request, caller: Caller) -> Reply:
         """Return the protocol's answer once everything of the request is durable.
@@ -136,7 +139,8 @@ class Collector:
         size = len(request.body)
         packed = "content-encoding" in request.headers
         if size >= (_THREAD_FROM_PACKED_BYTES if packed else _THREAD_FROM_BYTES):
-            read = await asyncio.to_thread(self._read, protocol, request, caller)
+            async with self._room:
+                read = await asyncio.to_thread(self._read, protocol, request, caller)
         else:
             read = self._read(protocol, request, caller)
         if isinstance(read, _Unreadable):

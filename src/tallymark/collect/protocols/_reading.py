@@ -1,10 +1,5 @@
-"""How text becomes wire structs, and which code each kind of unreadable text gets.
+"""How text becomes wire structs, and which code each kind of unreadable text gets."""
 
-msgspec decides what is valid; the standard library's more lenient parser only tells afterwards why
-something was not: it takes NaN and half surrogate pairs, so a text that it alone accepts holds one.
-"""
-
-import json
 import re
 from collections.abc import Sequence
 
@@ -64,6 +59,8 @@ _SHAPES: dict[str, type[Struct]] = {
 # Everything that a decoder raises on hostile text.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_HIGH_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
+_BYTE = re.compile(r"byte (\d+)")
 _FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?\Z", re.DOTALL)
 _FIELD = re.compile(
     r"Object (?P<is>contains unknown|missing required) field `(?P<name>.*)`\Z", re.DOTALL
@@ -71,24 +68,33 @@ _FIELD = re.compile(
 
 
 class Opened(Struct, frozen=True):
-    """The items of a body: read already, or cut apart to be read one by one."""
+    """The items of a body that could be read all at once."""
 
-    items: Sequence[WireEvent | bytes]
+    items: Sequence[WireEvent]
     sent_at: Time | None = None
 
 
-def open_body(body: bytes, settings: Settings, *, is_lines: bool) -> Opened:
-    """Return the items of a body; raises Refused if it is not JSON as a whole.
+class Cut(Struct, frozen=True):
+    """The items of a body cut apart, to be read one by one."""
+
+    items: Sequence[bytes]
+    sent_at: Time | None = None
+
+
+def open_body(body: bytes, settings: Settings, *, is_lines: bool) -> Opened | Cut:
+    """Return the items of a body; raises Refused if it is not JSON as a whole, or has too many.
 
     They are read in one typed pass if all can be; a body that may hold an event over the size limit
     or a NUL is cut apart instead, because the typed pass sees neither.
     """
     if len(body) <= settings.max_event_bytes and not holds_nul(body):
         try:
-            return _read_at_once(body, is_lines=is_lines)
+            opened = _read_at_once(body, is_lines=is_lines)
         except UNREADABLE:
-            pass
-    return cut(body, is_lines=is_lines)
+            return cut(body, settings, is_lines=is_lines)
+        _check_count(opened.items, settings)
+        return opened
+    return cut(body, settings, is_lines=is_lines)
 
 
 def check_text(body: bytes) -> None:
@@ -99,30 +105,29 @@ def check_text(body: bytes) -> None:
         raise Refused("The body is empty.", code="JSON_SYNTAX")
 
 
-def cut(body: bytes, *, is_lines: bool) -> Opened:
+def cut(body: bytes, settings: Settings, *, is_lines: bool) -> Cut:
     """Return the items of the body unread; raises Refused if it is not JSON as a whole.
 
     Text that is no JSON document but begins with one on its first line is read as lines.
     """
     if is_lines:
-        return Opened(_lines(body))
+        return Cut(_lines(body, settings))
     text = body.strip()
     try:
         if text.startswith(b"["):
-            return Opened([bytes(raw) for raw in _RAWS.decode(text)])
-        head = _HEAD.decode(text) if text.startswith(b"{") else None
-        if head is None or head.events is UNSET:
-            if head is None:
-                msgspec.json.decode(text, type=Raw)
-                raise Refused("The body must be an object or an array.", code="BAD_FIELD")
-            return Opened([text])
+            return Cut(_plain(_RAWS.decode(text), settings))
+        if not text.startswith(b"{"):
+            msgspec.json.decode(text, type=Raw)
+            raise Refused("The body must be an object or an array.", code="BAD_FIELD")
+        if _HEAD.decode(text).events is UNSET:
+            return Cut([text])
         batch = _RAW_BATCH.decode(text)
-        return Opened([bytes(raw) for raw in batch.events], batch.sent_at)
+        return Cut(_plain(batch.events, settings), batch.sent_at)
     except msgspec.ValidationError as error:
         raise refusal(error, text) from error
     except UNREADABLE as error:
         if _is_lines(text):
-            return Opened(_lines(text))
+            return Cut(_lines(text, settings))
         raise refusal(error, text) from error
 
 
@@ -214,22 +219,20 @@ def _field(name: str, parent: str | None, *, is_missing: bool) -> Refused:
 
 
 def _syntax(problem: str, text: bytes) -> Refused:
-    constants: list[str] = []
-    lenient = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=constants.append)
-    try:
-        lenient.decode(text.decode())
-    except RecursionError:
-        return Refused("The JSON is nested too deeply.", code="JSON_DEPTH")
-    except ValueError:
-        if constants:
-            return Refused(f"{constants[0]} is not a JSON number.", code="JSON_NUMBER")
-        return Refused(
-            f"The body is not valid JSON: {problem.removeprefix('JSON is malformed: ')}.",
-            code="JSON_SYNTAX",
-        )
-    if constants:
-        return Refused(f"{constants[0]} is not a JSON number.", code="JSON_NUMBER")
-    return Refused("A string holds half of a surrogate pair.", code="SURROGATE")
+    place = _BYTE.search(problem)
+    if place and text.startswith((b"NaN", b"Infinity"), int(place[1])):
+        return Refused(f"There is a number that is not finite at {place[0]}.", code="JSON_NUMBER")
+    if "surrogate" in problem or "hex escape" in problem or _ends_in_half_pair(problem, text):
+        return Refused("A string holds half of a surrogate pair.", code="SURROGATE")
+    problem = problem.removeprefix("JSON is malformed: ")
+    return Refused(f"The text is not valid JSON: {problem}.", code="JSON_SYNTAX")
+
+
+def _ends_in_half_pair(problem: str, text: bytes) -> bool:
+    # Looking for the other half, msgspec runs over the end and calls the text truncated.
+    end = text.rstrip()
+    is_whole = end.endswith((b"}", b"]"))
+    return "truncated" in problem and is_whole and _HIGH_HALF.search(end[-16:]) is not None
 
 
 def _is_lines(text: bytes) -> bool:
@@ -243,5 +246,21 @@ def _is_lines(text: bytes) -> bool:
     return True
 
 
-def _lines(body: bytes) -> list[bytes]:
-    return [line for line in (line.strip() for line in body.split(b"\n")) if line]
+def _lines(body: bytes, settings: Settings) -> Sequence[bytes]:
+    lines = [line for line in body.split(b"\n") if line and not line.isspace()]
+    _check_count(lines, settings)
+    return [line.strip() for line in lines]
+
+
+def _plain(raws: list[Raw], settings: Settings) -> Sequence[bytes]:
+    # Counted before they are copied: ten megabytes can hold five million items.
+    _check_count(raws, settings)
+    return [bytes(raw) for raw in raws]
+
+
+def _check_count(items: Sequence[object], settings: Settings) -> None:
+    if len(items) > settings.max_batch_events:
+        raise Refused(
+            f"The batch holds {len(items)} events, more than {settings.max_batch_events}.",
+            code="BATCH_TOO_LONG",
+        )

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 import msgspec
-from msgspec import UNSET, structs
+from msgspec import UNSET, Struct, structs
 
 from tallymark.collect.body import is_ndjson
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
@@ -56,6 +56,14 @@ from ._wire import (
 SENT_AT_HEADER = "tallymark-sent-at"
 
 
+class _Taken(Struct, frozen=True):
+    """What became of the items of a request; refusals by the index of the item."""
+
+    events: list[Event]
+    commands: list[Command]
+    refusals: dict[int, Refused]
+
+
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     """Return the events, commands and failed items of a request.
 
@@ -66,12 +74,6 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     is_lines = is_ndjson(request.headers.get("content-type", ""))
     check_text(body)
     opened = open_body(body, settings, is_lines=is_lines)
-    received = len(opened.items)
-    if received > settings.max_batch_events:
-        raise Refused(
-            f"The batch holds {received} events, more than {settings.max_batch_events}.",
-            code="BATCH_TOO_LONG",
-        )
     sent_at = _sent_at(request, opened.sent_at)
     agreed = terms(
         settings,
@@ -80,28 +82,18 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
         public=caller.kind == "public",
         plain_ids=_have_plain_ids(opened.items, settings),
     )
-    events: list[Event] = []
-    commands: list[Command] = []
-    refusals: dict[int, Refused] = {}
-    for index, item in enumerate(opened.items):
-        try:
-            wire = read_one(item, settings) if isinstance(item, bytes) else item
-            if isinstance(wire, WireEvent):
-                events.append(_event(wire, agreed))
-            else:
-                commands += _commands(wire, agreed)
-        except Refused as refusal:
-            refusals[index] = refusal
-    strict = _is_strict(request.query)
+    taken = _take_each(opened.items, agreed)
+    events, commands, refusals = taken.events, taken.commands, taken.refusals
+    received, strict = len(opened.items), _is_strict(request.query)
     if not refusals:
         return Decoded(received, events, commands, sent_at=sent_at, strict=strict)
     if received == 1 and refusals[0].stage in ("transport", "decode"):
         raise refusals[0]
-    raws = cut(body, is_lines=is_lines).items
     if strict:
         events, commands = [], []
         why = Refused(f"Item {min(refusals)} of a strict request failed.", code="STRICT_BATCH")
         refusals = {index: refusals.get(index, why) for index in range(received)}
+    raws = cut(body, settings, is_lines=is_lines).items
     failed = [_failed(index, why, raws[index], settings) for index, why in refusals.items()]
     return Decoded(received, events, commands, failed, sent_at=sent_at, strict=strict)
 
@@ -116,6 +108,22 @@ def reply(decoded: Decoded) -> Reply:
     accepted = decoded.received - len(failed) - sum(decoded.dropped.values())
     body = msgspec.json.encode({"accepted": accepted, "failed": failed})
     return Reply(422 if decoded.strict and failed else 202, body)
+
+
+def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms) -> _Taken:
+    events: list[Event] = []
+    commands: list[Command] = []
+    refusals: dict[int, Refused] = {}
+    for index, item in enumerate(items):
+        try:
+            wire = read_one(item, agreed.settings) if isinstance(item, bytes) else item
+            if isinstance(wire, WireEvent):
+                events.append(_event(wire, agreed))
+            else:
+                commands += _commands(wire, agreed)
+        except Refused as refusal:
+            refusals[index] = refusal
+    return _Taken(events, commands, refusals)
 
 
 def _event(wire: WireEvent, agreed: Terms) -> Event:
@@ -269,9 +277,8 @@ def _is_strict(query: str) -> bool:
     return "strict" in query and "1" in urllib.parse.parse_qs(query).get("strict", ())
 
 
-def _failed(index: int, why: Refused, raw: bytes | WireEvent, settings: Settings) -> Failed:
-    data = raw if isinstance(raw, bytes) else b""
-    event_id, name = head(data)
+def _failed(index: int, why: Refused, raw: bytes, settings: Settings) -> Failed:
+    event_id, name = head(raw)
     return Failed(
         code=why.code,
         stage=why.stage,
@@ -280,8 +287,8 @@ def _failed(index: int, why: Refused, raw: bytes | WireEvent, settings: Settings
         path=why.path,
         id=event_id and event_id[: settings.max_id_bytes],
         name=name and name[: settings.max_name_bytes],
-        raw=data[: settings.max_failed_bytes],
-        raw_bytes=len(data),
+        raw=raw[: settings.max_failed_bytes],
+        raw_bytes=len(raw),
     )
 
 
