@@ -91,10 +91,9 @@ def decode_body(body: bytes, wanted: type[T]) -> T:
 
 def header_map(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return headers by lower-case name; a repeated header is joined with commas."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
-    if len(headers) != len(raw):
-        return _joined(raw)
-    return headers
+    # str(…, codec) skips the method look-ups of decode; this runs for every event a browser sends.
+    headers = {str(name, "latin-1"): str(value, "latin-1") for name, value in raw}
+    return headers if len(headers) == len(raw) else _joined(raw)
 
 
 def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

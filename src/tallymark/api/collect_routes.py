@@ -56,13 +56,13 @@ class Collection:
             services.live.refused(known.project.id, protocol.name, error, received_at)
             raise
         request = Request(
-            method=scope["method"],
-            path=scope["path"],
-            query=scope["query_string"].decode("latin-1"),
-            headers=headers,
-            body=body,
-            peer=self._peers.of(scope, headers),
-            received_at=received_at,
+            scope["method"],
+            scope["path"],
+            scope["query_string"].decode("latin-1"),
+            headers,
+            body,
+            self._peers.of(scope, headers),
+            received_at,
         )
         return await services.collector.accept(protocol, request, known.caller)
 
