@@ -66,10 +66,19 @@ class EchoStore:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.events: dict[str, set[str]] = {}
+        self.is_slow = False
+        self.begun = threading.Event()
+        self.stopped = threading.Event()
 
     async def call(self, method: str, params: dict[str, object]) -> bytes:
         if self.error is not None:
             raise self.error
+        if self.is_slow:
+            self.begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                self.stopped.set()
         if method == "event" and params["id"] not in self.events.get(str(params["project"]), ()):
             raise NotFound(f"No event with the id {params['id']!r} was received.")
         plain = {k: v.decode() if isinstance(v, bytes) else v for k, v in params.items()}

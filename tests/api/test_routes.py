@@ -192,3 +192,18 @@ def test_metrics_count_requests_by_route_and_never_by_what_was_sent(shared: Harn
     assert 'route="/tm/v1/event/{id}",method="GET",status="' in text
     assert "canary" not in text
     assert "tallymark_connections " in text
+
+
+def test_a_question_whose_asker_left_is_stopped(server: Harness) -> None:
+    server.store.is_slow = True
+    lines = [
+        "POST /tm/v1/ask/trends HTTP/1.1", "Host: x", "Content-Length: 2",
+        f"Authorization: Bearer {server.keys['read']}", "", "{}",
+    ]  # fmt: skip
+
+    with server.open() as sock:
+        sock.sendall("\r\n".join(lines).encode())
+        assert server.store.begun.wait(5)
+        assert not server.store.stopped.wait(0.2)
+
+    assert server.store.stopped.wait(5)

@@ -2,13 +2,14 @@
 
 import io
 import json
+import logging
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallymark.catalog.keys import Kind, new_key_text
-from tallymark.core.telemetry import Level, Logger, Metrics
+from tallymark.core.telemetry import Level, LogHandler, Logger, Metrics
 
 HAND = 1_790_000_000_000_000
 
@@ -133,3 +134,24 @@ def test_one_name_is_one_kind_of_metric() -> None:
 
     with pytest.raises(TypeError):
         metrics.histogram("x", "X.", "route")
+
+
+def test_what_other_modules_log_becomes_lines_too() -> None:
+    stream, logger = logged()
+    source = logging.getLogger("tallymark.test_telemetry")
+    source.propagate = False
+    source.setLevel(logging.DEBUG)
+    source.addHandler(LogHandler(logger))
+
+    source.error("project %s: %s", "shop", "the disk\nis full")
+    source.debug("detail")
+    try:
+        int("ana@example.com")
+    except ValueError:
+        source.exception("it failed")
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["level"] for line in lines] == ["error", "debug", "error"]
+    assert lines[0]["message"] == "project shop: the disk\nis full"
+    assert lines[2]["error"] == "ValueError"
+    assert "ana@" not in stream.getvalue()

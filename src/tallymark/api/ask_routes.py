@@ -1,15 +1,19 @@
 """Questions: what was counted, what was refused, and what is arriving now."""
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive
 
 from tallymark.core.errors import Refused
 from tallymark.core.registry import discover, lookup
 from tallymark.insights.insight import Answer, Insight
 
 from .bodies import MAX_QUESTION_BYTES, header_map, read_body
+from .problem import Disconnected
 from .services import Call, Route
 
 _PAGE = {
@@ -28,16 +32,14 @@ async def ask(call: Call) -> Response:
     insight = lookup(insights(), call.params["insight"], "insight")
     headers = header_map(call.request.scope["headers"])
     question = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
-    answer = await call.services.store.call(
-        "ask",
-        {
-            "project": call.caller.project.id,
-            "insight": insight.name,
-            "question": question or b"{}",
-            "timezone": call.caller.project.timezone,
-            "seconds": call.services.settings.question_seconds,
-        },
-    )
+    asked = {
+        "project": call.caller.project.id,
+        "insight": insight.name,
+        "question": question or b"{}",
+        "timezone": call.caller.project.timezone,
+        "seconds": call.services.settings.question_seconds,
+    }
+    answer = await _while_wanted(call, call.services.store.call("ask", asked))
     return Response(answer, media_type="application/json")
 
 
@@ -95,6 +97,25 @@ async def _from_store(call: Call, method: str, **params: object) -> Response:
     project = call.caller.project.id
     answer = await call.services.store.call(method, {"project": project, **given})
     return Response(answer, media_type="application/json")
+
+
+async def _while_wanted(call: Call, work: Coroutine[None, None, bytes]) -> bytes:
+    """Return what the work gives; stop it, raising Disconnected, when the client goes away."""
+    answering = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_until_left(call.request.receive))
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if answering.done():
+            return answering.result()
+        raise Disconnected
+    finally:
+        answering.cancel()
+        leaving.cancel()
+
+
+async def _until_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _described(insight: Insight) -> dict[str, Any]:

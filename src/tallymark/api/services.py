@@ -1,6 +1,6 @@
 """What the routes need of the rest, and what a route is."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -25,8 +25,8 @@ Access: TypeAlias = Literal["open", "read", "local", "metrics"]
 class StoreCalls(Protocol):
     """The store process, as the front sees it."""
 
-    async def call(self, method: str, params: dict[str, object]) -> bytes:
-        """Return the JSON answer of a method; raises TallymarkError."""
+    def call(self, method: str, params: dict[str, object]) -> Coroutine[None, None, bytes]:
+        """Return the JSON answer of a method; raises TallymarkError. Cancelling it stops it."""
 
 
 class Collects(Protocol):

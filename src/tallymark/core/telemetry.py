@@ -5,6 +5,7 @@ values come from bounded sets.
 """
 
 import json
+import logging
 import re
 import sys
 import threading
@@ -80,6 +81,29 @@ class Logger:
         text = json.dumps(line, ensure_ascii=True).replace("\x7f", "\\u007f")
         self._stream.write(text + "\n")
         self._stream.flush()
+
+
+class LogHandler(logging.Handler):
+    """Passes what is said through the standard library's logging to a ``Logger``."""
+
+    def __init__(self, logger: Logger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; an exception is told by its type and places only."""
+        told = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            self._logger.bug(told, error)
+        elif record.levelno >= logging.ERROR:
+            self._logger.error(told)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(told)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(told)
+        else:
+            self._logger.debug(told)
 
 
 def without_keys(text: str) -> str:
