@@ -196,7 +196,8 @@ def _read_at_once(body: bytes, *, is_lines: bool) -> Opened:
 def _misfit(problem: str) -> Refused:
     found = _FAULT.match(problem)
     what, path = (found["what"], found["path"]) if found else (problem, None)
-    path = re.sub(r"^\[\d+\]\.?", "", path)[:200] if path else None
+    # "[...]" is how msgspec writes "somewhere in here".
+    path = path.replace("[...]", "")[:200] if path else None
     if OUT_OF_RANGE in what or "Integer value out of range" in what:
         return Refused("A number is too long or too large.", code="JSON_NUMBER", path=path)
     if field := _FIELD.match(what):
@@ -225,6 +226,8 @@ def _syntax(problem: str, text: bytes) -> Refused:
     if "surrogate" in problem or "hex escape" in problem or _ends_in_half_pair(problem, text):
         return Refused("A string holds half of a surrogate pair.", code="SURROGATE")
     problem = problem.removeprefix("JSON is malformed: ")
+    if "truncated" in problem:
+        problem = f"it ends too early (byte {len(text)})"
     return Refused(f"The text is not valid JSON: {problem}.", code="JSON_SYNTAX")
 
 
