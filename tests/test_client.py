@@ -146,9 +146,12 @@ def test_a_refusal_is_not_tried_again() -> None:
         tries.append(number)
         _reply(handler, 401, b'{"code":"AUTH_INVALID","detail":"No such key.","hint":"Make one."}')
 
-    with _serving(answer) as url, connect(url, key="k") as sender:
-        with pytest.raises(NotAllowed) as refused:
-            sender.send(event("no"))
+    with (
+        _serving(answer) as url,
+        connect(url, key="k") as sender,
+        pytest.raises(NotAllowed) as refused,
+    ):
+        sender.send(event("no"))
 
     assert tries == [0]
     assert (refused.value.message, refused.value.hint) == ("No such key.", "Make one.")
@@ -161,9 +164,12 @@ def test_a_question_that_was_stopped_is_not_asked_again() -> None:
         tries.append(number)
         _reply(handler, 503, b'{"code":"QUERY_STOPPED","detail":"Too long."}')
 
-    with _serving(answer) as url, connect(url, key="k") as asker:
-        with pytest.raises(QuestionStopped, match="Too long"):
-            asker.ask("trends")
+    with (
+        _serving(answer) as url,
+        connect(url, key="k") as asker,
+        pytest.raises(QuestionStopped, match="Too long"),
+    ):
+        asker.ask("trends")
 
     assert tries == [0]
 
@@ -172,9 +178,12 @@ def test_an_error_page_of_a_proxy_is_an_error_of_ours() -> None:
     def answer(_number: int, _body: bytes, handler: http.server.BaseHTTPRequestHandler) -> None:
         _reply(handler, 404, b"<html>nothing</html>")
 
-    with _serving(answer) as url, connect(url, key="k") as asker:
-        with pytest.raises(NotFound, match="The server answered 404"):
-            asker.ask("trends")
+    with (
+        _serving(answer) as url,
+        connect(url, key="k") as asker,
+        pytest.raises(NotFound, match="The server answered 404"),
+    ):
+        asker.ask("trends")
 
 
 # Asking
@@ -270,9 +279,10 @@ def test_keys_are_made_rotated_and_revoked(client: Client) -> None:
 
 
 def test_calls_for_a_project_need_its_name() -> None:
-    with Client(Transport("http://127.0.0.1:9", headers={})) as nameless:
-        with pytest.raises(Refused, match="No project is named"):
-            nameless.keys()
+    nameless = Client(Transport("http://127.0.0.1:9", headers={}))
+
+    with nameless, pytest.raises(Refused, match="No project is named"):
+        nameless.keys()
 
 
 def test_two_projects_do_not_see_each_other(client: Client) -> None:

@@ -17,6 +17,7 @@ from tallymark.client import Client
 from tallymark.client.private import PrivateServer, ensure_served, front_socket
 from tallymark.client.transport import Transport
 from tallymark.core.clock import DAY, SystemClock, moment
+from tallymark.core.errors import TallymarkError
 from tallymark.core.settings import Settings
 from tallymark.demo import DAYS, events
 
@@ -60,9 +61,10 @@ _STORY: Final = "demo.json"
 
 
 class Story(Struct, frozen=True):
-    """What a demo folder holds: the midnight at which its history ends, and whether all is there."""
+    """What a demo folder holds: a history of that size and end, and whether all of it is there."""
 
     end: int
+    scale: float = 1.0
     is_whole: bool = False
 
 
@@ -76,6 +78,7 @@ def add_parser(subparsers: Subparsers) -> None:
         f" history is used again; delete the folder ({FOLDER}) for a new one.",
     )
     add_serving_flags(parser)
+    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="size of the history; 1 has about 300 000 events")  # fmt: skip
     parser.add_argument("--no-serve", action="store_true", help="stop after the first answers")
 
 
@@ -83,12 +86,12 @@ def run(args: argparse.Namespace) -> int:
     """Make or find the history, print the first answers, then serve until Ctrl-C."""
     settings = settings_of(args, data=FOLDER)
     data = Path(settings.data).absolute()
-    keys = prepare(settings, PROJECT, with_keys=True)
+    keys = _prepare(settings)
     server = ensure_served(data, _flags(args, settings))
     transport = Transport(front_socket(data), headers={})
     with Client(transport, project=PROJECT, server=server) as client:
         keys = keys or _new_keys(client)
-        story = _load(client, data / _STORY)
+        story = _load(client, data / _STORY, args.scale)
         _print_answers(client, story, settings)
         if not args.no_serve:
             _print_next(settings, keys)
@@ -102,6 +105,16 @@ def _flags(args: argparse.Namespace, settings: Settings) -> tuple[str, ...]:
     return ("--host", settings.host, "--port", str(settings.port), *(f"--set={one}" for one in args.set))  # fmt: skip
 
 
+def _prepare(settings: Settings) -> dict[str, str]:
+    """Return the keys of the demo project if the folder is new, none if it is not."""
+    try:
+        return prepare(settings, PROJECT, with_keys=True)
+    except TallymarkError as error:
+        if error.code != "DATA_DIR_IN_USE":
+            raise
+        return {}
+
+
 def _new_keys(client: Client) -> dict[str, str]:
     """Return the keys of the demo project if it had to be made beside others, else none."""
     if PROJECT in [one["id"] for one in client.projects()]:
@@ -110,10 +123,10 @@ def _new_keys(client: Client) -> dict[str, str]:
     return {one["key"]["kind"]: one["secret"] for one in made["keys"]}
 
 
-def _load(client: Client, note: Path) -> Story:
+def _load(client: Client, note: Path, scale: float) -> Story:
     """Return the story the folder holds, loading what of it is not there yet."""
     clock = SystemClock()
-    story = Story(clock.now() // DAY * DAY)
+    story = Story(clock.now() // DAY * DAY, scale)
     if note.exists():
         story = msgspec.json.decode(note.read_bytes(), type=Story)
     if story.is_whole:
@@ -121,17 +134,17 @@ def _load(client: Client, note: Path) -> Story:
     # Written first: if this is broken off, the next run sends the same events, which count once.
     note.write_bytes(msgspec.json.encode(story))
     began = clock.monotonic()
-    sent = client.send(_watched(story.end))
+    sent = client.send(_watched(story))
     with Console(stderr=True).status("Counting them …"):
         client.wait(timeout_seconds=_LOAD_SECONDS)
     took = clock.monotonic() - began
     print(f"Loaded {sent.accepted:,} events of {DAYS} days in {took:.0f} s.", flush=True)
-    story = Story(story.end, is_whole=True)
+    story = msgspec.structs.replace(story, is_whole=True)
     note.write_bytes(msgspec.json.encode(story))
     return story
 
 
-def _watched(end: int) -> Iterator[dict[str, Any]]:
+def _watched(story: Story) -> Iterator[dict[str, Any]]:
     """Yield the events of the history and show how far it has come."""
     columns = (
         TextColumn("Making a history"), BarColumn(), TextColumn("{task.fields[events]:,} events"),
@@ -139,9 +152,9 @@ def _watched(end: int) -> Iterator[dict[str, Any]]:
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("history", total=DAYS * DAY, events=0)
-        for number, event in enumerate(events(end=end)):
+        for number, event in enumerate(events(end=story.end, scale=story.scale)):
             if number % 1_000 == 0:
-                done = event["time"] * 1_000 - (end - DAYS * DAY)
+                done = event["time"] * 1_000 - (story.end - DAYS * DAY)
                 progress.update(task, completed=done, events=number)
             yield event
 

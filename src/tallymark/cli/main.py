@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "verify": "Check log, store and ledger against each other.",
 }
 _MODULES: Final = {"restore": "backup", "verify": "backup"}
+_STATUS: Final = {"DATA_DIR_IN_USE": 3}
 _EXAMPLES: Final = """\
 examples:
   tallymark demo                                   look around in a sample history
@@ -51,13 +52,16 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, 1 for bad news, 2 for errors."""
+    """Run the command line and return its exit status.
+
+    0 is success, 1 bad news, 2 an error, 3 that another server has the data folder.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _main(arguments)
     except TallymarkError as error:
         print(f"tallymark: {error.message} {error.hint}".rstrip(), file=sys.stderr)
-        return 2
+        return _STATUS.get(error.code, 2)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -1,6 +1,7 @@
 """``tallymark serve``: run the server on a data folder, making a first project where there is none."""
 
 import argparse
+import errno
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from msgspec import structs
 
+from tallymark.app.folders import Folders, locked
 from tallymark.catalog.catalog import Catalog
 from tallymark.catalog.keys import Kind
 from tallymark.core.clock import SystemClock
@@ -18,6 +20,7 @@ from tallymark.core.settings import Settings, load_settings
 from .connection import DEFAULT_PROJECT
 from .main import COMMANDS, Subparsers
 
+_CANNOT_LISTEN = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 _KINDS = {"public": "only sends", "secret": "sends and asks", "read": "only asks"}
 
 
@@ -68,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         front.run(settings, tcp=not args.no_tcp, until_stdin_closes=is_private, ready=ready)
     except OSError as error:
+        if error.errno not in _CANNOT_LISTEN and not isinstance(error, socket.gaierror):
+            raise
         raise TallymarkError(
             f"Cannot listen on {address_of(settings)}: {error.strerror or error}.",
             code="SETTING_INVALID",
@@ -89,11 +94,14 @@ def settings_of(args: argparse.Namespace, **defaults: Any) -> Settings:
 def prepare(
     settings: Settings, project: str = DEFAULT_PROJECT, *, with_keys: bool
 ) -> dict[str, str]:
-    """Create the project if the data folder has none; return the texts of its first keys by kind."""
-    data = Path(settings.data)
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Create the project if the data folder has none; return the texts of its first keys by kind.
+
+    Raises TallymarkError DATA_DIR_IN_USE while the folder is served.
+    """
+    data = Path(settings.data).absolute()
     now = SystemClock().now()
-    with closing(Catalog.in_folder(data)) as catalog:
+    # Two that start at once must not both make the catalog.
+    with locked(Folders(data)), closing(Catalog.in_folder(data)) as catalog:
         if catalog.projects():
             return {}
         catalog.create_project(project, now=now)

@@ -19,6 +19,9 @@ _RAISED = re.compile(r"[\w.]*(Error|Exception)\b")
 _START_SECONDS = 30
 _STOP_SECONDS = 20
 _LOOK_SECONDS = 0.02
+_AGAIN_SECONDS = 0.2
+# What `tallymark` ends with when another server has the data folder.
+EXIT_IN_USE = 3
 
 
 class PrivateServer:
@@ -44,6 +47,17 @@ class PrivateServer:
     def has_ended(self) -> bool:
         """Whether the child process is gone."""
         return self._child.poll() is not None
+
+    def status(self) -> int | None:
+        """Return the exit status of the child process, None while it runs."""
+        return self._child.poll()
+
+    def holds(self, data: Path) -> bool:
+        """Whether the child process is the one that has the data folder."""
+        try:
+            return (data / "lock").read_text("ascii") == str(self._child.pid)
+        except OSError:
+            return False
 
     def last_words(self) -> str:
         """Return why the server ended, as its standard error says: its own error line, if any."""
@@ -81,33 +95,41 @@ def ensure_served(
     """
     clock = clock or SystemClock()
     socket = front_socket(data)
-    if _answers(socket):
-        return None
-    server = PrivateServer(data, flags)
-    try:
-        return _started(server, socket, clock)
-    except BaseException:
-        server.stop()
-        raise
-
-
-def _started(server: PrivateServer, socket: Path, clock: Clock) -> PrivateServer | None:
     deadline = clock.monotonic() + _START_SECONDS
-    while not _answers(socket):
-        # Another client may have started one at the same moment; then ours ends and theirs answers.
-        if server.has_ended() and not _answers_soon(socket, clock):
-            raise Unavailable(
-                f"No server could be started: {server.last_words()}", code="SERVER_AWAY"
-            )
-        if clock.monotonic() > deadline:
-            raise Unavailable(
-                f"No server answered on {socket} within {_START_SECONDS} s.", code="SERVER_AWAY"
-            )
-        time.sleep(_LOOK_SECONDS)
-    if server.has_ended():
-        server.stop()
-        return None
+    server: PrivateServer | None = None
+    try:
+        while not _answers(socket):
+            if server is None:
+                server = PrivateServer(data, flags)
+            elif server.has_ended():
+                _check_in_use(server)
+                server = None
+            if clock.monotonic() > deadline:
+                raise Unavailable(
+                    f"No server answered on {socket} within {_START_SECONDS} s.",
+                    code="SERVER_AWAY",
+                )
+            time.sleep(_LOOK_SECONDS if server else _AGAIN_SECONDS)
+        # Somebody else may have won the folder while ours was still starting.
+        if server is not None and not server.holds(data):
+            server.stop()
+            return None
+    except BaseException:
+        if server is not None:
+            server.stop()
+        raise
     return server
+
+
+def _check_in_use(server: PrivateServer) -> None:
+    """Return if the server ended because another one has the folder; raise why it ended else.
+
+    The other one either starts up, and will answer, or goes away, and then we shall get in.
+    """
+    words, is_in_use = server.last_words(), server.status() == EXIT_IN_USE
+    server.stop()
+    if not is_in_use:
+        raise Unavailable(f"No server could be started: {words}", code="SERVER_AWAY")
 
 
 def _answers(socket: Path) -> bool:
@@ -118,12 +140,3 @@ def _answers(socket: Path) -> bool:
             return transport.answer(Request("GET", "/readyz", patience_seconds=0)).status == 200
         except TallymarkError:
             return False
-
-
-def _answers_soon(socket: Path, clock: Clock) -> bool:
-    deadline = clock.monotonic() + 2
-    while clock.monotonic() < deadline:
-        if _answers(socket):
-            return True
-        time.sleep(_LOOK_SECONDS)
-    return False

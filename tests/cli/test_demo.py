@@ -1,0 +1,59 @@
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tallymark.cli.demo import QUESTIONS, Story
+from tallymark.cli.main import main
+from tallymark.demo import LARGEST_LOSS, SIGNUP_FUNNEL, events
+
+
+def test_the_demo_answers_what_a_plain_count_of_its_events_gives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["demo", "--data", str(tmp_path), "--no-serve", "--scale", "0.1"]
+
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert main(command) == 0
+    again = capsys.readouterr().out
+
+    story = msgspec.json.decode((tmp_path / "demo.json").read_bytes(), type=Story)
+    count, people, accounts = _counted(story)
+    assert f"{count:,} events of {people:,} people and {accounts:,} accounts" in printed
+    assert all(title in printed for title, _ in QUESTIONS)
+    assert _step_that_loses_most(printed) == LARGEST_LOSS
+    assert "Loaded" in printed
+    assert "Loaded" not in again
+    assert again in printed
+
+
+def _step_that_loses_most(printed: str) -> str:
+    steps = [name for name, _ in SIGNUP_FUNNEL]
+    totals = [
+        int(line.split()[-1].replace(",", ""))
+        for name in steps
+        for line in printed.splitlines()
+        if line.strip().startswith(f"unique people: {name} ")
+    ]
+    kept = [after / before for before, after in pairwise(totals)]
+    return steps[1 + kept.index(min(kept))]
+
+
+def _counted(story: Story) -> tuple[int, int, int]:
+    """Count events, people and accounts of the same history in plain Python."""
+    seen = {
+        event["id"]: event for event in events(end=story.end, scale=story.scale)
+    }.values()  # fmt: skip
+    user_of = {
+        event["anonymous_id"]: event["user_id"]
+        for event in seen
+        if "anonymous_id" in event and "user_id" in event
+    }
+    people = {
+        event.get("user_id") or user_of.get(event["anonymous_id"], event["anonymous_id"])
+        for event in seen
+        if "user_id" in event or "anonymous_id" in event
+    }
+    return len(seen), len(people), len({event["account"] for event in seen if "account" in event})
