@@ -29,13 +29,13 @@ class Store:
         self.engine.open("test")
         self.scope = self._scope({}, {}, 0, has_overrides=False)
 
-    def replace(self, history: History, *, first: int = 0) -> None:
+    def replace(self, history: History, *, first: int = 1) -> None:
         """Hold exactly this history, one batch an item, in order of arrival."""
         filling = _Filling()
         for position, item in enumerate(history, start=first):
             filling.take(position * SEQ_PER_BATCH, item)
         clear = tuple(sql("DELETE FROM {table}", table=ident(table)) for table in _FILLED)
-        position = first + len(history)
+        position = first + len(history) - 1
         self.engine.append("test", Commit(position, {}, clear))
         self.engine.append("test", Commit(position, filling.tables()))
         self.scope = self._scope(

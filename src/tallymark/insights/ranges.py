@@ -181,7 +181,7 @@ def day_start(day: date, zone: ZoneInfo) -> int:
     return high
 
 
-def calendar_floor(day: date, interval: Interval, week: WeekStart) -> date:
+def calendar_floor(day: date, interval: Interval, week: WeekStart = "monday") -> date:
     """Return the first date of the day's week, month, quarter or year; or the day."""
     if interval == "week":
         return day - timedelta(days=day.weekday() if week == "monday" else day.isoweekday() % 7)
