@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallymark.catalog.keys import Kind, new_key_text
-from tallymark.core.telemetry import Level, LogHandler, Logger, Metrics
+from tallymark.core.telemetry import Level, Logger, LogHandler, Metrics
 
 HAND = 1_790_000_000_000_000
 

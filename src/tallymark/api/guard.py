@@ -6,7 +6,7 @@ second looks at all of them: a timer per request would cost a third of the throu
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +22,7 @@ from .problem import MEDIA_TYPE, Problem
 _LINGER_SECONDS = 2.0
 # How long a client may leave an answer unread.
 _UNREAD_SECONDS = 60.0
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {
     400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large",
     503: "Service Unavailable",
@@ -120,6 +121,9 @@ class Guarded(HttpToolsProtocol):
             self._is_head_too_large = True
             raise ValueError("head too large")
         super().on_headers_complete()
+        # An answer to HEAD has no body to join.
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = cast("asyncio.Transport", _Joining(self.transport))
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -199,6 +203,39 @@ class Guarded(HttpToolsProtocol):
             self.cycle.keep_alive = False
         else:
             self.transport.close()
+
+
+class _Joining:
+    """Sends the head of an answer together with the first of its body: one packet, not two.
+
+    A fifth of the time of a one-event request went into the second. uvicorn always writes something
+    after the head, be it empty.
+    """
+
+    __slots__ = ("_head", "_is_joined", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self._is_joined = False
+
+    def write(self, data: bytes) -> None:
+        if self._is_joined or data == _CONTINUE:
+            self._transport.write(data)
+        elif self._head:
+            self._is_joined = True
+            self._transport.write(self._head + data)
+        else:
+            self._head = data
+
+    def close(self) -> None:
+        if self._head and not self._is_joined:
+            self._transport.write(self._head)
+        self._is_joined = True
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 def _answer(status: int, code: str, detail: str, headers: str = "") -> bytes:
