@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 
 from tallymark.catalog.catalog import Catalog
 from tallymark.catalog.keys import checksum, digest, parse
+from tallymark.catalog.migrate import HEAD
 from tallymark.catalog.tables import METADATA
 from tallymark.core.errors import Broken, NotFound, Refused, TallymarkError, Unavailable
 from tallymark.core.policy import Policy
@@ -183,6 +184,27 @@ def test_the_migrations_give_exactly_the_tables_of_the_code(
     engine.dispose()
 
     assert difference == []
+
+
+def test_the_last_migration_is_the_one_that_is_expected(catalog: Catalog, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "catalog.db") as raw:
+        found = raw.execute("SELECT version_num FROM alembic_version").fetchall()
+    raw.close()
+
+    assert found == [(HEAD,)]
+
+
+def test_a_catalog_of_today_is_opened_without_the_migration_tool(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    check = (
+        "import sys; from pathlib import Path; from tallymark.catalog.catalog import Catalog;"
+        "Catalog.in_folder(Path(sys.argv[1])).close(); assert 'alembic' not in sys.modules"
+    )
+
+    done = subprocess.run([sys.executable, "-c", check, str(tmp_path)], check=False)
+
+    assert done.returncode == 0
 
 
 def test_a_catalog_of_a_newer_version_is_refused(catalog: Catalog, tmp_path: Path) -> None:
