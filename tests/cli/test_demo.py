@@ -1,11 +1,18 @@
+import os
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tallymark.app.folders import Folders, locked
 from tallymark.cli.demo import QUESTIONS, Story
 from tallymark.cli.main import main
+from tallymark.client.transport import Request, Transport
+from tallymark.core.errors import Unavailable
 from tallymark.demo import LARGEST_LOSS, SIGNUP_FUNNEL, events
 
 
@@ -57,3 +64,30 @@ def _counted(story: Story) -> tuple[int, int, int]:
         if "user_id" in event or "anonymous_id" in event
     }
     return len(seen), len(people), len({event["account"] for event in seen if "account" in event})
+
+
+def test_ctrl_c_stops_the_demo_and_everything_it_started(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "tallymark", "demo", "--scale", "0.02", "--port", "0", "--data", str(tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert demo.stdout is not None
+    address = next(line.split()[2] for line in demo.stdout if line.startswith("Serving"))
+    assert _answers(address)
+
+    os.killpg(demo.pid, signal.SIGINT)
+    _, errors = demo.communicate(timeout=30)
+
+    assert demo.returncode == 0
+    assert "Traceback" not in errors
+    assert not _answers(address)
+    with locked(Folders(tmp_path)):
+        pass
+
+
+def _answers(address: str) -> bool:
+    with Transport(address, headers={}) as transport:
+        try:
+            return transport.answer(Request("GET", "/healthz", patience_seconds=0)).status == 200
+        except Unavailable:
+            return False

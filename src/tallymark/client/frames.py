@@ -28,6 +28,7 @@ TIME_COLUMNS = frozenset(
     }
 )  # fmt: skip
 _LOCAL = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?\Z", re.ASCII)
+_TO_JSON = msgspec.json.Encoder(decimal_format="number")
 _PRECISION = 38
 _LARGEST_INT = 2**63 - 1
 
@@ -158,7 +159,7 @@ def _moment(value: Any, zone: ZoneInfo) -> datetime | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else _TO_JSON.encode(value).decode()
 
 
 def _fits(value: Decimal) -> bool:

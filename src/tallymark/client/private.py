@@ -129,7 +129,11 @@ def _check_in_use(server: PrivateServer) -> None:
     words, is_in_use = server.last_words(), server.status() == EXIT_IN_USE
     server.stop()
     if not is_in_use:
-        raise Unavailable(f"No server could be started: {words}", code="SERVER_AWAY")
+        raise Unavailable(
+            f"No server could be started: {words}",
+            code="SERVER_AWAY",
+            hint="Mend that, then try again.",
+        )
 
 
 def _answers(socket: Path) -> bool:
