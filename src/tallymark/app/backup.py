@@ -144,6 +144,8 @@ def restore(source: Path, data: Path) -> Manifest:
             shutil.copyfile(source / entry.path, place)
             _sync(place)
         for name, project in manifest.projects.items():
+            if not folders.log(name).exists() and project.log_head == 0:
+                continue  # nothing was ever sent to it
             with closing(SqliteLog(folders.log(name), readonly=True)) as log:
                 report = log.verify()
             if not report.ok or report.head != project.log_head:
