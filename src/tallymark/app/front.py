@@ -76,7 +76,7 @@ class _Front:
             held.callback(catalog.close)
             for project in catalog.projects():
                 self._folders.project(project.id).mkdir(parents=True, exist_ok=True, mode=0o700)
-            link = StoreLink(self._folders.store_socket)
+            link = StoreLink(self._folders.store_socket, seconds=self._settings.question_seconds)
             held.callback(link.close)
             supervisor = Supervisor(self._settings, link, self._logger)
             supervisor.start()

@@ -18,6 +18,11 @@ from tallymark.core.errors import TallymarkError, Unavailable
 
 _LARGEST = 256 * 1024 * 1024
 _MOST_IDLE = 16
+# A question that ran out of its own time is told so by the store; this is for a store that hangs.
+_MARGIN_SECONDS = 5.0
+_PING_SECONDS = 2.0
+# Copying or recounting a whole store takes as long as it takes.
+_UNBOUNDED = frozenset({"snapshot", "check"})
 
 
 class Call(Struct, frozen=True):
@@ -52,28 +57,25 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class StoreLink:
-    """The front's side: calls methods of the store process over pooled connections."""
+    """The front's side: calls methods of the store process over pooled connections.
 
-    def __init__(self, path: Path) -> None:
+    A call waits ``seconds``, the longest a question may run, and a little more.
+    """
+
+    def __init__(self, path: Path, *, seconds: float) -> None:
         self._path = path
+        self._seconds = seconds + _MARGIN_SECONDS
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def call(self, method: str, params: dict[str, object]) -> bytes:
         """Return the JSON answer; raises the store's TallymarkError, or Unavailable STORE_AWAY."""
         try:
-            reader, writer = await self._connection()
-            try:
-                await _write(writer, _encode(Call(method, params)))
-                result = _result_decoder.decode(await _read(reader))
-            except BaseException:
-                # Half a conversation cannot be reused, and closing it tells the store to stop.
-                writer.close()
-                raise
+            async with asyncio.timeout(self._patience(method)):
+                result = await self._exchange(Call(method, params))
         except (OSError, EOFError, asyncio.IncompleteReadError):
             raise Unavailable(
                 "The store process is not answering.", code="STORE_AWAY", retry_after_seconds=1
             ) from None
-        self._keep(reader, writer)
         if result.failure is not None:
             raise _error(result.failure)
         return result.body
@@ -82,6 +84,23 @@ class StoreLink:
         """Close the idle connections."""
         while self._idle:
             self._idle.pop()[1].close()
+
+    def _patience(self, method: str) -> float | None:
+        if method in _UNBOUNDED:
+            return None
+        return _PING_SECONDS if method == "ping" else self._seconds
+
+    async def _exchange(self, call: Call) -> Result:
+        reader, writer = await self._connection()
+        try:
+            await _write(writer, _encode(call))
+            result = _result_decoder.decode(await _read(reader))
+        except BaseException:
+            # Half a conversation cannot be reused, and closing it tells the store to stop.
+            writer.close()
+            raise
+        self._keep(reader, writer)
+        return result
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:

@@ -44,11 +44,13 @@ class Supervisor:
 
     async def ready(self, seconds: float) -> bool:
         """Wait until the store process answers; say whether it did in time."""
-        for _ in range(max(1, int(seconds / 0.02))):
-            with suppress(Unavailable):
-                await self._link.call("ping", {})
-                return True
-            await asyncio.sleep(0.02)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    with suppress(Unavailable):
+                        await self._link.call("ping", {})
+                        return True
+                    await asyncio.sleep(0.02)
         return False
 
     async def stop(self) -> None:
