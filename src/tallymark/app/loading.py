@@ -1,8 +1,9 @@
 """The one thread that loads: takes every project's log in turn, as soon as there is more."""
 
+import gc
 import os
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,6 @@ from tallymark.log.sqlite import SqliteLog
 from tallymark.store.engine import Engine
 
 _POLL_SECONDS = 1.0
-_STEPS_BETWEEN_UPKEEP = 20
 _TRIES = 3
 _TRIES_IF_KILLED = 20
 _KILLED = -9
@@ -60,6 +60,8 @@ class LoadingThread:
 
     def start(self) -> None:
         """Begin loading."""
+        # Nothing that loading makes refers to itself, so collecting in between only costs time.
+        gc.disable()
         self._thread.start()
 
     def wake(self, project: str) -> None:
@@ -150,6 +152,7 @@ class LoadingThread:
     def _upkeep(self) -> None:
         for loader in self._loaders.values():
             loader.maintain()
+        gc.collect()
 
 
 class _ProjectLoader:
@@ -197,15 +200,15 @@ class _ProjectLoader:
             return False
         self._tries = 0
         self._steps += 1
-        if self._steps >= _STEPS_BETWEEN_UPKEEP:
-            self.maintain()
         return True
 
     def maintain(self) -> None:
         """Fold journals and recent keys into files, if anything was loaded since the last time."""
         if self._steps:
-            self._loader.maintain()
             self._steps = 0
+            # What could not be folded now is still in the journal, or is read from the store again.
+            with suppress(OSError, Unavailable):
+                self._loader.maintain()
 
     def close(self) -> None:
         """Release everything."""
