@@ -42,7 +42,7 @@ async def read_body(
     back when this returns.
     """
     stated = headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > limit:
+    if stated.isdecimal() and int(stated) > limit:
         raise _too_large(limit)
     message = await receive()
     if message["type"] == "http.disconnect":

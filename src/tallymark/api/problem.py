@@ -35,11 +35,11 @@ def problem(error: TallymarkError, request_id: str) -> Problem:
         type=_TYPE + error.code,
         title=CODES[error.code].meaning,
         status=error.status,
-        detail=error.message,
+        detail=_sayable(error.message),
         code=error.code,
-        hint=error.hint,
+        hint=_sayable(error.hint),
         request_id=request_id,
-        path=error.path,
+        path=None if error.path is None else _sayable(error.path),
     )
 
 
@@ -68,6 +68,11 @@ def problem_response(
     for name, value in headers:
         response.headers[name] = value
     return response
+
+
+def _sayable(text: str) -> str:
+    # A message may quote what was sent, and half a surrogate pair has no UTF-8 form.
+    return text.encode("utf-8", "replace").decode()
 
 
 def bug() -> TallymarkError:
