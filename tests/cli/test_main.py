@@ -47,8 +47,27 @@ def test_an_error_is_one_line_and_never_a_traceback(
     assert printed.count("\n") == 1
 
 
+def test_asking_in_the_wrong_folder_makes_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", "trends", "--data", str(tmp_path / "wrong")]) == 2
+
+    assert "There is no data folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_needs_a_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TALLYMARK_KEY", raising=False)
+
+    assert main(["ask", "trends", "--url", "http://127.0.0.1:9"]) == 2
+
+    assert "Set TALLYMARK_KEY." in capsys.readouterr().err
+
+
 def test_a_server_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    status = main(["ask", "trends", "--url", "http://127.0.0.1:9"])
+    status = main(["ask", "trends", "--url", "http://127.0.0.1:9", "--key", "rk_x"])
 
     assert status == 2
     assert "No answer from http://127.0.0.1:9" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask, wait for the answer and print it."""
     insight = discover("tallymark.insights", Insight)[args.insight]
     question = _whole_question(args) if args.question is not None else question_of(insight, args)
-    with open_client(args) as client:
+    with open_client(args, must_exist=True) as client:
         answer = client.ask(insight.name, **question)
     print(_rendered(answer, args), end="")
     return 0

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Do the command and print what it found; 1 if something is wrong."""
     if args.command == "restore":
         return _restore(args)
-    with open_client(args) as client:
+    with open_client(args, must_exist=True) as client:
         if args.command == "verify":
             return _verified(client.verify())
         manifest = client.backup(args.target)

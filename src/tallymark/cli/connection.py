@@ -2,8 +2,10 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from tallymark.client import Client, connect
+from tallymark.core.errors import NotAllowed, Unavailable
 from tallymark.core.settings import load_settings
 
 DEFAULT_PROJECT = "default"
@@ -26,16 +28,29 @@ def add_connection_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_client(args: argparse.Namespace) -> Client:
+def open_client(args: argparse.Namespace, *, must_exist: bool = False) -> Client:
     """Return a client as the flags say; a folder nobody serves is served for as long as it is open.
 
-    Without a project named, the only one of a folder is chosen, else ``default``.
+    Without a project named, the only one of a folder is chosen, else ``default``. Raises
+    Unavailable SERVER_AWAY if a folder that must exist does not, and NotAllowed AUTH_MISSING if
+    there is no key for an address.
     """
     project = args.project or os.environ.get("TALLYMARK_PROJECT")
     url = args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
     if url is not None:
-        return connect(url, key=args.key or os.environ.get("TALLYMARK_KEY"), project=project)
+        key = args.key or os.environ.get("TALLYMARK_KEY")
+        if key is None:
+            raise NotAllowed(
+                f"There is no key for {url}.", code="AUTH_MISSING", hint="Set TALLYMARK_KEY."
+            )
+        return connect(url, key=key, project=project)
     data = load_settings({"data": args.data}).data
+    if must_exist and not Path(data).is_dir():
+        raise Unavailable(
+            f"There is no data folder {data!r} here.",
+            code="SERVER_AWAY",
+            hint="Name it with --data, or make one with `tallymark serve` or `tallymark load`.",
+        )
     if project is not None:
         return connect(data, project=project)
     client = connect(data)

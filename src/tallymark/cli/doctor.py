@@ -94,7 +94,7 @@ def clock(last_received: int | None, now: int) -> Finding:
 
 def _findings(args: argparse.Namespace) -> Iterator[Finding]:
     try:
-        client = open_client(args)
+        client = open_client(args, must_exist=True)
     except TallymarkError as error:
         yield Finding("bad", f"server: {error.message}", error.hint)
         return

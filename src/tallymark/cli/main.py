@@ -5,6 +5,7 @@ Only the module of that command is imported, so that ``--help`` answers at once.
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 is success, 1 bad news, 2 an error, 3 that another server has the data folder.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no sparklines gets question marks, not a crash.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return _main(arguments)
     except TallymarkError as error:
