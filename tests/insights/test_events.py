@@ -200,8 +200,8 @@ def _sent(value: Any) -> Any:
 def _is_expressible(group: Any) -> bool:
     # A question holds numbers of fifteen digits; longer ones cannot be opened by value.
     shown: list[list[Any]] = group.get("other_than", [group.get("values")])
-    flat = [one for values in shown for one in values]
-    return all(abs(one) < 10**5 for one in flat if isinstance(one, int | Decimal))
+    flat: list[Any] = [one for values in shown for one in values]
+    return all(abs(Decimal(one)) < 10**5 for one in flat if isinstance(one, int | Decimal))
 
 
 @given(histories(max_size=8))

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import ValidationError
 from msgspec.structs import replace
@@ -26,7 +26,7 @@ HOUR = DAY // 24
 DAY0 = SINCE
 THREE_DAYS = {"since": "2025-10-24", "until": "2025-10-27"}
 TWELVE_DAYS = {"since": rfc3339(SINCE), "until": rfc3339(UNTIL)}
-NO_PEOPLE = ("count", "sum", "avg", "min", "max", "median", "p90", "p95", "p99")
+DISTINCT = ("unique_people", "unique_accounts", "sessions")
 NUMBERED = ("sum", "avg", "min", "max", "median", "p90", "p95", "p99")
 SHARES = {"median": 50, "p90": 90, "p95": 95, "p99": 99}
 
@@ -108,6 +108,31 @@ def test_given_more_paths_than_asked_for_then_the_rest_is_other(store: Store) ->
         ("B", "/"): ([1, 2, 0], 2),
         ("B", "Other"): ([1, 0, 0], 1),
     }
+
+
+def test_a_group_without_a_number_comes_after_one_with_a_negative_sum(store: Store) -> None:
+    store.replace([Use(path="/a"), Use(path="/b", value=Decimal(-1)), Use(path="/c", value=Decimal(0))])  # fmt: skip
+    series = [{"measure": "sum", "of": "value"}, {"measure": "avg", "of": "value"}]
+
+    found = ask(store, "trends", range=THREE_DAYS, series=series, breakdown=["path"], top=2)
+
+    assert [(line.breakdown, line.total) for line in found.lines] == [
+        (["/c"], 0), (["/b"], -1), (None, 0), (["/c"], 0), (["/b"], -1), (None, None),
+    ]  # fmt: skip
+
+
+def test_an_average_is_of_the_events_that_have_the_number(store: Store) -> None:
+    store.replace([Use(value=Decimal(1)), Use(value=Decimal(2)), Use()])
+
+    assert lines(store, series=[{"measure": "avg", "of": "value"}])[("A",)][1] == Decimal("1.5")
+
+
+def test_given_ana_on_two_paths_of_other_in_a_day_then_other_counts_her_once(store: Store) -> None:
+    store.replace([Use(user="ana", path=path) for path in ("/a", "/b", "/c", "/c")])
+
+    found = lines(store, series=[{}, {"measure": "unique_people"}], breakdown=["path"], top=1)
+
+    assert found["B", "Other"] == ([1, 0, 0], 1)
 
 
 def test_given_equal_totals_then_the_order_is_by_value_and_missing_comes_last(
@@ -322,6 +347,11 @@ def assert_is(measure: str, found: Any, expected: Any, chosen: Sequence[Use], of
     assert abs(Fraction(found) - expected) <= slack
 
 
+def assert_measures(series: Any, found: Any, chosen: list[Use], history: History) -> None:
+    measure, of = series["measure"], series.get("of")
+    assert_is(measure, found, number(measure, of, chosen, history), chosen, of)
+
+
 SERIES = st.one_of(
     st.fixed_dictionaries({"measure": st.sampled_from(NUMBERED),
                            "of": st.sampled_from(["value", "revenue", "properties.seats", "properties.mixed", "properties.no"])}),
@@ -346,29 +376,42 @@ def chosen_of(series: dict[str, Any], history: History, since: int, until: int) 
     )
 
 
-@given(
-    histories(), SERIES, st.sampled_from(ZONES), st.sampled_from(["hour", "day", "week", "month"])
+NUMBERS = st.sampled_from(["value", "revenue", "properties.seats", "properties.mixed"])
+EVERY_MEASURE = NUMBERS.map(
+    lambda of: [
+        *({"measure": measure, "of": of} for measure in (*NUMBERED, "per_person")),
+        *({"measure": measure} for measure in ("count", *DISTINCT, "per_person")),
+    ]
 )
-def test_agrees_with_the_oracle_on_any_history(
-    store: Store, history: Any, series: Any, zone: str, interval: Any
+
+
+@given(
+    histories(),
+    EVERY_MEASURE,
+    st.none() | CONDITIONS,
+    st.sampled_from(ZONES),
+    st.sampled_from(["hour", "day", "week", "month"]),
+)
+def test_every_measure_agrees_with_the_oracle_on_any_history(
+    store: Store, history: Any, series: Any, chosen: Any, zone: str, interval: Any
 ) -> None:
     store.replace(history)
+    asked = {"range": TWELVE_DAYS, "filter": chosen, "timezone": zone, "interval": interval}
 
-    answer = ask(
-        store, "trends", range=TWELVE_DAYS, series=[series], timezone=zone, interval=interval
-    )
+    found = [
+        *ask(store, "trends", series=series[:7], **asked).lines,
+        *ask(store, "trends", series=series[7:], **asked).lines,
+    ]
 
     cut = buckets(Span(SINCE, UNTIL), interval, ZoneInfo(zone))
-    chosen = chosen_of(series, history, SINCE, UNTIL)
+    those = chosen_uses(history, SINCE, UNTIL, filters=(chosen,))
     inside: dict[int, list[Use]] = {}
-    for use in chosen:
+    for use in those:
         inside.setdefault(bisect_right(cut.edges, use.time) - 1, []).append(use)
-    measure, of = series["measure"], series.get("of")
-    (line,) = answer.lines
-    for place, found in enumerate(line.values):
-        here = inside.get(place, [])
-        assert_is(measure, found, number(measure, of, here, history), here, of)
-    assert_is(measure, line.total, number(measure, of, chosen, history), chosen, of)
+    for one, line in zip(series, found, strict=True):
+        assert_measures(one, line.total, those, history)
+        for place, value in enumerate(line.values):
+            assert_measures(one, value, inside.get(place, []), history)
 
 
 def rank(values: tuple[Any, ...]) -> list[Any]:
@@ -424,15 +467,41 @@ def test_breakdown_agrees_with_the_oracle_on_any_history(
             if values is None and (letter, None) not in found:
                 assert number(series["measure"], series.get("of"), those, history) in {0, None}
                 continue
-            assert_is(
-                series["measure"],
-                found[letter, values].total,
-                number(series["measure"], series.get("of"), those, history),
-                those,
-                series.get("of"),
-            )
+            line = found[letter, values]
+            assert_measures(series, line.total, those, history)
+            for day, value in enumerate(line.values):
+                assert_measures(series, value, [one for one in those if on_day(one, day)], history)
 
 
+def on_day(use: Use, day: int) -> bool:
+    return (use.time - SINCE) // DAY == day
+
+
+@settings(max_examples=50)
+@given(histories(), SERIES, st.sampled_from(["previous_period", "same_weekdays"]), st.booleans())
+def test_comparison_agrees_with_the_same_question_asked_of_the_earlier_range(
+    store: Store, history: Any, series: Any, how: str, by_path: bool
+) -> None:
+    store.replace(history)
+    asked = {"series": [series], "breakdown": ["path"] if by_path else [], "top": 9}
+    days = {"since": rfc3339(SINCE + 7 * DAY), "until": rfc3339(UNTIL)}
+    before = 5 if how == "previous_period" else 7
+    earlier = {"since": rfc3339(SINCE + (7 - before) * DAY), "until": rfc3339(UNTIL - before * DAY)}
+
+    compared = lines_by_group(ask(store, "trends", range=days, compare=how, **asked))
+    alone = lines_by_group(ask(store, "trends", range=earlier, **asked))
+
+    for group, line in compared.items():
+        if group in alone and not line.is_other:
+            assert line.compared_values == alone[group].values
+            assert line.compared_total == alone[group].total
+
+
+def lines_by_group(answer: Any) -> dict[Any, Any]:
+    return {repr(line.breakdown): line for line in answer.lines}
+
+
+@settings(max_examples=50)
 @given(histories(), BREAKDOWNS, st.integers(1, 4))
 def test_groups_and_other_add_up_to_the_total(
     store: Store, history: Any, by: Any, top: int

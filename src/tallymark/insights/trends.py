@@ -4,44 +4,34 @@ Numbers are exact. An average, a share and a formula are rounded once to nine de
 away from zero. A percentile interpolates between the two nearest values.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from tallymark.core.clock import moment
 from tallymark.core.errors import InvalidQuery
-from tallymark.core.sql import Sql, sql
+from tallymark.core.sql import Sql, ident, join, sql
 from tallymark.store.engine import Rows
 
 from . import fields, formula, measures
 from .comparison import Compare, Comparison, compared
 from .fields import Field, field
+from .formula import Expression
 from .insight import Insight, Scope, Table
-from .measures import Cells, Series, number_of
-from .numbers import Number, exact
+from .lines import Formula, Line, Numbers, Value, formula_line, numbers_in, series_line
+from .measures import Cells, Series
+from .numbers import exact
 from .ranges import Buckets, Interval, bucket_number, buckets
 from .selection import Frame, Period, Question, field_names, frame_of, period, warnings_of
-
-Value: TypeAlias = str | int | float | bool | None
-Numbers: TypeAlias = dict[int | None, dict[int | None, tuple[Number | None, int]]]
 
 LETTERS: Final = "ABCDEFGHIJ"
 NONE_LABEL: Final = "(none)"
 OTHER_LABEL: Final = "Other"
 _JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
 _FORMATS: Final[dict[Interval, str]] = {"month": "%Y-%m", "year": "%Y"}
-
-
-class Formula(Struct, frozen=True, forbid_unknown_fields=True):
-    """A line calculated from others."""
-
-    formula: Annotated[
-        str, Meta(description="Such as A / B * 100, where A is the first series.", max_length=200)
-    ]
-    label: Annotated[str | None, Meta(description="Name of the line.")] = None
 
 
 class TrendsQuestion(Question, frozen=True, kw_only=True):
@@ -85,24 +75,6 @@ class Compared(Struct, frozen=True):
     buckets: list[Period | None]
 
 
-class Line(Struct, frozen=True):
-    """The numbers of one series or formula, of one group if broken down.
-
-    ``values`` go with the buckets. ``total`` is of the whole range, in which a person counts once,
-    so it is no sum of the buckets. ``breakdown`` holds the group's value of each field, null where
-    it is missing; the Other line has none.
-    """
-
-    series: str
-    label: str
-    values: list[Number | None]
-    total: Number | None
-    breakdown: list[Value] | None = None
-    is_other: bool = False
-    compared_values: list[Number | None] | None = None
-    compared_total: Number | None = None
-
-
 class TrendsData(Struct, frozen=True):
     """The answer of a trends question."""
 
@@ -125,6 +97,7 @@ class _Plan(Struct, frozen=True):
     cut: Buckets
     comparison: Comparison | None
     by: list[Field]
+    formulas: list[tuple[Formula, Expression]]
 
     @property
     def cuts(self) -> list[Buckets]:
@@ -156,7 +129,7 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
     """Return the answer from the rows of the statements, in their order."""
     plan = _plan(question, scope)
     count = len(question.series)
-    found = [_numbers(one) for one in rows]
+    found = [numbers_in(one) for one in rows]
     groups = _groups(plan, rows[plan.leading])
     if any(None in one for one in found):
         groups[None] = None
@@ -210,7 +183,7 @@ def _plan(question: TrendsQuestion, scope: Scope) -> _Plan:
     if question.top_by not in letters or len(question.top_by) != 1:
         raise InvalidQuery(f"There is no series {question.top_by!r}.", path="top_by")
     by = [field(name, scope, path="breakdown") for name in question.breakdown]
-    plan = _Plan(question, frame, cut, comparison or None, by)
+    plan = _Plan(question, frame, cut, comparison or None, by, _formulas(question, letters))
     groups = question.top + 1 if by else 1
     if len(cut.edges) * groups * len(letters) * len(plan.cuts) > scope.max_rows:
         raise InvalidQuery(
@@ -219,6 +192,11 @@ def _plan(question: TrendsQuestion, scope: Scope) -> _Plan:
             path="interval",
         )
     return plan
+
+
+def _formulas(question: TrendsQuestion, letters: str) -> list[tuple[Formula, Expression]]:
+    asked = [Formula(one) if isinstance(one, str) else one for one in question.formulas]
+    return [(one, formula.parse(one.formula, letters)) for one in asked]
 
 
 def _cells(plan: _Plan, number: int, cut: Buckets) -> Cells:
@@ -244,21 +222,15 @@ def _statement(plan: _Plan, found: Cells, leader: Cells) -> Sql:
     return sql(
         "WITH cell AS MATERIALIZED (\n{cells}\n){leader}, top AS MATERIALIZED (\n{top}\n),"
         " placed AS (\n{placed}\n), answer AS (\n{numbers}\n)\n"
-        "SELECT answer.*, top.* EXCLUDE (place)\n"
-        "FROM answer LEFT JOIN top ON top.place = answer.place",
+        "SELECT place, bucket, amount, n, {values}\n"
+        "FROM answer LEFT JOIN top USING (place)",
+        values=join(", ", (ident(name) for name in found.groups)),
         cells=found.statement,
         leader=Sql("") if is_leader else sql(", leader AS (\n{cells}\n)", cells=leader.statement),
         top=measures.top(leader, "cell" if is_leader else "leader", plan.question.top),
         placed=measures.placed(found, is_broken_down=True),
         numbers=measures.numbers(found, "placed"),
     )
-
-
-def _numbers(rows: Rows) -> Numbers:
-    found: Numbers = {}
-    for place, bucket, amount, n, *_ in rows.rows:
-        found.setdefault(place, {})[bucket] = (amount, n)
-    return found
 
 
 def _groups(plan: _Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
@@ -286,69 +258,20 @@ def _lines(
 ) -> list[Line]:
     """Return the lines of one group: its series in order, then its formulas."""
     count = len(plan.question.series)
-    lines = {
-        letter: _line(plan, number, found[number::count], place)
-        for number, letter in enumerate(LETTERS[:count])
-    }
-    for number, one in enumerate(plan.question.formulas, start=1):
-        asked = Formula(one) if isinstance(one, str) else one
-        lines[f"F{number}"] = _formula_line(asked, f"F{number}", lines, LETTERS[:count])
+    lines = {}
+    for number, series in enumerate(plan.question.series):
+        here, *earlier = (one.get(place, {}) for one in found[number::count])
+        before = (earlier[0], plan.comparison.counterparts) if plan.comparison else None
+        letter = LETTERS[number]
+        lines[letter] = series_line(letter, series, here, len(plan.cut.edges) - 1, before)
+    calculated = [
+        formula_line(f"F{number}", asked, expression, lines)
+        for number, (asked, expression) in enumerate(plan.formulas, start=1)
+    ]
     return [
         msgspec.structs.replace(line, breakdown=values, is_other=bool(plan.by) and place is None)
-        for line in lines.values()
+        for line in (*lines.values(), *calculated)
     ]
-
-
-def _line(plan: _Plan, number: int, found: list[Numbers], place: int | None) -> Line:
-    series = plan.question.series[number]
-    here, *earlier = (one.get(place, {}) for one in found)
-    line = Line(
-        series=LETTERS[number],
-        label=series.label or _label(series),
-        values=[
-            number_of(series.measure, here.get(bucket)) for bucket in range(len(plan.cut.edges) - 1)
-        ],
-        total=number_of(series.measure, here.get(None)),
-    )
-    if plan.comparison is None:
-        return line
-    (before,) = earlier
-    return msgspec.structs.replace(
-        line,
-        compared_values=[
-            None if bucket is None else number_of(series.measure, before.get(bucket))
-            for bucket in plan.comparison.counterparts
-        ],
-        compared_total=number_of(series.measure, before.get(None)),
-    )
-
-
-def _formula_line(asked: Formula, name: str, lines: Mapping[str, Line], letters: str) -> Line:
-    expression = formula.parse(asked.formula, letters)
-    used = [lines[letter] for letter in letters]
-
-    def calculated(numbers: Iterable[Number | None]) -> Number | None:
-        return formula.evaluate(expression, dict(zip(letters, numbers, strict=True)))
-
-    earlier = [line.compared_values for line in used if line.compared_values is not None]
-    return Line(
-        series=name,
-        label=asked.label or asked.formula,
-        values=[
-            calculated(numbers) for numbers in zip(*(line.values for line in used), strict=True)
-        ],
-        total=calculated(line.total for line in used),
-        compared_values=[calculated(numbers) for numbers in zip(*earlier, strict=True)]
-        if earlier
-        else None,
-        compared_total=calculated(line.compared_total for line in used) if earlier else None,
-    )
-
-
-def _label(series: Series) -> str:
-    named = [series.event] if isinstance(series.event, str) else series.event or ["any event"]
-    what = series.measure if series.of is None else f"{series.measure} {series.of}"
-    return f"{what.replace('_', ' ')}: {', '.join(named)}"
 
 
 def _buckets(plan: _Plan) -> list[Bucket]:

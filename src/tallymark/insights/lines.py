@@ -1,0 +1,109 @@
+"""The numbers of one series or formula over the buckets of a range."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct, structs
+
+from tallymark.store.engine import Rows
+
+from . import formula
+from .formula import Expression
+from .measures import Series, number_of
+from .numbers import Number
+
+Value: TypeAlias = str | int | float | bool | None
+# What a statement found: by place of the group (None for Other), then by bucket (None for all).
+Found: TypeAlias = Mapping[int | None, tuple[Number | None, int]]
+Numbers: TypeAlias = dict[int | None, dict[int | None, tuple[Number | None, int]]]
+
+
+class Formula(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line calculated from others."""
+
+    formula: Annotated[
+        str, Meta(description="Such as A / B * 100, where A is the first series.", max_length=200)
+    ]
+    label: Annotated[str | None, Meta(description="Name of the line.")] = None
+
+
+class Line(Struct, frozen=True):
+    """The numbers of one series or formula, of one group if broken down.
+
+    ``values`` go with the buckets. ``total`` is of the whole range, in which a person counts once,
+    so it is no sum of the buckets. ``breakdown`` holds the group's value of each field, null where
+    it is missing; the Other line has none.
+    """
+
+    series: str
+    label: str
+    values: list[Number | None]
+    total: Number | None
+    breakdown: list[Value] | None = None
+    is_other: bool = False
+    compared_values: list[Number | None] | None = None
+    compared_total: Number | None = None
+
+
+def numbers_in(rows: Rows) -> Numbers:
+    """Return the numbers of a statement by place of the group and by bucket."""
+    found: Numbers = {}
+    for place, bucket, amount, n, *_ in rows.rows:
+        found.setdefault(place, {})[bucket] = (amount, n)
+    return found
+
+
+def series_line(
+    letter: str,
+    series: Series,
+    found: Found,
+    buckets: int,
+    earlier: tuple[Found, Sequence[int | None]] | None,
+) -> Line:
+    """Return the line of a series; ``earlier`` has each bucket's counterpart, if compared."""
+    measure = series.measure
+    line = Line(
+        series=letter,
+        label=series.label or _label(series),
+        values=[number_of(measure, found.get(bucket)) for bucket in range(buckets)],
+        total=number_of(measure, found.get(None)),
+    )
+    if earlier is None:
+        return line
+    before, counterparts = earlier
+    return structs.replace(
+        line,
+        compared_values=[
+            None if bucket is None else number_of(measure, before.get(bucket))
+            for bucket in counterparts
+        ],
+        compared_total=number_of(measure, before.get(None)),
+    )
+
+
+def formula_line(
+    name: str, asked: Formula, expression: Expression, lines: Mapping[str, Line]
+) -> Line:
+    """Return the line a formula makes of the lines of the series, by letter."""
+
+    def calculated(numbers: Iterable[Number | None]) -> Number | None:
+        return formula.evaluate(expression, dict(zip(lines, numbers, strict=True)))
+
+    used = lines.values()
+    earlier = [line.compared_values for line in used if line.compared_values is not None]
+    return Line(
+        series=name,
+        label=asked.label or asked.formula,
+        values=[calculated(some) for some in zip(*(line.values for line in used), strict=True)],
+        total=calculated(line.total for line in used),
+        compared_values=[calculated(some) for some in zip(*earlier, strict=True)]
+        if earlier
+        else None,
+        compared_total=calculated(line.compared_total for line in used) if earlier else None,
+    )
+
+
+def _label(series: Series) -> str:
+    named = [series.event] if isinstance(series.event, str) else series.event or ["any event"]
+    what = series.measure if series.of is None else f"{series.measure} {series.of}"
+    return f"{what.replace('_', ' ')}: {', '.join(named)}"
