@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.log.batches import entries, entry, everything, fingerprint, ids
 
@@ -190,6 +190,71 @@ def test_batches_that_lie_only_in_the_write_ahead_log_are_saved_too(tmp_path: Pa
     assert found == [f"e{n}" for n in range(1, 30)]
     assert report is not None
     assert report.lost == ()
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> tuple[Path, list[str | None]]:
+    """A log whose writer was killed: all of it lies in the write-ahead log."""
+    live, copy = tmp_path / "live.db", tmp_path / "log.db"
+    with closing(SqliteLog(live)) as log:
+        for number in range(1, 30):
+            log.append([entry(number, size=9_000)])
+        written = ids(everything(log))
+        shutil.copy(live, copy)
+        shutil.copy(f"{live}-wal", f"{copy}-wal")
+    return copy, written
+
+
+def test_a_killed_writer_leaves_nothing_to_salvage(
+    killed: tuple[Path, list[str | None]],
+) -> None:
+    path, written = killed
+
+    assert salvaged(path) == (written, None)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.floats(0, 1), length=st.sampled_from([1, 8, 512, 5_000]))
+def test_damage_inside_the_write_ahead_log_loses_only_what_it_hit(
+    killed: tuple[Path, list[str | None]],
+    tmp_path_factory: pytest.TempPathFactory,
+    where: float,
+    length: int,
+) -> None:
+    source, written = killed
+    path = tmp_path_factory.mktemp("wal") / "log.db"
+    shutil.copy(source, path)
+    wal = Path(f"{path}-wal")
+    shutil.copy(f"{source}-wal", wal)
+    at = int(where * (wal.stat().st_size - 1))
+    (old,) = wal.read_bytes()[at : at + 1]
+    overwrite(wal, at, bytes([old ^ 0xFF]) * min(length, wal.stat().st_size - at))
+
+    log, _ = open_log(path)
+    with closing(log):
+        found = ids(everything(log))
+        missing = [b for a, b in zip(found, written, strict=False) if a is None]
+        assert all(a in {None, b} for a, b in zip(found, written, strict=False))
+        # The last commit may have been torn before anybody was told of it.
+        assert len(found) >= len(written) - 1
+        # Two pages at most, with some eight batches beginning on each.
+        assert len(missing) <= 16
+        assert log.append([entry(9_999)]) == len(found) + 1
+
+
+@pytest.mark.parametrize("cut", [1, 100, 5_000, 20_000])
+def test_a_torn_end_of_the_write_ahead_log_is_not_damage(
+    killed: tuple[Path, list[str | None]], cut: int
+) -> None:
+    path, written = killed
+    wal = Path(f"{path}-wal")
+    os.truncate(wal, wal.stat().st_size - cut)
+
+    found, report = salvaged(path)
+
+    assert report is None
+    assert found == written[: len(found)]
+    assert len(found) < len(written)
 
 
 def test_a_reader_follows_to_the_salvaged_file(damaged: tuple[Path, list[str | None]]) -> None:

@@ -6,7 +6,6 @@ whether a row is true: its digest does.
 Source: https://www.sqlite.org/fileformat2.html
 """
 
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +13,11 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from .file import PAGE_BYTES, family
+from .wal import committed_frames, read_at
 
 Value: TypeAlias = int | bytes | None
 
-# A disk may fail for a moment; a sector that fails for good must not stop the rest.
-_READ_TRIES = 3
-
 _LEAF = 0x0D
-_WAL_HEADER_BYTES = 32
-_FRAME_HEADER_BYTES = 24
 _FILE_HEADER_BYTES = 100
 _INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 _LARGEST_LOCAL = PAGE_BYTES - 35
@@ -45,8 +40,12 @@ class Pages:
         main, wal, _ = family(path)
         self._main = _open(main)
         self._wal = _open(wal)
-        self._frames = _committed_frames(self._wal) if self._wal else {}
+        frames = committed_frames(self._wal) if self._wal else []
         size = main.stat().st_size if self._main else 0
+        # No file outgrows its pages and frames; a flipped bit would make it four billion pages.
+        most = -(-size // PAGE_BYTES) + len(frames)
+        # The last image of a page is its newest.
+        self._frames = {frame.page: frame.at for frame in frames if frame.page <= most}
         self.count = max(-(-size // PAGE_BYTES), max(self._frames, default=0))
         self._last = (0, b"")
 
@@ -67,9 +66,9 @@ class Pages:
         """Return a page, numbered from 1; zeros for what is not there."""
         if self._last[0] != number:
             if number in self._frames:
-                data = _read(self._wal, self._frames[number])
+                data = read_at(self._wal, self._frames[number])
             else:
-                data = _read(self._main, (number - 1) * PAGE_BYTES)
+                data = read_at(self._main, (number - 1) * PAGE_BYTES)
             self._last = (number, data.ljust(PAGE_BYTES, b"\0"))
         return self._last[1]
 
@@ -168,40 +167,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return value - (1 << 64) if value >> 63 else value, at + 1
 
 
-def _committed_frames(wal: BinaryIO) -> dict[int, int]:
-    """Return where the newest committed image of each page lies.
-
-    Frames of an earlier generation carry other salts. Checksums are not followed: one damaged frame
-    would hide all behind it, and rows have digests of their own.
-    """
-    salts = _read(wal, 0, _WAL_HEADER_BYTES)[16:24]
-    committed: dict[int, int] = {}
-    pending: dict[int, int] = {}
-    at = _WAL_HEADER_BYTES
-    while len(header := _read(wal, at, _FRAME_HEADER_BYTES)) == _FRAME_HEADER_BYTES:
-        number, pages_after_commit = struct.unpack_from(">II", header)
-        if header[8:16] == salts and number:
-            pending[number] = at + _FRAME_HEADER_BYTES
-            if pages_after_commit:
-                committed |= pending
-                pending = {}
-        at += _FRAME_HEADER_BYTES + PAGE_BYTES
-    return committed
-
-
 def _open(path: Path) -> BinaryIO | None:
     try:
         return path.open("rb", buffering=0)
     except FileNotFoundError:
         return None
-
-
-def _read(file: BinaryIO | None, at: int, length: int = PAGE_BYTES) -> bytes:
-    if file is None:
-        return b""
-    for _ in range(_READ_TRIES):
-        try:
-            return os.pread(file.fileno(), length, at)
-        except OSError:
-            continue
-    return b""

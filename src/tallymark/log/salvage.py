@@ -26,6 +26,7 @@ from .file import (
 from .log import GENESIS, Entry, link, seal
 from .pages import Cell, Pages, columns
 from .sqlite import SqliteLog
+from .wal import is_broken_inside
 
 # Reading every page of a small file costs less than a tenth of a second.
 _DEEP_BELOW_BYTES = 64 * 1024 * 1024
@@ -95,7 +96,7 @@ def salvage(path: Path) -> SalvageReport:
 def _open_sound(path: Path, *, deep: bool) -> SqliteLog | None:
     main, wal, _ = family(path)
     # SQLite deletes the write-ahead log of an empty file; batches may live only there.
-    if _size(main) == 0 and _size(wal) > 0:
+    if (_size(main) == 0 and _size(wal) > 0) or is_broken_inside(wal):
         return None
     if _size(main) == 0:
         main.unlink(missing_ok=True)

@@ -128,7 +128,7 @@ class SqliteLog:
         with self._lock, self._writing() as connection:
             before = connection.total_changes
             connection.executemany(
-                "UPDATE batch SET payload = NULL WHERE position = ? AND payload IS NOT NULL",
+                "UPDATE batch SET payload = NULL WHERE position = ? AND length(payload) > 0",
                 [(position,) for position in positions],
             )
             erased = connection.total_changes - before
