@@ -173,6 +173,26 @@ def test_given_a_visit_before_sign_up_when_both_ids_are_seen_then_it_is_one_pers
     ) == [(1,)]
 
 
+def test_given_many_late_links_when_folded_then_the_events_themselves_name_the_user(
+    world: World,
+) -> None:
+    world.send(*(event(n, anonymous_id=f"a{n}") for n in range(2_100)))
+    world.load()
+    links = [IdentityLink(f"a{n}", f"u{n % 700}", f"c{n}", T0) for n in range(2_100)]
+    world.send(commands=links)
+    world.load()
+    people = (
+        "SELECT count(DISTINCT coalesce(into_key, event.person_key))"
+        " FROM event LEFT JOIN person_override USING (person_key)"
+    )
+    assert world.rows(people) == [(700,)]
+
+    world.loader.maintain()
+
+    assert world.rows("SELECT count(*) FROM person_override") == [(0,)]
+    assert world.rows(people) == [(700,)]
+
+
 def test_given_a_shared_device_then_two_users_stay_two_people(world: World) -> None:
     world.send(
         event(1, anonymous_id="a1", user_id="ana"), event(2, anonymous_id="a1", user_id="bo")

@@ -11,6 +11,10 @@ GAP = 30
 CAP = 100
 
 
+def use(seq: int, actor: int, time: int) -> Use:
+    return (time, seq, actor)
+
+
 class Store:
     """Events with their computed sessions, as the engine would keep them."""
 
@@ -20,9 +24,11 @@ class Store:
     def history(self, actors: Sequence[int], since: int) -> list[Stored]:
         return [e for e in self.events.values() if e.actor in actors and e.time >= since]
 
-    def apply(self, uses: Sequence[Use], given: dict[int, int], moved: list[tuple[int, int]]) -> None:
-        for use in uses:
-            self.events[use.seq] = Stored(use.actor, use.time, use.seq, given[use.seq])
+    def apply(
+        self, uses: Sequence[Use], given: dict[int, int], moved: list[tuple[int, int]]
+    ) -> None:
+        for time, seq, actor in uses:
+            self.events[seq] = Stored(actor, time, seq, given[seq])
         for seq, session in moved:
             old = self.events[seq]
             self.events[seq] = Stored(old.actor, old.time, old.seq, session)
@@ -36,14 +42,14 @@ class Store:
 
 def oracle(uses: Sequence[Use]) -> set[frozenset[int]]:
     groups: list[set[int]] = []
-    for actor in {use.actor for use in uses}:
+    for of in {actor for _, _, actor in uses}:
         start = last = None
-        for use in sorted((u for u in uses if u.actor == actor), key=lambda u: (u.time, u.seq)):
-            if start is None or last is None or use.time - last > GAP or use.time - start > CAP:
+        for time, seq, _ in sorted(one for one in uses if one[2] == of):
+            if start is None or last is None or time - last > GAP or time - start > CAP:
                 groups.append(set())
-                start = use.time
-            last = use.time
-            groups[-1].add(use.seq)
+                start = time
+            last = time
+            groups[-1].add(seq)
     return {frozenset(group) for group in groups}
 
 
@@ -61,7 +67,7 @@ def sessions_over(store: Store) -> Sessions:
 def test_given_a_pause_of_exactly_the_gap_then_the_session_goes_on() -> None:
     store = Store()
 
-    load(sessions_over(store), store, [Use(1, 1, 0), Use(2, 1, 30), Use(3, 1, 61)])
+    load(sessions_over(store), store, [use(1, 1, 0), use(2, 1, 30), use(3, 1, 61)])
 
     assert store.partition() == {frozenset({1, 2}), frozenset({3})}
 
@@ -69,7 +75,7 @@ def test_given_a_pause_of_exactly_the_gap_then_the_session_goes_on() -> None:
 def test_given_no_pause_when_the_cap_is_passed_then_a_new_session_begins() -> None:
     store = Store()
 
-    load(sessions_over(store), store, [Use(i, 1, 20 * i) for i in range(8)])
+    load(sessions_over(store), store, [use(i, 1, 20 * i) for i in range(8)])
 
     assert store.partition() == {frozenset(range(6)), frozenset({6, 7})}
 
@@ -77,9 +83,9 @@ def test_given_no_pause_when_the_cap_is_passed_then_a_new_session_begins() -> No
 def test_given_two_sessions_when_a_late_event_bridges_them_then_they_become_one() -> None:
     store = Store()
     sessions = sessions_over(store)
-    load(sessions, store, [Use(1, 1, 0), Use(2, 1, 50)])
+    load(sessions, store, [use(1, 1, 0), use(2, 1, 50)])
 
-    load(sessions, store, [Use(3, 1, 25)])
+    load(sessions, store, [use(3, 1, 25)])
 
     assert store.partition() == {frozenset({1, 2, 3})}
 
@@ -87,12 +93,12 @@ def test_given_two_sessions_when_a_late_event_bridges_them_then_they_become_one(
 def test_given_a_failed_commit_when_the_same_events_come_again_then_keys_repeat() -> None:
     store = Store()
     sessions = sessions_over(store)
-    load(sessions, store, [Use(1, 1, 0)])
-    first = sessions.assign([Use(2, 1, 100), Use(3, 2, 100)], new_actors_from=2, now=10**9)
+    load(sessions, store, [use(1, 1, 0)])
+    first = sessions.assign([use(2, 1, 100), use(3, 2, 100)], new_actors_from=2, now=10**9)
 
     sessions.rollback()
 
-    assert sessions.assign([Use(2, 1, 100), Use(3, 2, 100)], new_actors_from=2, now=10**9) == first
+    assert sessions.assign([use(2, 1, 100), use(3, 2, 100)], new_actors_from=2, now=10**9) == first
 
 
 batches = st.lists(
@@ -115,10 +121,10 @@ def test_agrees_with_the_oracle_in_any_order_and_across_a_restart(
             fresh = Sessions(GAP, CAP, sessions.next_key, store.history)
             fresh.restore(sessions.watermark, running(store, sessions))
             sessions = fresh
-        uses = []
+        uses: list[Use] = []
         for actor, time in batch:
             key = keys.setdefault(actor, len(keys) + 1)
-            uses.append(Use(len(every) + len(uses) + 1, key, time))
+            uses.append(use(len(every) + len(uses) + 1, key, time))
         load(sessions, store, uses, now=200)
         every += uses
 

@@ -3,7 +3,7 @@
     target/
       manifest.json            what it holds, with counts and a hash of each file
       catalog.db
-      projects/<id>/log.db  store.duckdb
+      projects/<id>/log.db  store.duckdb  loads.json
 
 The store is copied first and the log after it, so the log holds at least what the store does; a
 restored server loads the difference. The manifest is written last: without it there is no backup.
@@ -86,6 +86,7 @@ async def back_up(
             await call("snapshot", {"project": name, "target": str(place / "store.duckdb")}),
             type=StoreStatus,
         )
+        await in_thread(_copy_if_there, folders.loads(name), place / "loads.json")
         head, items = await in_thread(_copy_log, folders.log(name), place / "log.db")
         projects[name] = ProjectEntry(
             head, items, status.log_position, status.events, status.ledger
@@ -165,6 +166,11 @@ def _prepare(target: Path) -> None:
 
 def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _copy_if_there(path: Path, target: Path) -> None:
+    if path.exists():
+        shutil.copyfile(path, target)
 
 
 def _copy_log(path: Path, target: Path) -> tuple[int, int]:

@@ -5,7 +5,7 @@ data/
   catalog.db       projects and keys
   front.sock       the owner's own way in
   store.sock       from the front to the store process
-  projects/<id>/   log.db  store.duckdb  index/  corrupt/
+  projects/<id>/   log.db  store.duckdb  loads.json  index/  corrupt/
 """
 
 import fcntl
@@ -69,6 +69,10 @@ class Folders(Struct, frozen=True):
     def index(self, name: str) -> Path:
         """Return the folder of the project's derived indexes."""
         return self.project(name) / "index"
+
+    def loads(self, name: str) -> Path:
+        """Return the file that remembers which files were loaded how far."""
+        return self.project(name) / "loads.json"
 
     def rebuild_mark(self, name: str) -> Path:
         """Return the file whose presence says that the store must be built anew."""

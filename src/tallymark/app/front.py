@@ -1,6 +1,7 @@
 """The front process: collects, and forwards questions to the store process it keeps running."""
 
 import asyncio
+import logging
 import socket
 import sys
 import threading
@@ -26,7 +27,7 @@ from tallymark.collect.accept import Collector
 from tallymark.core.clock import Clock, SystemClock
 from tallymark.core.errors import TallymarkError, Unavailable
 from tallymark.core.settings import Settings
-from tallymark.core.telemetry import Logger, Metrics
+from tallymark.core.telemetry import Logger, LogHandler, Metrics
 from tallymark.log.salvage import SalvageReport
 from tallymark.log.writer import LogWriter
 
@@ -59,6 +60,7 @@ class _Front:
         self._folders = Folders(Path(settings.data))
         self._clock: Clock = SystemClock()
         self._logger = Logger(level=settings.log_level, clock=self._clock)
+        logging.getLogger("tallymark").addHandler(LogHandler(self._logger))
         self._metrics = Metrics()
         self._store_positions: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()

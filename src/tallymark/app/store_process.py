@@ -5,6 +5,7 @@ it again.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ from tallymark.app.store_service import StoreService
 from tallymark.core.clock import SystemClock
 from tallymark.core.errors import Broken
 from tallymark.core.settings import Settings
-from tallymark.core.telemetry import Logger
+from tallymark.core.telemetry import Logger, LogHandler
 from tallymark.store.engines.duckdb import DuckEngine
 
 _QUESTIONS_AT_ONCE = 8
@@ -60,6 +61,7 @@ async def _run(orders: StoreOrders) -> None:
     )
     service = StoreService(engine, folders, settings, clock)
     logger = Logger(level=settings.log_level, clock=clock, part="store")
+    logging.getLogger("tallymark").addHandler(LogHandler(logger))
     loading = LoadingThread(engine, folders, settings, clock, logger, crashed=orders.last_exit)
     pool = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, thread_name_prefix="question")
     loop = asyncio.get_running_loop()

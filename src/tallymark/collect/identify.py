@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from tallymark.collect.rows import Columns, Loading, columns_of
@@ -12,8 +13,8 @@ from tallymark.core.clock import MICROSECONDS
 from tallymark.core.event import Batch, Command, GroupMembership, IdentityLink, ProfileOp
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, join, sql
-from tallymark.identity.people import People
-from tallymark.identity.sessions import Sessions, Stored, Use
+from tallymark.identity.people import Keys, People
+from tallymark.identity.sessions import Sessions, Stored
 from tallymark.identity.surrogates import Surrogates
 from tallymark.store.engine import Engine
 from tallymark.store.hash_index import HashIndex
@@ -68,7 +69,14 @@ class Identifier:
         self, loading: Sequence[Loading], commands: Sequence[tuple[int, Command, Batch]], now: int
     ) -> Identified:
         """Return the keys of the events, which are in log order, and the rows that go with them."""
-        actors = self._resolve_actors(loading, commands)
+        users = [one.event.user_id and "u:" + one.event.user_id for one in loading]
+        anons = [one.event.anonymous_id and "a:" + one.event.anonymous_id for one in loading]
+        actors = self._actors.resolve(
+            label
+            for labels in (users, anons, *(_labels(command) for _, command, _ in commands))
+            for label in labels
+            if label
+        )
         first_new_actor = self._actors.first_pending
         accounts = self._accounts.resolve(
             account for one in loading if (account := one.event.groups.get("account"))
@@ -76,16 +84,14 @@ class Identifier:
         given = self._sessions_given.resolve(
             one.event.session_id for one in loading if one.event.session_id
         )
-        user_keys = [actors.get(f"u:{one.event.user_id}") for one in loading]
-        anon_keys = [actors.get(f"a:{one.event.anonymous_id}") for one in loading]
+        user_keys, anon_keys = _keys(actors, users), _keys(actors, anons)
         self._link(loading, user_keys, anon_keys, commands, actors)
-        actor_keys = [user or anon for user, anon in zip(user_keys, anon_keys, strict=True)]
-        person = self._people.person
+        actor_keys = np.where(user_keys == 0, anon_keys, user_keys)
         columns: Columns = {
             "event_key": self._event_keys(loading),
             "actor_key": actor_keys,
             "anon_key": anon_keys,
-            "person_key": [None if key is None else person(key) for key in actor_keys],
+            "person_key": self._people.persons(actor_keys),
             "account_key": [accounts.get(one.event.groups.get("account", "")) for one in loading],
         }
         self._assign_sessions(columns, loading, given, first_new_actor, now)
@@ -134,31 +140,17 @@ class Identifier:
             keys.append(key)
         return keys
 
-    def _resolve_actors(
-        self, loading: Sequence[Loading], commands: Sequence[tuple[int, Command, Batch]]
-    ) -> dict[str, int]:
-        labels: dict[str, None] = {}
-        for one in loading:
-            if one.event.user_id:
-                labels[f"u:{one.event.user_id}"] = None
-            if one.event.anonymous_id:
-                labels[f"a:{one.event.anonymous_id}"] = None
-        for _, command, _ in commands:
-            labels.update(dict.fromkeys(_labels(command)))
-        return self._actors.resolve(labels)
-
     def _link(
         self,
         loading: Sequence[Loading],
-        user_keys: Sequence[int | None],
-        anon_keys: Sequence[int | None],
+        user_keys: Keys,
+        anon_keys: Keys,
         commands: Sequence[tuple[int, Command, Batch]],
         actors: dict[str, int],
     ) -> None:
         claims = [
-            (one.seq, anon, user)
-            for one, user, anon in zip(loading, user_keys, anon_keys, strict=True)
-            if user is not None and anon is not None
+            (loading[place].seq, int(anon_keys[place]), int(user_keys[place]))
+            for place in self._people.unlinked(anon_keys, user_keys)
         ]
         claims += [
             (seq, actors[f"a:{command.anonymous_id}"], actors[f"u:{command.user_id}"])
@@ -176,14 +168,13 @@ class Identifier:
         first_new_actor: int,
         now: int,
     ) -> None:
-        uses: list[Use] = []
-        for one, actor, anon in zip(
-            loading, columns["actor_key"], columns["anon_key"], strict=True
-        ):
-            # The device goes on when its user logs in, so it is asked first.
-            of = anon or actor
-            if of is not None and not one.event.session_id:
-                uses.append(Use(one.seq, of, one.event.time))
+        # The device goes on when its user logs in, so it is asked first.
+        of = np.where(columns["anon_key"] == 0, columns["actor_key"], columns["anon_key"]).tolist()
+        uses = [
+            (one.event.time, one.seq, actor)
+            for one, actor in zip(loading, of, strict=True)
+            if actor and not one.event.session_id
+        ]
         computed = self._sessions.assign(uses, new_actors_from=first_new_actor, now=now)
         keys: list[int | None] = []
         rules: list[str | None] = []
@@ -365,6 +356,11 @@ class Identifier:
 
     def _rows(self, text: str) -> Any:
         return self._engine.fetch(self._project, Sql(text))
+
+
+def _keys(actors: dict[str, int], labels: Sequence[str | None]) -> Keys:
+    """Return the key of each label, 0 where there is none."""
+    return np.array([actors[label] if label else 0 for label in labels], dtype=np.int64)
 
 
 def _labels(command: Command) -> list[str]:

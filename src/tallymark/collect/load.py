@@ -31,6 +31,8 @@ from tallymark.store.variant import PropertyEncoder
 
 _READ_BYTES = 16 * 1024 * 1024
 _TAIL_ROWS = 1_000_000
+# Each question joins them, so they are kept few.
+_MOST_OVERRIDES = 2_000
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -123,14 +125,27 @@ class Loader:
 
     def maintain(self) -> None:
         """Fold journals and recent keys into files; safe to skip, safe to be killed in."""
+        self._fold_overrides()
+        self._engine.checkpoint(self._project)
         self._index.maintain()
         self._identifier.maintain()
-        self._engine.checkpoint(self._project)
 
     def close(self) -> None:
         """Release files; nothing is lost by not calling it."""
         self._index.close()
         self._identifier.close()
+
+    def _fold_overrides(self) -> None:
+        """Write late links into the events themselves once there are many to be looked up."""
+        count = self._engine.fetch(self._project, Sql("SELECT count(*) FROM person_override"))
+        if count.rows[0][0] < _MOST_OVERRIDES:
+            return
+        fold = Sql(
+            "UPDATE event SET person_key = into_key FROM person_override"
+            " WHERE event.person_key = person_override.person_key"
+        )
+        statements = (fold, Sql("DELETE FROM person_override"))
+        self._engine.append(self._project, Commit(self.position, {}, statements))
 
     def _try(self, columns: Columns) -> None:
         self._engine.append(self._project, Commit(0, {"event": columns}), keep=False)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tallymark.collect.enrich import channel, page_parts, referrer_host, user_agent
+from tallymark.collect.enrich import NOBODY, Agent, channel, page_parts, referrer_host, user_agent
 from tallymark.core.event import Batch, Event
 from tallymark.store.variant import PropertyEncoder
 
@@ -35,7 +35,7 @@ class Loading(Struct, frozen=True, gc=False):
     batch: Batch
 
 
-Columns = dict[str, list[Any]]
+Columns = dict[str, Any]
 Counts = dict[tuple[str, str], int]
 
 
@@ -71,9 +71,11 @@ def _add_context(columns: Columns, loading: Sequence[Loading]) -> None:
         columns[column] = _take(contexts, field)
     agents = [_agent(one) for one in loading]
     for field in ("device_type", "os", "os_version", "browser", "browser_version"):
-        derived = _take(agents, field)
+        said = _take(contexts, field)
+        # What the client says of itself goes before what its user agent tells.
         columns[field] = [
-            said or found for said, found in zip(_take(contexts, field), derived, strict=True)
+            given or getattr(agent, field) if agent is not NOBODY else given
+            for given, agent in zip(said, agents, strict=True)
         ]
     columns["is_bot"] = [
         agent.is_bot or "bot" in one.event.flags for agent, one in zip(agents, loading, strict=True)
@@ -117,10 +119,10 @@ def _place(
     )  # fmt: skip
 
 
-def _agent(one: Loading) -> Any:
+def _agent(one: Loading) -> Agent:
     # A server's own user agent describes the customer's machine, not the person.
     raw = one.event.context.user_agent or (None if one.batch.server_side else one.batch.user_agent)
-    return user_agent(raw or "")
+    return user_agent(raw) if raw else NOBODY
 
 
 def _other_groups(event: Event) -> str | None:

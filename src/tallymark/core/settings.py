@@ -100,7 +100,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         int, _size("What Retry-After says when we cannot take more.")
     ] = 5
 
-    load_batch_events: Annotated[int, _size("Most events in one store commit.")] = 50_000
+    load_batch_events: Annotated[int, _size("Most events in one store commit.")] = 20_000
     store_memory_bytes: Annotated[int, _size("Memory of the store engine.")] = 512 * MIB
     store_threads: Annotated[
         int, Meta(description="Threads of the store engine; 0 takes one a core.", ge=0)

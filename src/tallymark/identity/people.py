@@ -5,9 +5,13 @@ kept as refused, because one shared device must not join two people.
 """
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
+
+Keys: TypeAlias = npt.NDArray[np.int64]
 
 
 class Link(Struct, frozen=True):
@@ -50,11 +54,24 @@ class People:
             self._refused.add((anon_key, user_key))
             self.pending.append(Link(seq, anon_key, user_key, "refused"))
 
+    def unlinked(self, anon_keys: Keys, user_keys: Keys) -> list[int]:
+        """Return the places where an anonymous id does not belong to the user beside it yet.
+
+        A key of 0 means that there is no such id, so there is nothing to link.
+        """
+        self._reserve(int(anon_keys.max(initial=0)))
+        both = (anon_keys != 0) & (user_keys != 0)
+        return np.flatnonzero(both & (self._owner[anon_keys] != user_keys)).tolist()
+
+    def persons(self, actor_keys: Keys) -> Keys:
+        """Return the person of each actor: itself if nobody claimed it; 0 of 0."""
+        self._reserve(int(actor_keys.max(initial=0)))
+        owners = self._owner[actor_keys]
+        return np.where(owners == 0, actor_keys, owners)
+
     def person(self, actor_key: int) -> int:
-        """Return the person of an actor, which is the actor itself if nobody claimed it."""
-        if actor_key >= len(self._owner):
-            return actor_key
-        return int(self._owner[actor_key]) or actor_key
+        """Return the person of one actor."""
+        return int(self.persons(np.array([actor_key], dtype=np.int64))[0])
 
     def commit(self) -> None:
         """Keep the pending links."""

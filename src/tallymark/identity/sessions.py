@@ -9,18 +9,16 @@ stored re-reads its actor's later events, and moves those whose session changes.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from msgspec import Struct
 
 _MOST_RUNNING = 200_000
 
 
-class Use(Struct, frozen=True, gc=False):
-    """One event that needs a session: its place, its actor and its time in microseconds."""
-
-    seq: int
-    actor: int
-    time: int
+# One event that needs a session: its time in microseconds, its place and its actor. A tuple in this
+# order, because sorting events by time and place is most of the work.
+Use: TypeAlias = tuple[int, int, int]
 
 
 class Stored(Struct, frozen=True):
@@ -74,17 +72,18 @@ class Sessions:
         """Return seq → session key for uses of one load; actors from that key on have no past."""
         given: dict[int, int] = {}
         late: dict[int, list[Use]] = {}
-        for use in sorted(uses, key=_by_time):
-            if use.actor in late:
-                late[use.actor].append(use)
-            elif self._in_order(use, new_actors_from):
-                given[use.seq] = self._advance(use.actor, use.time)
+        for use in sorted(uses):
+            time, seq, actor = use
+            if actor in late:
+                late[actor].append(use)
+            elif self._in_order(actor, time, new_actors_from):
+                given[seq] = self._advance(actor, time)
             else:
-                late[use.actor] = [use]
+                late[actor] = [use]
         if late:
             self._reorder(late, given)
         # A time ahead of the clock must not make everybody else look late.
-        newest = max((use.time for use in uses), default=0)
+        newest = max((time for time, _, _ in uses), default=0)
         self.watermark = max(self.watermark, min(newest, now))
         return given
 
@@ -110,11 +109,11 @@ class Sessions:
         self.next_key = self._first_key
         self.watermark = self._watermark_before
 
-    def _in_order(self, use: Use, new_actors_from: int) -> bool:
-        running = self._running.get(use.actor)
+    def _in_order(self, actor: int, time: int, new_actors_from: int) -> bool:
+        running = self._running.get(actor)
         if running is not None:
-            return use.time >= running.last
-        return use.actor >= new_actors_from or use.time > self.watermark - self._gap
+            return time >= running.last
+        return actor >= new_actors_from or time > self.watermark - self._gap
 
     def _advance(self, actor: int, time: int) -> int:
         running = self._running.get(actor)
@@ -130,7 +129,7 @@ class Sessions:
         return running.session
 
     def _reorder(self, late: dict[int, list[Use]], given: dict[int, int]) -> None:
-        earliest = min(uses[0].time for uses in late.values())
+        earliest = min(uses[0][0] for uses in late.values())
         stored: dict[int, list[Stored]] = {}
         for event in self._history(list(late), earliest - self._gap - self._cap):
             stored.setdefault(event.actor, []).append(event)
@@ -143,11 +142,11 @@ class Sessions:
         before = self._running.get(actor)
         if actor not in self._saved:
             self._saved[actor] = before and Running(before.last, before.start, before.session)
-        first_new = uses[0].time
+        first_new = uses[0][0]
         taken: set[int] = set()
         running: Running | None = None
         entries: list[tuple[int, int, int]] = [(e.time, e.seq, e.session) for e in stored]
-        entries += [(use.time, use.seq, 0) for use in uses]
+        entries += [(time, seq, 0) for time, seq, _ in uses]
         for time, seq, session in sorted(entries):
             if time < first_new:
                 # What lies before the first late event was right already.
@@ -175,7 +174,3 @@ class Sessions:
     def _new_key(self) -> int:
         self.next_key += 1
         return self.next_key - 1
-
-
-def _by_time(use: Use) -> tuple[int, int]:
-    return (use.time, use.seq)

@@ -1,6 +1,6 @@
 """What the rest of Tallymark needs of an engine; the conformance suite runs on each of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from tallymark.core.sql import Sql
 
-Columns: TypeAlias = Mapping[str, Sequence[Any]]
+Columns: TypeAlias = Mapping[str, Any]
 
 
 class Rows(Struct, frozen=True):

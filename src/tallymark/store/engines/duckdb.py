@@ -25,8 +25,8 @@ _MOST_ATTACHED = 64
 _FETCH_ROWS = 10_000
 
 # A checkpoint writes the last, partly filled row group anew. At the default of 16 MB that is most of
-# the cost of loading; at 128 MB it is little, and replaying the journal takes under a second.
-_JOURNAL = "128 MiB"
+# the cost of loading; at 64 MB it is little, and replaying the journal takes under a second.
+_JOURNAL = "64 MiB"
 _TRANSIENT = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 
 # Migration n turns schema n into n + 1.
@@ -282,7 +282,7 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> 
     # Not taken back on failure: in an aborted transaction that raises and hides why it failed.
     cursor.register("incoming", present)
     names = ", ".join(f'"{name}"' for name in present)
-    values = ", ".join(_expression(name, types[name]) for name in present)
+    values = ", ".join(_expression(name, types[name], array) for name, array in present.items())
     # The names come from our own table definitions, never from an event.
     cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM incoming")  # noqa: S608
     cursor.unregister("incoming")
@@ -298,9 +298,12 @@ def _array(values: Sequence[Any]) -> "np.ndarray[Any, Any] | None":
     return array
 
 
-def _expression(name: str, kind: str) -> str:
+def _expression(name: str, kind: str, values: "np.ndarray[Any, Any]") -> str:
     if kind == "VARIANT":
         return f'variant_bytes_to_variant("{name}")'
+    if name.endswith("_key") and values.dtype == np.int64:
+        # Arrays of surrogate keys say "none" as 0.
+        return f'nullif("{name}", 0)'
     return f'"{name}"::{kind}'
 
 
