@@ -71,12 +71,8 @@ class Identifier:
         """Return the keys of the events, which are in log order, and the rows that go with them."""
         users = [one.event.user_id and "u:" + one.event.user_id for one in loading]
         anons = [one.event.anonymous_id and "a:" + one.event.anonymous_id for one in loading]
-        actors = self._actors.resolve(
-            label
-            for labels in (users, anons, *(_labels(command) for _, command, _ in commands))
-            for label in labels
-            if label
-        )
+        commanded = [label for _, command, _ in commands for label in _labels(command)]
+        actors = self._actors.resolve(label for label in (*users, *anons, *commanded) if label)
         first_new_actor = self._actors.first_pending
         accounts = self._accounts.resolve(
             account for one in loading if (account := one.event.groups.get("account"))
@@ -169,7 +165,9 @@ class Identifier:
         now: int,
     ) -> None:
         # The device goes on when its user logs in, so it is asked first.
-        of = np.where(columns["anon_key"] == 0, columns["actor_key"], columns["anon_key"]).tolist()
+        actor_keys: Keys = columns["actor_key"]
+        anon_keys: Keys = columns["anon_key"]
+        of = np.where(anon_keys == 0, actor_keys, anon_keys).tolist()
         uses = [
             (one.event.time, one.seq, actor)
             for one, actor in zip(loading, of, strict=True)
