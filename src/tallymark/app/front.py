@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 import threading
@@ -113,6 +114,7 @@ class _Front:
         collector = Collector(self._settings, writer, clock=self._clock, publish=live.publish)
         callers = Callers(catalog, self._clock, keep_seconds=self._settings.key_cache_seconds)
         self._count(collector, writer)
+        await self._open_logs(writer)
         services = Services(
             settings=self._settings,
             clock=self._clock,
@@ -166,6 +168,14 @@ class _Front:
             with suppress(TallymarkError):
                 status = msgspec.json.decode(await link.call("status", {"project": project}))
                 self._store_positions[project] = status["log_position"]
+
+    async def _open_logs(self, writer: LogWriter) -> None:
+        """Open every log now, so that a damaged one is mended before anybody needs it."""
+        for project in self._folders.projects():
+            try:
+                await writer.open(project)
+            except TallymarkError as error:
+                self._logger.error("log cannot be opened", project=project, code=error.code)
 
     async def _prepare(self, project: str) -> None:
         self._folders.project(project).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -233,8 +243,9 @@ def _closing(sock: socket.socket) -> Iterator[socket.socket]:
 
 def _when_stdin_closes(act: Callable[[], object]) -> None:
     def watch() -> None:
+        # Not through sys.stdin: its lock would be held when the interpreter ends.
         with suppress(OSError):
-            while sys.stdin.buffer.read(4096):
+            while os.read(sys.stdin.fileno(), 4096):
                 pass
         act()
 

@@ -93,7 +93,7 @@ async def _until_input_closes(loop: asyncio.AbstractEventLoop) -> None:
 
     def watch() -> None:
         with suppress(OSError):
-            while sys.stdin.buffer.read(4096):
+            while os.read(sys.stdin.fileno(), 4096):
                 pass
         loop.call_soon_threadsafe(closed.set)
 

@@ -6,34 +6,29 @@ happens before it is forgotten; whatever happens after it is done.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 
 from tallymark.collect import dedupe
 from tallymark.collect.identify import Identifier
-from tallymark.collect.ledger import Ledger, balances
-from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_columns
+from tallymark.collect.one_load import OneLoad
+from tallymark.collect.rows import Columns
 from tallymark.core.clock import Clock
-from tallymark.core.errors import CODES, Broken, Unavailable
-from tallymark.core.event import Batch, Event, Failed
+from tallymark.core.errors import Unavailable
 from tallymark.core.failpoint import reach
 from tallymark.core.settings import Settings
-from tallymark.core.sql import Sql, join, sql
-from tallymark.log.codec import decode_batch
+from tallymark.core.sql import Sql, sql
 from tallymark.log.log import Record
 from tallymark.store.engine import Commit, Engine
 from tallymark.store.hash_index import HashIndex
-from tallymark.store.tables import SEQ_PER_BATCH
 from tallymark.store.variant import PropertyEncoder
 
 _READ_BYTES = 16 * 1024 * 1024
 _TAIL_ROWS = 1_000_000
 # Each question joins them, so they are kept few.
 _MOST_OVERRIDES = 2_000
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class LogReader(Protocol):
@@ -100,10 +95,10 @@ class Loader:
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001  whatever it is, the queue must move
-            return self._load(records, _Load.condemn)
+            return self._load(records, OneLoad.condemn)
 
-    def _load(self, records: Sequence[Record], sift: Callable[["_Load"], None]) -> Loaded:
-        load = _Load(self._project, self._identifier, self._encoder)
+    def _load(self, records: Sequence[Record], sift: Callable[[OneLoad], None]) -> Loaded:
+        load = OneLoad(self._project, self._identifier, self._encoder)
         try:
             load.take(records)
             load.dedupe(self._keys, self._index, self._contents)
@@ -189,216 +184,3 @@ class Loader:
             ),
         )  # fmt: skip
         return {int(seq): int(content) for seq, content in rows.rows}
-
-
-class _Load:
-    """The work of one commit."""
-
-    def __init__(self, project: str, identifier: Identifier, encoder: PropertyEncoder) -> None:
-        self._project = project
-        self._identifier = identifier
-        self._encoder = encoder
-        self._events: list[Loading] = []
-        self._commands: list[tuple[int, Any, Batch]] = []
-        self._failed: list[tuple[int, Failed, Batch, int]] = []
-        self._duplicates: list[tuple[int, int, int]] = []
-        self._position = 0
-        self.ledger = Ledger()
-        self.new_properties: set[tuple[str, str]] = set()
-        self.claims: dedupe.Claims
-        self.seqs: np.ndarray[Any, Any]
-
-    def take(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self._position = record.position
-            base = record.position * SEQ_PER_BATCH
-            batch = None if record.payload is None else _decode(record)
-            if batch is None:
-                self._take_lost(record, base)
-                continue
-            self.ledger.add(batch, "received", batch.received)
-            for index, event in enumerate(batch.events):
-                self._events.append(Loading(base + index, event, batch))
-            place = base + len(batch.events)
-            for index, command in enumerate(batch.commands):
-                self._commands.append((place + index, command, batch))
-                self.ledger.add(batch, "accepted")
-            place += len(batch.commands)
-            for index, failed in enumerate(batch.failed):
-                self._fail(place + index, failed, batch, "rejected")
-            for reason, items in batch.dropped.items():
-                self.ledger.add(batch, "dropped", items, reason)
-
-    def dedupe(self, keys: dedupe.Keys, index: HashIndex, contents: dedupe.Contents) -> None:
-        pairs = [(one.seq, one.event) for one in self._events]
-        self.seqs = np.array([seq for seq, _ in pairs], dtype=np.int64)
-        self.claims = dedupe.decide(keys, index, pairs, contents)
-        fresh: list[Loading] = []
-        for one, verdict in zip(self._events, self.claims.verdicts, strict=True):
-            if verdict is dedupe.NEW:
-                fresh.append(one)
-            elif verdict.conflict:
-                failed = _conflict(one.event)
-                self._fail(one.seq, failed, one.batch, "conflict", verdict.first_seq)
-            else:
-                self._duplicates.append((one.seq, verdict.first_seq, one.batch.received_at))
-                self.ledger.add(one.batch, "duplicate")
-        self._events = fresh
-
-    def isolate(self, attempt: Callable[[Columns], None]) -> None:
-        """Set aside each event that by itself cannot be turned to a row, or stored."""
-        for one in list(self._events):
-            code = "ENRICH_FAILED"
-            try:
-                columns, _ = event_columns([one], self._encoder)
-                code = "STORE_REJECTED"
-                attempt(columns)
-            except Unavailable:
-                raise
-            except Exception as error:  # noqa: BLE001  this is where its kind is found out
-                self._set_aside(one, code, type(error).__name__)
-        self._encoder.take_counts()
-
-    def condemn(self) -> None:
-        """Set aside every new event: the store refuses them for a reason we cannot see."""
-        for one in list(self._events):
-            self._set_aside(one, "STORE_REJECTED", "")
-
-    def commit(self, known: set[tuple[str, str]], now: int) -> Commit:
-        for one in self._events:
-            self.ledger.add(one.batch, "accepted")
-        totals = self.ledger.totals()
-        if not balances(totals):
-            raise Broken(f"The ledger does not balance up to {self._position}: {totals}.")
-        columns, counts = event_columns(self._events, self._encoder) if self._events else ({}, {})
-        identified = self._identifier.identify(self._events, self._commands, now)
-        columns.update(identified.event_columns)
-        tables: dict[str, Columns] = {"event": columns, **identified.tables}
-        new = self.claims.is_new
-        tables["dedupe_key"] = {
-            "key_hi": self.claims.high[new],
-            "key_lo": self.claims.low[new],
-            "seq": self.seqs[new],
-            "content": [c for c, is_new in zip(self.claims.contents, new, strict=True) if is_new],
-        }
-        tables["duplicate"] = columns_of(("seq", "first_seq", "received_us"), self._duplicates)
-        tables["failed_event"] = _failed_columns(self._failed)
-        tables["property"] = self._property_rows(counts, known)
-        return Commit(
-            log_position=self._position,
-            tables=tables,
-            statements=(
-                *self.ledger.statements(),
-                *self._property_updates(counts, known),
-                *identified.statements,
-            ),
-            counters=identified.counters,
-        )
-
-    def _take_lost(self, record: Record, base: int) -> None:
-        code = CODES["LOG_DAMAGED"]
-        batch = Batch(record.received_at, source="", protocol="log", received=record.items)
-        self.ledger.add(batch, "received", record.items)
-        if record.payload is None and not record.damaged:
-            # Erased on purpose: what it held may not be kept, only that it was there.
-            self.ledger.add(batch, "dropped", record.items, "ERASED")
-            return
-        self.ledger.add(batch, "quarantined", record.items, code.code)
-        failed = Failed(code.code, code.stage, code.meaning)
-        self._failed.append((base, failed, batch, 0))
-
-    def _set_aside(self, one: Loading, code: str, why: str) -> None:
-        known = CODES[code]
-        raw = _encode(one.event)
-        message = f"{known.meaning} {why}".strip()
-        failed = Failed(
-            known.code, known.stage, message,
-            id=one.event.id, name=one.event.name, raw=raw, raw_bytes=len(raw),
-        )  # fmt: skip
-        self._fail(one.seq, failed, one.batch, "quarantined")
-        self._events.remove(one)
-        # Its id is free again, so that the repaired event can be replayed.
-        self.claims.is_new[np.searchsorted(self.seqs, one.seq)] = False
-
-    def _fail(
-        self, seq: int, failed: Failed, batch: Batch, outcome: Any, first_seq: int = 0
-    ) -> None:
-        self._failed.append((seq, failed, batch, first_seq))
-        self.ledger.add(batch, outcome, 1, failed.code)
-
-    def _property_rows(self, counts: Counts, known: set[tuple[str, str]]) -> Columns:
-        first = self._events[0].seq if self._events else 0
-        last = self._events[-1].seq if self._events else 0
-        new = [
-            (name, kind, items)
-            for (name, kind), items in counts.items()
-            if (name, kind) not in known
-        ]
-        self.new_properties = {(name, kind) for name, kind, _ in new}
-        return columns_of(
-            ("name", "class", "events", "first_seq", "last_seq"),
-            [(name, kind, items, first, last) for name, kind, items in new],
-        )
-
-    def _property_updates(self, counts: Counts, known: set[tuple[str, str]]) -> tuple[Sql, ...]:
-        seen = [
-            (name, kind, items) for (name, kind), items in counts.items() if (name, kind) in known
-        ]
-        if not seen:
-            return ()
-        lines = join(
-            ", ",
-            (
-                sql("({name}, {kind}, {items}::BIGINT)", name=name, kind=kind, items=items)
-                for name, kind, items in seen
-            ),
-        )
-        return (
-            sql(
-                """
-                UPDATE property SET events = property.events + seen.items, last_seq = {last}
-                FROM (SELECT * FROM (VALUES {lines}) AS line (name, kind, items)) AS seen
-                WHERE property.name = seen.name AND property."class" = seen.kind
-                """,
-                last=self._events[-1].seq,
-                lines=lines,
-            ),
-        )
-
-
-def _decode(record: Record) -> Batch | None:
-    try:
-        return decode_batch(record)
-    except (Broken, msgspec.DecodeError):
-        return None
-
-
-def _conflict(event: Event) -> Failed:
-    raw = _encode(event)
-    code = CODES["DUPLICATE_CONFLICT"]
-    return Failed(
-        code.code,
-        code.stage,
-        code.meaning,
-        id=event.id,
-        name=event.name,
-        raw=raw,
-        raw_bytes=len(raw),
-    )
-
-
-def _failed_columns(failed: Sequence[tuple[int, Failed, Batch, int]]) -> Columns:
-    return columns_of(
-        (
-            "seq", "received_us", "source", "protocol", "stage", "code", "message", "path",
-            "event_id", "event_name", "first_seq", "raw", "raw_bytes", "status",
-        ),
-        [
-            (
-                seq, batch.received_at, batch.source, batch.protocol, one.stage, one.code,
-                one.message, one.path, one.id, one.name, first_seq or None, one.raw, one.raw_bytes,
-                "open",
-            )
-            for seq, one, batch, first_seq in failed
-        ],
-    )  # fmt: skip
