@@ -71,6 +71,9 @@ def test_the_marked_shell_examples_of_a_page_run_one_after_another(
         "HOME": str(tmp_path),
     }
 
+    # A refused request fails the example, without every line of it having to say so.
+    (tmp_path / ".curlrc").write_text("fail-with-body\n")
+
     with served(tmp_path, port, environment):
         done = subprocess.run(
             ["bash", "-c", script.replace(PORT_IN_DOCS, str(port))],
