@@ -3,22 +3,25 @@
 The oracle sees nothing but the answers. After the faults it is held against the store's file.
 """
 
-import http.client
-import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+from tests.faults.answers import call
+from tests.faults.rounds import until
 
 
 @dataclass
 class Oracle:
-    """Answers by event id: a status, or None where none came."""
+    """Answers by event id: a status, or None where none came; how often each code came, and when."""
 
     answers: dict[str, list[int | None]] = field(default_factory=dict)
+    codes: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, ids: list[str], status: int | None) -> None:
@@ -30,6 +33,15 @@ class Oracle:
     def acknowledged(self) -> set[str]:
         with self.lock:
             return {i for i, said in self.answers.items() if 202 in said}
+
+    def wait_for(self, events: int, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait until so many events are acknowledged in all."""
+
+        def enough() -> bool:
+            meanwhile()
+            return len(self.acknowledged) >= events
+
+        until(enough, "too few events were acknowledged")
 
 
 @dataclass
@@ -51,7 +63,8 @@ class Sender:
     def __post_init__(self) -> None:
         self._stop = threading.Event()
         self._workers = [
-            threading.Thread(target=self._work, args=(number,)) for number in range(self.threads)
+            threading.Thread(target=self._work, args=(number,), daemon=True)
+            for number in range(self.threads)
         ]
 
     def start(self) -> None:
@@ -85,19 +98,16 @@ class Sender:
             time.sleep(self.pause if status == 202 else 2 * self.pause)
 
     def _send(self, events: list[dict[str, object]]) -> int | None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(
-                "POST",
-                "/tm/v1/events",
-                json.dumps(events),
-                {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
-            )
-            return connection.getresponse().status
-        except (OSError, http.client.HTTPException):
+        began = time.monotonic()
+        answer = call(
+            self.port, "POST", "/tm/v1/events", events, {"Authorization": f"Bearer {self.key}"}
+        )
+        if answer is None:
             return None
-        finally:
-            connection.close()
+        with self.oracle.lock:
+            self.oracle.codes[answer.code] += 1
+            self.oracle.seconds.append(time.monotonic() - began)
+        return answer.status
 
 
 def check(oracle: Oracle, store: Path) -> None:

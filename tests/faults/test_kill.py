@@ -4,21 +4,17 @@ An outside oracle that knows only the answers a client got decides: no acknowled
 none twice, the ledger balances. ``make faults`` runs the long form.
 """
 
-import os
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.faults.oracle import Oracle, Sender, check
+from tests.faults.rounds import ACKNOWLEDGED, ROUNDS, seeded, until
 from tests.faults.server import Server
 
 from tallymark.core.failpoint import PLACES
 
-LONG = bool(os.environ.get("TALLYMARK_LONG"))
-ROUNDS = 20 if LONG else 2
-ACKNOWLEDGED = 1000 if LONG else 300
 # Small, so that flushes and merges of the dedupe index happen all the time.
 SETTINGS = {"index_flush_keys": 64, "load_batch_events": 1000}
 
@@ -30,31 +26,25 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made.end()
 
 
-def seed() -> random.Random:
-    chosen = int(os.environ.get("TALLYMARK_SEED", "0")) or time.time_ns() % 10**9
-    print(f"seed {chosen}: repeat with TALLYMARK_SEED={chosen}")  # noqa: T201  shown when a test fails
-    return random.Random(chosen)
-
-
 @pytest.mark.parametrize("victim", ["front", "store"])
 def test_given_a_kill_at_a_random_moment_then_every_acknowledged_event_counts_once(
     server: Server, victim: str
 ) -> None:
-    chance = seed()
+    chance = seeded()
     oracle = Oracle()
     server.start()
 
     for number in range(ROUNDS):
         sender = Sender(server.port, server.keys["secret"], oracle, f"r{number}")
         sender.start()
-        until_acknowledged(oracle, ACKNOWLEDGED * (number + 1))
+        oracle.wait_for(ACKNOWLEDGED * (number + 1))
         time.sleep(chance.uniform(0.005, 0.5))
         if victim == "front":
             server.kill()
             sender.stop()
             server.start()
         else:
-            server.kill_store()
+            server.signal_store()
             time.sleep(chance.uniform(0.005, 0.5))
             sender.stop()
             server.wait_until_ready()
@@ -68,10 +58,14 @@ def test_given_a_kill_at_a_random_moment_then_every_acknowledged_event_counts_on
 def test_given_a_kill_at_a_named_place_then_every_acknowledged_event_counts_once(
     server: Server, place: str, tmp_path: Path
 ) -> None:
-    chance = seed()
+    chance = seeded()
     oracle = Oracle()
     server.start()
     server.stop()
+
+    def restart_if_ended() -> None:
+        if server.has_ended():
+            server.start()
 
     for number in range(ROUNDS):
         fired = tmp_path / f"fired{number}"
@@ -81,29 +75,12 @@ def test_given_a_kill_at_a_named_place_then_every_acknowledged_event_counts_once
         server.start(TALLYMARK_KILL_AT=f"{place}:{count}:{fired}")
         sender = Sender(server.port, server.keys["secret"], oracle, f"r{number}")
         sender.start()
-        until_fired(fired)
+        until(fired.exists, "the place was never reached")
         time.sleep(chance.uniform(0.0, 0.3))
-        until_acknowledged(oracle, ACKNOWLEDGED * (number + 1), server)
+        oracle.wait_for(ACKNOWLEDGED * (number + 1), meanwhile=restart_if_ended)
         sender.stop()
-        if server.has_ended():
-            server.start()
+        restart_if_ended()
         server.wait_until_loaded()
         assert server.stop() == 0
 
     check(oracle, server.store)
-
-
-def until_acknowledged(oracle: Oracle, events: int, server: Server | None = None) -> None:
-    deadline = time.monotonic() + 60
-    while len(oracle.acknowledged) < events:
-        assert time.monotonic() < deadline, "too few events were acknowledged"
-        if server is not None and server.has_ended():
-            server.start()
-        time.sleep(0.02)
-
-
-def until_fired(fired: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not fired.exists():
-        assert time.monotonic() < deadline, "the place was never reached"
-        time.sleep(0.01)
