@@ -9,6 +9,7 @@ stores are asserted equal.
 """
 
 import argparse
+import gc
 import shutil
 import sqlite3
 import sys
@@ -86,7 +87,12 @@ def ours(log: Path, folder: Path, *, settings: Settings) -> Took:
         loader = Loader("bench", engine, reader, folder / "index", settings, _CLOCK)
         with closing(loader):
             loader.maintain()
-            return clocked(lambda: _load_all(loader))
+            # As the store process does.
+            gc.disable()
+            try:
+                return clocked(lambda: _load_all(loader))
+            finally:
+                gc.enable()
 
 
 def clocked(act: Callable[[], object]) -> Took:
