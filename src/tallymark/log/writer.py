@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -22,6 +23,7 @@ from tallymark.core.settings import Settings
 from .codec import encode_batch
 from .log import Entry, Log
 from .salvage import SalvageReport, open_log
+from .sqlite import SqliteLog
 
 CLOSE_SECONDS = 10.0
 GROUP_ROWS = 256
@@ -29,6 +31,7 @@ OPEN_LOGS = 256
 # Counted for a request of any size, so that a flood of tiny ones is bounded too.
 SMALLEST_REQUEST_BYTES = 1024
 _LOOK_SECONDS = 1.0
+_TRIM_STEP = 100
 
 _logger = logging.getLogger(__name__)
 
@@ -124,6 +127,13 @@ class LogWriter:
         """
         return await self._enqueue(project, None, 0)
 
+    async def trim(self, project: str, *, before_received_at: int, upto_position: int) -> int:
+        """Delete batches as ``SqliteLog.trim`` does; return how many.
+
+        It runs beside the writer's thread, which commits in between. Raises TallymarkError.
+        """
+        return await asyncio.to_thread(self._trim, project, before_received_at, upto_position)
+
     def heads(self) -> dict[str, int]:
         """Return the last durable position of every project written to since the start."""
         return dict(self._heads)
@@ -158,6 +168,21 @@ class LogWriter:
                 self._queue.put(None)
         # A disk that hangs in a system call cannot be interrupted; the thread is a daemon.
         await asyncio.to_thread(self._thread.join, CLOSE_SECONDS + 1)
+
+    def _trim(self, project: str, before_received_at: int, upto_position: int) -> int:
+        path = self._path_of(project)
+        if not path.exists():
+            return 0
+        deleted = 0
+        with closing(SqliteLog(path)) as log:
+            # In steps, so that a long trim ends soon after the server is asked to.
+            while not self._closing:
+                upto = min(upto_position, log.first() - 1 + _TRIM_STEP)
+                step = log.trim(before_received_at, upto)
+                deleted += step
+                if step == 0:
+                    break
+        return deleted
 
     async def _enqueue(self, project: str, batch: Batch | None, size: int) -> int:
         loop = asyncio.get_running_loop()
