@@ -11,7 +11,6 @@ stores are asserted equal.
 import argparse
 import gc
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
@@ -72,14 +71,6 @@ def entries(events: int) -> Iterable[Entry]:
         yield encode_batch(prepare(native, request, _CALLER, settings, clock=_CLOCK).batch)
 
 
-def write_log(path: Path, batches: Sequence[Entry], *, after: int = 0) -> None:
-    """Write a log of these batches; ``after`` so many that seem to have been trimmed."""
-    with closing(SqliteLog(path)) as log:
-        with closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute("UPDATE meta SET head = ?, trim_position = ?", (after, after))
-        log.append(batches)
-
-
 def ours(log: Path, folder: Path, *, settings: Settings) -> Took:
     """Load what the log holds to the store of a folder, as the store process does."""
     engine = DuckEngine(lambda _: folder / "store.duckdb", memory_bytes=settings.store_memory_bytes)
@@ -106,7 +97,7 @@ def against_baseline(folder: Path, batches: Sequence[Entry]) -> list[Line]:
     """Return the ratio to the baseline by the clock and by work, from turns on the same log."""
     settings = Settings()
     log = folder / "log.db"
-    write_log(log, batches)
+    store_fill.write_log(log, batches)
     mine: list[Took] = []
     theirs: list[Took] = []
     for turn in range(ROUNDS):
@@ -149,7 +140,7 @@ def on_full_stores(folder: Path, batches: Sequence[Entry], sizes: Sequence[int])
         after = store_fill.fill(
             here / "store.duckdb", size, memory_bytes=settings.store_memory_bytes
         )
-        write_log(here / "log.db", batches, after=after)
+        store_fill.write_log(here / "log.db", batches, after=after)
         took = ours(here / "log.db", here, settings=settings)
         shutil.rmtree(here)
         rates.append(events / took.wall)

@@ -1,15 +1,14 @@
 """From decoded events to columns of the store's ``event`` table."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from tallymark.collect.enrich import NOBODY, Agent, channel, page_parts, referrer_host, user_agent
-from tallymark.core.event import Batch, Event
+from tallymark.collect.enrich import channel, page_parts, referrer_host, user_agent
+from tallymark.core.event import Batch, Context, Event
 from tallymark.store.variant import PropertyEncoder
 
 _SAME_NAME = (
@@ -25,6 +24,8 @@ _FROM_CONTEXT = (
     ("region", "region"), ("city", "city"), ("screen_width", "screen_width"),
     ("screen_height", "screen_height"),
 )  # fmt: skip
+
+_FROM_AGENT = ("device_type", "os", "os_version", "browser", "browser_version")
 
 
 class Loading(Struct, frozen=True, gc=False):
@@ -69,60 +70,76 @@ def _add_context(columns: Columns, loading: Sequence[Loading]) -> None:
     contexts = [one.event.context for one in loading]
     for column, field in _FROM_CONTEXT:
         columns[column] = _take(contexts, field)
-    agents = [_agent(one) for one in loading]
-    for field in ("device_type", "os", "os_version", "browser", "browser_version"):
-        said = _take(contexts, field)
-        # What the client says of itself goes before what its user agent tells.
-        columns[field] = [
-            given or getattr(agent, field) if agent is not NOBODY else given
-            for given, agent in zip(said, agents, strict=True)
-        ]
-    columns["is_bot"] = [
-        agent.is_bot or "bot" in one.event.flags for agent, one in zip(agents, loading, strict=True)
-    ]
     columns["ip"] = [one.event.context.ip or one.batch.ip for one in loading]
     columns["user_agent"] = [
         one.event.context.user_agent or one.batch.user_agent for one in loading
     ]
-    places = [_place(*_PLACE_FIELDS(context)) for context in contexts]
-    for number, column in enumerate(("host", "path", "referrer_host", "channel")):
-        columns[column] = [place[number] for place in places]
+    _add_agent(columns, loading, contexts)
+    _add_place(columns, contexts)
 
 
-_PLACE_FIELDS: Callable[[Any], tuple[str | None, ...]] = attrgetter(
-    "page_url", "page_host", "page_path", "referrer", "utm_source", "utm_medium", "click_id"
-)
+def _add_agent(columns: Columns, loading: Sequence[Loading], contexts: Sequence[Context]) -> None:
+    raw = [
+        # A server's own user agent describes the customer's machine, not the person.
+        one.event.context.user_agent or (None if one.batch.server_side else one.batch.user_agent)
+        for one in loading
+    ]
+    known = {text: user_agent(text) for text in set(raw)}
+    agents = [known[text] for text in raw]
+    for field in _FROM_AGENT:
+        said = _take(contexts, field)
+        # What the client says of itself goes before what its user agent tells.
+        columns[field] = (
+            [one or found for one, found in zip(said, _take(agents, field), strict=True)]
+            if len(known) > 1 or None not in known
+            else said
+        )
+    columns["is_bot"] = [
+        agent.is_bot or "bot" in one.event.flags for agent, one in zip(agents, loading, strict=True)
+    ]
 
 
-@lru_cache(maxsize=16_384)
-def _place(
-    url: str | None,
+def _add_place(columns: Columns, contexts: Sequence[Context]) -> None:
+    # A load sees the same few addresses again and again: each distinct one is taken apart once.
+    urls = columns["page_url"]
+    parts = {url: page_parts(url) if url else (None, None) for url in set(urls)}
+    hosts = [
+        context.page_host or parts[url][0] for context, url in zip(contexts, urls, strict=True)
+    ]
+    paths = [
+        context.page_path or parts[url][1] for context, url in zip(contexts, urls, strict=True)
+    ]
+    referrers = columns["referrer"]
+    sources = {text: referrer_host(text) if text else None for text in set(referrers)}
+    ways = list(
+        zip(
+            [sources[text] for text in referrers],
+            hosts,
+            columns["utm_source"],
+            columns["utm_medium"],
+            _take(contexts, "click_id"),
+            [bool(path) for path in paths],
+            strict=True,
+        )
+    )
+    channels = {way: _channel(*way) for way in set(ways)}
+    columns["host"], columns["path"] = hosts, paths
+    columns["referrer_host"] = [way[0] for way in ways]
+    columns["channel"] = [channels[way] for way in ways]
+
+
+def _channel(
+    source: str | None,
     host: str | None,
-    path: str | None,
-    referrer: str | None,
     utm_source: str | None,
     utm_medium: str | None,
     click_id: str | None,
-) -> tuple[str | None, str | None, str | None, str | None]:
-    """Return host, path, referrer host and channel; the same few come again and again."""
-    if url and not (host and path):
-        found_host, found_path = page_parts(url)
-        host, path = host or found_host, path or found_path
-    source = referrer_host(referrer) if referrer else None
-    if not (path or source or utm_source or utm_medium):
-        return host, path, source, None
-    return (
-        host, path, source,
-        channel(
-            source, host, utm_source=utm_source, utm_medium=utm_medium, click_id=click_id
-        ),
-    )  # fmt: skip
-
-
-def _agent(one: Loading) -> Agent:
-    # A server's own user agent describes the customer's machine, not the person.
-    raw = one.event.context.user_agent or (None if one.batch.server_side else one.batch.user_agent)
-    return user_agent(raw) if raw else NOBODY
+    has_path: bool,
+) -> str | None:
+    """Return how somebody came; None for an event that is not of a page and names no source."""
+    if not (has_path or source or utm_source or utm_medium):
+        return None
+    return channel(source, host, utm_source=utm_source, utm_medium=utm_medium, click_id=click_id)
 
 
 def _other_groups(event: Event) -> str | None:
@@ -147,7 +164,7 @@ def _take(items: Iterable[Any], field: str) -> list[Any]:
 
 
 def _empty(values: list[Any]) -> bool:
-    return values.count(None) == len(values)
+    return values[0] is None and values.count(None) == len(values)
 
 
 def columns_of(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Columns:

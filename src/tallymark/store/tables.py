@@ -161,15 +161,15 @@ PROPERTY = _table(
 )  # fmt: skip
 
 DEDUPE_KEY = _table(
-    "dedupe_key", "the key of one counted event; outlives the event, so dedupe has no horizon",
+    "dedupe_key", "the key of one counted event, or failed line of a file; outlives it, so dedupe has no horizon",
     ("key_hi", "UBIGINT", "first half of hash128(project, namespace, event id)"),
     ("key_lo", "UBIGINT", "second half"),
-    ("seq", "BIGINT", "the event that holds it"),
+    ("seq", "BIGINT", "the event, or failed line, that holds it"),
     ("content", "UBIGINT", "digest of what the client said, to tell a duplicate from a conflict"),
 )  # fmt: skip
 
 DUPLICATE = _table(
-    "duplicate", "one event that came again and was not counted",
+    "duplicate", "one event, or failed line of a file, that came again and was not counted",
     ("seq", "BIGINT", "place in the log of the repetition"),
     ("first_seq", "BIGINT", "the event that counts"),
     ("received_us", "BIGINT", "when the repetition was received"),
@@ -184,7 +184,7 @@ FAILED_EVENT = _table(
     ("stage", "VARCHAR", "transport, decode, envelope …"),
     ("code", "VARCHAR", "stable reason code"),
     ("message", "VARCHAR", "what was wrong, naming the field"),
-    ("path", "VARCHAR", "JSON path of the culprit"),
+    ("path", "VARCHAR", "JSON path of the culprit, or the line of a file"),
     ("event_id", "VARCHAR", "if it could be read"),
     ("event_name", "VARCHAR", "if it could be read"),
     ("first_seq", "BIGINT", "for a conflict: the event that holds the id"),

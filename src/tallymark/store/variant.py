@@ -200,10 +200,15 @@ def _scaled(number: int | Decimal, places: int = _SCALE) -> int | None:
     if isinstance(number, int):
         scaled = number * 10**places
         return scaled if -_BEYOND < scaled < _BEYOND else None
-    try:
-        return int(_EXACT.scaleb(_EXACT.quantize(number, Decimal((0, (1,), -places))), places))
-    except (ArithmeticError, ValueError):
+    # A huge exponent must not be written out.
+    if not number.is_finite() or number.adjusted() >= _EXACT.prec - places:
         return None
+    try:
+        shifted = number.scaleb(places, _EXACT)
+    except ArithmeticError:
+        return None
+    scaled = int(shifted)
+    return scaled if scaled == shifted and -_BEYOND < scaled < _BEYOND else None
 
 
 def _with_literals(properties: Mapping[str, Any]) -> dict[str, Any]:

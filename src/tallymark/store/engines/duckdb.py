@@ -251,7 +251,11 @@ def _telling(limits: Limits) -> Iterator[None]:
             "The question needs more memory than it may take.",
             hint="Shorten the range, filter more, or raise `question_memory_bytes`.",
         ) from None
-    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+    except (
+        duckdb.InvalidInputException,
+        duckdb.ConversionException,
+        duckdb.OutOfRangeException,
+    ) as error:
         raise Refused(_first_line(error), code="QUERY_INVALID") from None
 
 
@@ -273,26 +277,43 @@ def _run(cursor: duckdb.DuckDBPyConnection, statement: Sql, most: int | None) ->
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
-    present = {
-        name: array for name, values in columns.items() if (array := _array(values)) is not None
-    }
-    if not present:
+    filled = {name: values for name, values in columns.items() if len(values)}
+    if not filled:
         return
     types = {column.name: column.type for column in BY_NAME[table].columns}
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    # A column that says the same in every row goes as one parameter: most of a load's text does.
+    constants: dict[str, Any] = {}
+    for name, values in filled.items():
+        if isinstance(values, np.ndarray):
+            arrays[name] = values
+        elif types[name] != "VARIANT" and arrays and _is_constant(values):
+            constants[name] = values[0]
+        else:
+            arrays[name] = _array(values)
     # Not taken back on failure: in an aborted transaction that raises and hides why it failed.
-    cursor.register("incoming", present)
-    names = ", ".join(f'"{name}"' for name in present)
-    values = ", ".join(_expression(name, types[name], array) for name, array in present.items())
+    cursor.register("incoming", arrays)
+    names = ", ".join(f'"{name}"' for name in (*arrays, *constants))
+    values = ", ".join(
+        (
+            *(_expression(name, types[name], array) for name, array in arrays.items()),
+            *(f"?::{types[name]}" for name in constants),
+        )
+    )
     # The names come from our own table definitions, never from an event.
-    cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM incoming")  # noqa: S608
+    cursor.execute(
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM incoming",  # noqa: S608
+        list(constants.values()),
+    )
     cursor.unregister("incoming")
 
 
-def _array(values: Sequence[Any]) -> "np.ndarray[Any, Any] | None":
-    if isinstance(values, np.ndarray):
-        return values
-    if not values:
-        return None
+def _is_constant(values: Sequence[Any]) -> bool:
+    first = values[0]
+    return bool(first == values[-1]) and list(values).count(first) == len(values)
+
+
+def _array(values: Sequence[Any]) -> "np.ndarray[Any, Any]":
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
