@@ -93,6 +93,8 @@ def decode_question(insight: Insight, question: Any) -> Struct:
         ) from None
     except msgspec.DecodeError as error:
         raise InvalidQuery(f"The question is not valid JSON: {error}.") from None
+    except RecursionError:
+        raise InvalidQuery("The question is nested too deeply.") from None
     return decoded
 
 

@@ -23,7 +23,7 @@ from tallymark.app.link import Call, serve_link
 from tallymark.app.loading import LoadingThread
 from tallymark.app.store_service import StoreService
 from tallymark.core.clock import SystemClock
-from tallymark.core.errors import Broken
+from tallymark.core.errors import Broken, TallymarkError
 from tallymark.core.settings import Settings
 from tallymark.core.telemetry import Logger, LogHandler
 from tallymark.store.engines.duckdb import DuckEngine
@@ -72,7 +72,14 @@ async def _run(orders: StoreOrders) -> None:
             return b"{}"
         if call.method == "ping":
             return b"{}"
-        return await loop.run_in_executor(pool, service.call, call.method, call.params)
+        try:
+            return await loop.run_in_executor(pool, service.call, call.method, call.params)
+        except TallymarkError:
+            raise
+        except Exception as error:
+            logger.bug("store method failed", error, method=call.method)
+            # To drop the connection would look like a store that is away, and be tried again.
+            raise TallymarkError("The store failed to answer.", code="INTERNAL") from error
 
     server = await serve_link(folders.store_socket, handle)
     loading.start()

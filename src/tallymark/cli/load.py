@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     options = Options(fields=fields_of(args), delimiter=args.delimiter)
     for file in files:
         # All files are looked at before the first event is sent.
+        _check_readable(file)
         print(f"{file}: " + "; ".join(source.explain(file, options)), flush=True)
     with ExitStack() as stack:
         rejects = stack.enter_context(Path(args.failed).open("xb")) if args.failed else None
@@ -84,6 +85,13 @@ def run(args: argparse.Namespace) -> int:
         client = stack.enter_context(open_client(args))
         where = _progress_path(args, client)
         return _load(job, client, read_progress(where), where)
+
+
+def _check_readable(file: Path) -> None:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise TallymarkError(f"{file}: {error.strerror}.", code="FILE_UNREADABLE") from None
 
 
 def fields_of(args: argparse.Namespace) -> Fields:

@@ -81,6 +81,8 @@ def _shifted(
         _earlier(edge, zone, days) or _first_of_march(edge, zone)
         for edge in (cut.span.since, cut.span.until)
     )
+    if since >= until:
+        raise InvalidQuery("The range has no counterpart a year earlier.", path="compare")
     earlier = buckets(Span(since, until), interval, zone, week)
     numbers = {edge: number for number, edge in enumerate(earlier.edges[:-1])}
     targets = (_earlier(edge, zone, days) for edge in cut.edges[:-1])

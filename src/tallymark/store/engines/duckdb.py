@@ -94,18 +94,24 @@ class DuckEngine:
     def fetch(self, project: str, statement: Sql, limits: Limits | None = None) -> Rows:
         """Run a read-only statement on a consistent snapshot; may be called from any thread.
 
-        Raises QuestionStopped when it takes longer or more than the limits allow.
+        Raises QuestionStopped when it takes longer or more than the limits allow, and Unavailable
+        when the disk or the memory cannot give it now.
         """
         if limits is not None:
             with self.reading(project, limits) as fetch:
                 return fetch(statement)
-        with self._cursor(project) as cursor:
-            return _run(cursor, statement, None)
+        with _damage_is_told(project), self._cursor(project) as cursor:
+            try:
+                return _run(cursor, statement, None)
+            except _TRANSIENT as error:
+                if _is_damage(error):
+                    raise
+                raise Unavailable(_first_line(error)) from None
 
     @contextmanager
     def reading(self, project: str, limits: Limits) -> Iterator[Fetch]:
         """Give a ``fetch`` whose statements all see the same commit, within limits in all."""
-        with self._cursor(project) as cursor:
+        with _damage_is_told(project), _telling(limits), self._cursor(project) as cursor:
             cursor.execute(f"SET operator_memory_limit = '{limits.memory_bytes // 1024} KiB'")
             cursor.execute("BEGIN")
             # DuckDB has no time limit of its own; interrupting the cursor from outside is the way.
@@ -113,8 +119,7 @@ class DuckEngine:
             timer.daemon = True
             timer.start()
             try:
-                with _telling(limits):
-                    yield lambda statement: _run(cursor, statement, limits.rows)
+                yield lambda statement: _run(cursor, statement, limits.rows)
             finally:
                 timer.cancel()
                 with suppress(duckdb.Error):
@@ -251,12 +256,18 @@ def _telling(limits: Limits) -> Iterator[None]:
             "The question needs more memory than it may take.",
             hint="Shorten the range, filter more, or raise `question_memory_bytes`.",
         ) from None
-    except (
-        duckdb.InvalidInputException,
-        duckdb.ConversionException,
-        duckdb.OutOfRangeException,
-    ) as error:
+    except duckdb.OutOfRangeException:
+        raise Refused(
+            "A number of the answer has more than 38 digits.",
+            code="QUERY_INVALID",
+            hint="Shorten the range, or filter out the largest numbers.",
+        ) from None
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise Refused(_first_line(error), code="QUERY_INVALID") from None
+    except duckdb.IOException as error:
+        if _is_damage(error):
+            raise
+        raise Unavailable("The store cannot be read now.", code="STORE_AWAY") from None
 
 
 def _run(cursor: duckdb.DuckDBPyConnection, statement: Sql, most: int | None) -> Rows:
