@@ -4,14 +4,22 @@ Past the loader: rows come from the engine's own ``range``. Ids, keys and counte
 store that was loaded, so that loading goes on from there.
 """
 
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
+from benchmarks.processes import Tallymark, running
 from benchmarks.workload import START_MS, STEP_MS
 
+from tallymark.log.log import Entry
+from tallymark.log.sqlite import SqliteLog
 from tallymark.store.engines.duckdb import DuckEngine
 from tallymark.store.tables import SEQ_PER_BATCH
 
+PROJECT = "default"
 PEOPLE = 300_000
 BATCH = 500
 NAMES = 12
@@ -23,7 +31,7 @@ def fill(path: Path, events: int, *, memory_bytes: int) -> int:
     Times end where those of the workload begin.
     """
     engine = DuckEngine(lambda _: path, memory_bytes=memory_bytes)
-    engine.open("bench")
+    engine.open(PROJECT)
     engine.close()
     positions = -(-events // BATCH)
     numbers = {
@@ -36,6 +44,28 @@ def fill(path: Path, events: int, *, memory_bytes: int) -> int:
         _events(connection, numbers)
         _rest(connection, numbers, positions)
     return positions
+
+
+def write_log(path: Path, batches: Sequence[Entry], *, after: int = 0) -> None:
+    """Write a log of these batches; ``after`` so many that seem to have been trimmed."""
+    with closing(SqliteLog(path)) as log:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE meta SET head = ?, trim_position = ?", (after, after))
+        if batches:
+            log.append(batches)
+
+
+def serve_filled(data: Path, events: int, *, memory_bytes: int) -> dict[str, str]:
+    """Make a data folder with so many events; return the keys of its project by kind."""
+    server = Tallymark(data)
+    with running(server):
+        keys = server.keys
+    folder = data / "projects" / PROJECT
+    shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
+    positions = fill(folder / "store.duckdb", events, memory_bytes=memory_bytes)
+    write_log(folder / "log.db", [], after=positions)
+    return keys
 
 
 def _events(connection: duckdb.DuckDBPyConnection, numbers: dict[str, int]) -> None:

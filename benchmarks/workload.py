@@ -60,6 +60,13 @@ def body(first: int, count: int, *, prefix: str = "e") -> bytes:
     return msgspec.json.encode([event(n, prefix=prefix) for n in range(first, first + count)])
 
 
+def lines(first: int, count: int, *, prefix: str = "e") -> bytes:
+    """Return so many events as JSON lines, from a number on."""
+    return msgspec.json.Encoder().encode_lines(
+        event(n, prefix=prefix) for n in range(first, first + count)
+    )
+
+
 def _page(spread: int) -> dict[str, str]:
     """Return a page of the site: one event in eight arrives by a campaign, the others click on."""
     number = _popular(spread >> 4)
