@@ -301,6 +301,45 @@ def test_a_backup_never_overwrites(log: SqliteLog) -> None:
         log.backup(log.path)
 
 
+def leave(path: Path) -> None:
+    """Open and close the log in another process, which takes itself for the last if it may."""
+    text = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT head FROM meta').fetchone(); c.close()"
+    subprocess.run([sys.executable, "-c", text, str(path)], check=True)
+
+
+def test_a_reader_that_leaves_takes_nothing_of_a_running_writer_with_it(path: Path) -> None:
+    log, _ = open_log(path)
+    with closing(log):
+        log.append(entries(range(1, 3)))
+        wal = path.with_name("log.db-wal")
+        before = wal.stat().st_ino
+
+        leave(path)
+
+        assert wal.stat().st_ino == before
+        log.append(entries(range(3, 5)))
+        with closing(SqliteLog(path, readonly=True)) as reader:
+            assert ids(everything(reader)) == ["e1", "e2", "e3", "e4"]
+
+
+def test_a_writer_whose_locks_were_lost_acknowledges_nothing_that_goes_nowhere(path: Path) -> None:
+    log, _ = open_log(path)
+    with closing(log):
+        log.append(entries(range(1, 3)))
+        # Closing any other handle on the file gives up the locks of the whole process.
+        path.read_bytes()
+        leave(path)
+
+        with pytest.raises(Unavailable):
+            log.append(entries(range(3, 4)))
+        log.append(entries(range(3, 5)))
+
+        with closing(SqliteLog(path, readonly=True)) as reader:
+            # Of what was refused nothing is promised: it may be there as well.
+            assert list(dict.fromkeys(ids(everything(reader)))) == ["e1", "e2", "e3", "e4"]
+            assert reader.verify().ok
+
+
 def test_a_log_another_writer_holds_is_unavailable_then_goes_on(
     log: SqliteLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,9 @@ MOVE_HEAD = "UPDATE meta SET head = ?, chain = ?"
 Row = tuple[int, int, int, int, bytes, bytes, bytes | None]
 
 
+Identity = tuple[int, ...]
+
+
 class Tail(NamedTuple):
     """Both ends of a log: the last trimmed position and the last one given out, with their chain."""
 
@@ -80,11 +83,11 @@ def to_record(row: Row) -> Record:
     )
 
 
-def connect(path: Path, *, readonly: bool = False) -> tuple[sqlite3.Connection, int]:
-    """Open an existing log; return the connection and the inode, to notice a replaced file."""
+def connect(path: Path, *, readonly: bool = False) -> tuple[sqlite3.Connection, Identity]:
+    """Open an existing log; return the connection and which files it has, to notice other ones."""
     connection = None
     try:
-        inode = path.stat().st_ino
+        main = path.stat().st_ino
         # Not mode=ro: a reader of a write-ahead log takes part in its shared index.
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
@@ -95,13 +98,27 @@ def connect(path: Path, *, readonly: bool = False) -> tuple[sqlite3.Connection, 
         )
         connection.text_factory = bytes
         _configure(connection, readonly)
+        # The write-ahead log is made when first read; the file may be replaced at any time.
+        files = (main, *identity(path)[1:])
     except BaseException as error:
         if connection is not None:
             connection.close()
         if isinstance(error, sqlite3.Error | OSError):
             raise failure(error) from error
         raise
-    return connection, inode
+    return connection, files
+
+
+def identity(path: Path) -> Identity:
+    """Return the inodes of the database file and its write-ahead log; 0 for one that is gone."""
+    return tuple(_inode(member) for member in family(path)[:2])
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def read_tail(connection: sqlite3.Connection) -> Tail:
@@ -156,6 +173,8 @@ def has_sound_header(path: Path) -> bool:
     """Return whether the file begins as every log does.
 
     SQLite takes some flipped bits there for another format: a file it may read but never write.
+    Only for a file that nobody in this process has open: closing it gives up every lock that the
+    process holds on it, and another's last connection would then delete the write-ahead log.
     """
     with path.open("rb") as file:
         return file.read(len(_HEADER)) == _HEADER

@@ -20,6 +20,7 @@ from .file import (
     Tail,
     create,
     family,
+    has_sound_header,
     lost_row,
     sync,
 )
@@ -103,6 +104,8 @@ def _open_sound(path: Path, *, deep: bool) -> SqliteLog | None:
     deep = deep or _size(main) < _DEEP_BELOW_BYTES
     # Twice, because a disk that fails to read for a moment looks like a damaged file.
     for _ in range(2):
+        if main.exists() and not has_sound_header(main):
+            continue
         try:
             log = SqliteLog(path)
         except Broken as broken:

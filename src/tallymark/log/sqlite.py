@@ -18,12 +18,13 @@ from .file import (
     INSERT,
     LOST,
     MOVE_HEAD,
+    RETRY_AFTER_SECONDS,
     Row,
     Tail,
     connect,
     create,
     failure,
-    has_sound_header,
+    identity,
     is_contiguous,
     is_damage,
     lost_row,
@@ -72,7 +73,7 @@ class SqliteLog:
             if readonly:
                 raise NotFound(f"There is no event log named {path.name} yet.")
             create(path)
-        self._connection, self._inode = connect(path, readonly=readonly)
+        self._connection, self._files = connect(path, readonly=readonly)
         try:
             tail = read_tail(self._connection)
         except BaseException:
@@ -157,7 +158,7 @@ class SqliteLog:
         """
         with self._lock:
             try:
-                sound = has_sound_header(self.path) and not (deep and self._has_bad_pages())
+                sound = not (deep and self._has_bad_pages())
                 tail = read_tail(self._connection)
                 shape = self._connection.execute(_SHAPE).fetchone()
             except (sqlite3.Error, OSError) as error:
@@ -241,6 +242,14 @@ class SqliteLog:
             connection.execute(MOVE_HEAD, (head, chain))
             reach("log.before_commit")
         reach("log.after_commit")
+        if self._is_replaced():
+            # Whoever took his connection for the last one has folded our write-ahead log into the
+            # file and deleted it. All before is there; this commit may come to nothing.
+            self._suspect = True
+            raise Unavailable(
+                "The event log was replaced while it was written.",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            )
         self._acknowledged = (head, chain)
         return tail.head + 1
 
@@ -316,17 +325,19 @@ class SqliteLog:
 
     def _follow(self) -> None:
         # Salvage puts a new file in place of this one.
+        if self._is_replaced():
+            self._reopen()
+
+    def _is_replaced(self) -> bool:
         try:
-            replaced = self.path.stat().st_ino != self._inode
+            return identity(self.path) != self._files
         except OSError as error:
             raise failure(error) from error
-        if replaced:
-            self._reopen()
 
     def _reopen(self) -> None:
         with suppress(sqlite3.Error):
             self._connection.close()
-        self._connection, self._inode = connect(self.path, readonly=self._readonly)
+        self._connection, self._files = connect(self.path, readonly=self._readonly)
 
     def _rows(self, after: int, max_bytes: int, max_items: int) -> list[tuple[Record, bytes]]:
         found: list[tuple[Record, bytes]] = []
