@@ -85,9 +85,12 @@ def batch_of(
     is_server = caller.kind != "public"
     agent = None if is_server else user_agent
     stepped = run_steps(decoded.events, StepContext(policy, agent), clock)
-    dropped = dict(Counter(decoded.dropped) + Counter(stepped.dropped))
+    if stepped.dropped:
+        dropped = Counter(decoded.dropped) + Counter(stepped.dropped)
+        decoded = structs.replace(decoded, dropped=dict(dropped))
     failed = [_scrubbed(item, caller) for item in decoded.failed]
-    items = len(stepped.events) + len(decoded.commands) + len(failed) + sum(dropped.values())
+    kept = len(stepped.events) + len(decoded.commands) + len(failed)
+    items = kept + sum(decoded.dropped.values())
     if items > _MOST_ITEMS:
         raise Refused(f"The batch holds {items} items.", code="BATCH_TOO_LONG")
     batch = Batch(
@@ -102,9 +105,9 @@ def batch_of(
         events=stepped.events,
         commands=decoded.commands,
         failed=failed,
-        dropped=dropped,
+        dropped=decoded.dropped,
     )
-    return Prepared(batch, structs.replace(decoded, dropped=dropped), stepped.seconds)
+    return Prepared(batch, decoded, stepped.seconds)
 
 
 class Collector:
@@ -126,7 +129,7 @@ class Collector:
         self._clock = clock
         self._publish = publish
         self._counts: Counter[str] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: dict[str, float] = {}
         self._flood = _Flood()
         self._room = asyncio.Semaphore(_LARGE_AT_ONCE)
 
@@ -146,7 +149,8 @@ class Collector:
         if isinstance(read, _Unreadable):
             await self._store_refusal(read, request, protocol.name, caller)
             raise read.why
-        self._seconds.update(read.seconds)
+        for step, seconds in read.seconds.items():
+            self._seconds[step] = self._seconds.get(step, 0.0) + seconds
         if read.batch.received:
             await self._store(caller.project, read.batch, size)
         return protocol.reply(read.decoded)
@@ -178,8 +182,9 @@ class Collector:
         text: bytes | None = None
         try:
             text = inflate(request.body, encoding, self._settings)
-            opened = structs.replace(request, body=text)
-            return prepare(protocol, opened, caller, self._settings, clock=self._clock)
+            if text is not request.body:
+                request = structs.replace(request, body=text)
+            return prepare(protocol, request, caller, self._settings, clock=self._clock)
         except Refused as refusal:
             if text is None:
                 # Compressed bytes cannot be scrubbed, so nothing of them is kept.

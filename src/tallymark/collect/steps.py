@@ -105,8 +105,9 @@ def derive_agent(event: Event, around: StepContext) -> Result:
         device_type=context.device_type or agent.device_type,
         user_agent=None,
     )
-    flags = (*event.flags, "bot") if agent.is_bot else event.flags
-    return structs.replace(event, context=told, flags=flags)
+    if agent.is_bot:
+        return structs.replace(event, context=told, flags=(*event.flags, "bot"))
+    return structs.replace(event, context=told)
 
 
 def _always(_: StepContext) -> bool:
@@ -128,7 +129,7 @@ def run_steps(
     events: Sequence[Event], around: StepContext, clock: Clock, steps: Sequence[Step] = STEPS
 ) -> Stepped:
     """Return the events after every step that applies, in the order they came."""
-    dropped: Counter[str] = Counter()
+    dropped: dict[str, int] = {}
     seconds: dict[str, float] = {}
     kept = list(events)
     for step in steps:
@@ -138,6 +139,7 @@ def run_steps(
         results = [step.run(event, around) for event in kept]
         kept = [result for result in results if isinstance(result, Event)]
         if len(kept) < len(results):
-            dropped.update(result.reason for result in results if isinstance(result, Dropped))
+            reasons = [result.reason for result in results if isinstance(result, Dropped)]
+            dropped = dict(Counter(dropped) + Counter(reasons))
         seconds[step.name] = clock.monotonic() - began
-    return Stepped(kept, dict(dropped), seconds)
+    return Stepped(kept, dropped, seconds)
