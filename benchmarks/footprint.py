@@ -122,7 +122,11 @@ def install(folder: Path) -> list[Line]:
     packages = next((venv / "lib").glob("python*/site-packages"))
     bare = _bytes_below(packages)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, ".", "-c", "constraints.txt"], check=True, cwd=_ROOT)
+    done = subprocess.run(
+        [*pip, ".", "-c", "constraints.txt"], capture_output=True, text=True, check=False, cwd=_ROOT
+    )
+    if done.returncode:
+        raise RuntimeError(f"the installation failed, --no-install leaves it out:\n{done.stderr}")
     size = _bytes_below(packages) - bare
     helped = _median([str(venv / "bin" / "tallymark"), "--help"])
     nothing = _median([str(python), "-c", "pass"])
