@@ -133,6 +133,8 @@ def test_every_number_has_one_physical_type(duck: duckdb.DuckDBPyConnection) -> 
         Decimal("0.000000001"),
         Decimal("1.5000000000000"),
         Decimal("0E-30"),
+        Decimal("0E+50"),
+        Decimal("0E+999999"),
     ],
 )
 def test_the_largest_and_smallest_numbers_that_fit_are_exact(
