@@ -1,5 +1,6 @@
 """Loading files into a real server: every line accounted for, once, whatever happens on the way."""
 
+import base64
 import gzip
 import os
 import re
@@ -8,15 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.collect.sources.shared import real
 
 from tallymark.cli.main import main
 from tallymark.client import Client, connect
+from tallymark.log.codec import decode_batch
+from tallymark.log.sqlite import SqliteLog
 
 PROJECTS = count(1)
 UNIX = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
@@ -30,6 +35,10 @@ class Place:
 
     def load(self, *args: str | Path) -> int:
         return main(["load", *map(str, args), "--data", str(self.data), "--project", self.project])
+
+    def head(self) -> int:
+        self.client.project = self.project
+        return int(self.client.status()["log_head"])
 
     def ledger(self) -> dict[str, int]:
         self.client.project = self.project
@@ -206,7 +215,68 @@ def test_lines_that_fail_are_told_with_their_reason_and_can_be_written_out(
         f"{path}:5:",
     ):
         assert part in said
-    assert place.ledger() == {"received": 2, "accepted": 1, "rejected": 1}
+    assert "What failed is kept" in said
+    assert "stay in their file" not in said
+    assert place.ledger() == {"received": 4, "accepted": 1, "rejected": 3}
+
+
+def test_lines_that_fail_are_kept_like_everything_refused_and_once(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    lines = ["time,event,user_id", "2026-01-02,a,u", "yesterday,b,u", "2026-01-02,c", "never,d,u"]
+    path.write_text("\n".join(lines) + "\n")
+    again = tmp_path / "b.csv"
+    again.write_bytes(path.read_bytes())
+
+    for args in ([path], [path], [path, "--from-start"], [again]):
+        place.load("csv", *args)
+
+    # Every load reads at least the last line again: 4 + 1 + 4 + 1 lines.
+    assert place.ledger() == {"received": 10, "accepted": 1, "rejected": 3, "duplicate": 6}
+    kept = place.client.failed()["failed"]
+    assert [(one["code"], one["path"], base64.b64decode(one["raw"])) for one in kept] == [
+        ("TIME_UNPARSABLE", "line 5", b"never,d,u"),
+        ("LINE_UNREADABLE", "line 4", b"2026-01-02,c"),
+        ("TIME_UNPARSABLE", "line 3", b"yesterday,b,u"),
+    ]
+    assert kept[1]["message"] == "The record has 2 fields, the header 3."
+    assert "what others sent" not in capsys.readouterr().out
+
+
+def test_a_file_of_which_no_line_can_be_read_is_accounted_for_too(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"".join(b"nothing %d\n" % number for number in range(4500)))
+
+    assert place.load("access-log", path) == 1
+    assert place.load("access-log", path) == 0
+
+    assert "4,499  skipped" in capsys.readouterr().out
+    assert place.ledger() == {"received": 4501, "rejected": 4500, "duplicate": 1}
+
+
+def test_no_address_of_a_line_that_failed_reaches_a_file_of_the_server(
+    place: Place, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("time,event,who\n203.0.113.77 c@nary.example,a,b\n2026-01-02,2001:db8::ca9a\n")
+
+    place.load("csv", path)
+
+    assert place.ledger() == {"received": 2, "rejected": 2}
+    project = place.data / "projects" / place.project
+    with closing(SqliteLog(project / "log.db", readonly=True)) as log:
+        (record,) = log.read(0, max_bytes=2**40, max_items=2**40)
+    logged = msgspec.json.encode(decode_batch(record))
+    raws = [one.raw for one in decode_batch(record).failed]
+    assert raws == [b"[address] [email],a,b", b"2026-01-02,[address]"]
+    shown = str(place.client.failed())
+    held = b"".join(found.read_bytes() for found in project.rglob("*") if found.is_file())
+    for canary in ("203.0.113", "nary", "ca9a"):
+        assert canary not in shown
+        assert canary.encode() not in logged + held
 
 
 def test_control_characters_of_a_bad_line_do_not_reach_the_terminal(
@@ -242,7 +312,7 @@ def test_a_load_that_was_ended_goes_on_and_counts_every_line_once(
     command = [sys.executable, "-m", "tallymark", "load", "access-log", str(path)]
     where = ["--data", str(place.data), "--project", place.project]
     child = subprocess.Popen(command + where, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while place.ledger().get("accepted", 0) == 0 and child.poll() is None:
+    while place.head() == 0 and child.poll() is None:
         time.sleep(0.01)
     os.kill(child.pid, how)
     out, _ = child.communicate()

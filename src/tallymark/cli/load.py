@@ -79,7 +79,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"{file}: " + "; ".join(source.explain(file, options)), flush=True)
     with ExitStack() as stack:
         rejects = stack.enter_context(Path(args.failed).open("xb")) if args.failed else None
-        job = _Job(source, files, options, SystemClock(), args.limit, args.from_start, rejects)
+        job = _Job(
+            source, files, options, SystemClock(), args.limit, args.from_start, rejects,
+            is_local=_url(args) is None,
+        )  # fmt: skip
         if args.dry_run:
             return _dry_run(job)
         client = stack.enter_context(open_client(args))
@@ -118,6 +121,7 @@ class _Job(Struct, frozen=True):
     limit: int | None
     is_from_start: bool
     rejects: BinaryIO | None
+    is_local: bool
 
 
 def _load(job: _Job, client: Client, progress: Progress, where: Path) -> int:
@@ -141,7 +145,7 @@ def _load(job: _Job, client: Client, progress: Progress, where: Path) -> int:
     print_report(report, before, after)
     if report.is_stopped:
         return 130
-    return 1 if report.failed and not report.accepted else 0
+    return 1 if report.failed and not (report.accepted or report.skipped) else 0
 
 
 def _load_file(
@@ -156,7 +160,7 @@ def _load_file(
     key = file_key(job.source, file, job.options)
     reached = None if job.is_from_start else progress.reached.get(key)
     start = start_of(job.source, file, reached)
-    sender = Sender(client, str(file), report)
+    sender = Sender(client, str(file), report, keeps_failures=job.is_local)
     items = _bounded(job.source.read(file, options, start), job.limit)
     is_first = True
     try:
@@ -178,6 +182,7 @@ def _take(item: Item, file: str, report: Report, sender: Sender, rejects: Binary
     if isinstance(item, Record):
         sender.add(item)
         return
+    sender.add_failure(item)
     _reject(item, file, report, rejects)
 
 
@@ -220,9 +225,12 @@ def _settled(client: Client) -> dict[str, int] | None:
 
 
 def _progress_path(args: argparse.Namespace, client: Client) -> Path:
-    url = args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
     data = load_settings({"data": args.data}).data
-    return progress_path(data, url, client.project or DEFAULT_PROJECT)
+    return progress_path(data, _url(args), client.project or DEFAULT_PROJECT)
+
+
+def _url(args: argparse.Namespace) -> str | None:
+    return args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
 
 
 def _pairs(flag: str, given: Sequence[str]) -> dict[str, str]:

@@ -24,7 +24,8 @@ _PLAIN_SECONDS: Final = 5.0
 class Report:
     """The counts of one load; the sending thread adds to them too.
 
-    ``read`` lines are ``accepted``, or ``unreadable`` here, or ``refused`` by the server.
+    ``read`` lines are ``accepted``, or ``unreadable`` here, or ``refused`` by the server. Of the
+    unreadable ones the server has ``kept`` so many.
     """
 
     def __init__(self, started: float) -> None:
@@ -34,6 +35,7 @@ class Report:
         self.skipped = 0
         self.accepted = 0
         self.unreadable = 0
+        self.kept = 0
         self.refused = 0
         self.is_stopped = False
         self.codes: dict[str, int] = {}
@@ -119,9 +121,9 @@ def print_report(
     if before is not None and after is not None:
         _print_fate(report, {name: after[name] - before.get(name, 0) for name in after})
     _print_failed(report)
-    if report.refused:
-        print("What the server refused is kept there: GET /tm/v1/failed shows it.")
-    if report.unreadable:
+    if report.refused or report.kept:
+        print("What failed is kept with its line and reason: GET /tm/v1/failed shows it.")
+    if report.unreadable > report.kept:
         print("Lines that cannot be read stay in their file; --failed FILE writes them to another.")
     if report.is_stopped:
         print("Stopped. What was accepted is safe; run the same command again to go on.")
@@ -150,7 +152,7 @@ def _print_fate(report: Report, gained: Mapping[str, int]) -> None:
             f"  {gained['conflict']:>12,}    in conflict: this id came with other content before;"
         )
         print(f"{'':18}kept, not counted. Was the mapping changed, or the file edited?")
-    if gained["received"] != report.accepted + report.refused:
+    if gained["received"] != report.accepted + report.refused + report.kept:
         print(f"{'':18}(these three include what others sent meanwhile)")
 
 

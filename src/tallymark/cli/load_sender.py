@@ -9,37 +9,46 @@ import msgspec
 from msgspec import Struct
 
 from tallymark.client import Client, SendResult
-from tallymark.collect.sources.source import Record
-from tallymark.core.errors import NotAllowed, Refused, TallymarkError
+from tallymark.collect.sources.source import Failure, Record
+from tallymark.core.errors import CODES, NotAllowed, Refused, TallymarkError
 
 from .load_report import Report
 
 _BATCH_EVENTS: Final = 2_000
 # As the client: below the size from which the server suspects a compressed body of being a bomb.
 _BATCH_BYTES: Final = 900_000
+_LONGEST_MESSAGE: Final = 500
 # Batches that may wait for the one being sent; reading pauses beyond.
 _AHEAD: Final = 3
 
 
 class _Batch(Struct):
-    body: bytearray
+    events: bytearray
+    failed: bytearray
     lines: list[int]
-    last: int
+    failures: int = 0
+    last: int = 0
+
+    def is_empty(self) -> bool:
+        return not (self.lines or self.failures)
 
 
 class Sender:
     """A thread that sends batches one after another, so that the log keeps the file's order.
 
+    With ``keeps_failures`` the lines that gave no event are sent too, to be kept with their reason;
+    only the owner of the data folder may do that.
     ``durable`` is the offset of the last line the server has confirmed. Leaving the context sends
     what is left, also after Ctrl-C; an error of the sending thread is raised to whoever adds.
     """
 
-    def __init__(self, client: Client, file: str, report: Report) -> None:
+    def __init__(self, client: Client, file: str, report: Report, *, keeps_failures: bool) -> None:
         self._client = client
         self._file = file
         self._report = report
+        self._keeps_failures = keeps_failures
         self._encoder = msgspec.json.Encoder(decimal_format="number")
-        self._batch = _Batch(bytearray(), [], 0)
+        self._batch = _new_batch()
         self._waiting: Queue[_Batch | None] = Queue(_AHEAD)
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
@@ -48,16 +57,24 @@ class Sender:
     def add(self, record: Record) -> None:
         """Take a record along; returns at once unless too many batches wait."""
         encoded = self._encoder.encode(record.event)
-        batch = self._batch
-        if batch.lines and (
-            len(batch.lines) >= _BATCH_EVENTS or len(batch.body) + len(encoded) > _BATCH_BYTES
-        ):
-            self._hand_over()
-            batch = self._batch
-        batch.body += b"," if batch.lines else b"["
-        batch.body += encoded
+        batch = self._with_room(len(encoded))
+        if batch.lines:
+            batch.events += b","
+        batch.events += encoded
         batch.lines.append(record.line)
         batch.last = record.offset
+
+    def add_failure(self, failure: Failure) -> None:
+        """Take along a line that is no event, if the server keeps such; like ``add``."""
+        if not self._keeps_failures:
+            return
+        encoded = self._encoder.encode(_wire(failure))
+        batch = self._with_room(len(encoded))
+        if batch.failures:
+            batch.failed += b","
+        batch.failed += encoded
+        batch.failures += 1
+        batch.last = failure.offset
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -69,7 +86,7 @@ class Sender:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._batch.lines and self._error is None:
+        if not self._batch.is_empty() and self._error is None:
             self._waiting.put(self._batch)
         self._waiting.put(None)
         self._thread.join()
@@ -77,11 +94,18 @@ class Sender:
         if self._error is not None and kind is None:
             raise self._error
 
-    def _hand_over(self) -> None:
-        if self._error is not None:
-            raise self._error
-        self._waiting.put(self._batch)
-        self._batch = _Batch(bytearray(), [], 0)
+    def _with_room(self, size: int) -> _Batch:
+        """Return the batch to be filled, a new one if the one before is full."""
+        batch = self._batch
+        is_full = len(batch.lines) + batch.failures >= _BATCH_EVENTS
+        if not batch.is_empty() and (
+            is_full or len(batch.events) + len(batch.failed) + size > _BATCH_BYTES
+        ):
+            if self._error is not None:
+                raise self._error
+            self._waiting.put(batch)
+            self._batch = _new_batch()
+        return self._batch
 
     def _run(self) -> None:
         while (batch := self._waiting.get()) is not None:
@@ -93,19 +117,22 @@ class Sender:
                 self._error = error
                 continue
             self._report.accepted += result.accepted
+            self._report.kept += batch.failures
             for item in result.failed:
                 line = batch.lines[int(item["index"])]
                 self._report.fail(item["code"], f"{self._file}:{line}: {item['message']}", None)
             self.durable = batch.last
 
     def _send(self, batch: _Batch) -> SendResult:
-        body = bytes(batch.body) + b"]"
+        body = b"[" + batch.events + b"]"
+        if batch.failures:
+            body = b'{"events":' + body + b',"failed":[' + batch.failed + b"]}"
         try:
             return self._client.send_json(body)
         except NotAllowed:
             raise
         except Refused as refusal:
-            if len(batch.lines) > 1:
+            if len(batch.lines) != 1 or batch.failures:
                 raise
             # A request of one event that cannot be read is refused as a whole.
             failed = {"index": 0, "code": refusal.code, "message": refusal.message}
@@ -113,3 +140,20 @@ class Sender:
         except TallymarkError as error:
             error.hint = f"{error.hint or ''} Run the same command again to go on.".strip()
             raise
+
+
+def _new_batch() -> _Batch:
+    return _Batch(bytearray(), bytearray(), [])
+
+
+def _wire(failure: Failure) -> dict[str, object]:
+    message = failure.message
+    return {
+        "code": failure.code,
+        # Not cut, lest half an address be left that nobody recognises as one.
+        "message": message if len(message) <= _LONGEST_MESSAGE else CODES[failure.code].meaning,
+        "line": failure.line,
+        "id": failure.id,
+        "raw": failure.raw,
+        "raw_bytes": failure.raw_bytes,
+    }

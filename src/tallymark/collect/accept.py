@@ -16,7 +16,7 @@ from tallymark.core.clock import MICROSECONDS, Clock
 from tallymark.core.errors import Refused
 from tallymark.core.event import Batch, Failed
 from tallymark.core.settings import Settings
-from tallymark.privacy.scrub import scrub_ip, scrub_raw
+from tallymark.privacy.scrub import scrub_ip, scrub_line, scrub_raw
 
 from .body import GZIP_MAGIC, inflate
 from .protocol import Caller, Decoded, Protocol, Reply, Request
@@ -274,4 +274,13 @@ class _Flood:
 
 
 def _scrubbed(item: Failed, caller: Caller) -> Failed:
-    return structs.replace(item, raw=scrub_raw(item.raw, caller.policy))
+    raw = scrub_raw(item.raw, caller.policy)
+    if not item.line:
+        return structs.replace(item, raw=raw)
+    # A line is no JSON, most of the time, and its message quotes it.
+    is_cut = len(item.raw) < item.raw_bytes
+    return structs.replace(
+        item,
+        raw=scrub_line(raw, caller.policy, is_cut=is_cut),
+        message=scrub_line(item.message.encode(), caller.policy).decode(),
+    )

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from tallymark.core.event import Event
+from tallymark.core.event import Event, Failed
 from tallymark.store.hash_index import HashIndex
 
 _encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
@@ -54,6 +54,17 @@ def content(event: Event) -> int:
     )  # fmt: skip
     digest = hashlib.blake2b(_encode(said), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
+
+
+def line_claim(failed: Failed) -> Event:
+    """Return what stands for a failed line of a file when keys are decided.
+
+    Its id says which line it is, what it held and why it failed: a line that was cut short when it
+    was read, or fails for another reason under another mapping, is kept again.
+    """
+    why = f"{failed.code}\0{failed.raw_bytes}\0".encode() + failed.raw
+    digest = hashlib.blake2b(why, digest_size=12).hexdigest()
+    return Event(name=failed.code, id=f"{failed.id}:{digest}", time=0, namespace="failed")
 
 
 class Keys:

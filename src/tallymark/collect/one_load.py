@@ -32,6 +32,7 @@ class OneLoad:
         self._encoder = encoder
         self._events: list[Loading] = []
         self._commands: list[tuple[int, Any, Batch]] = []
+        self._lines: dict[int, Failed] = {}
         self._failed: list[tuple[int, Failed, Batch, int]] = []
         self._duplicates: list[tuple[int, int, int]] = []
         self._position = 0
@@ -58,18 +59,21 @@ class OneLoad:
                 self.ledger.add(batch, "accepted")
             place += len(batch.commands)
             for index, failed in enumerate(batch.failed):
-                self._fail(place + index, failed, batch, "rejected")
+                self._take_failed(place + index, failed, batch)
             for reason, items in batch.dropped.items():
                 self.ledger.add(batch, "dropped", items, reason)
 
     def dedupe(self, keys: dedupe.Keys, index: HashIndex, contents: dedupe.Contents) -> None:
-        """Leave the events that are new; count duplicates, keep conflicts aside."""
+        """Leave the events that are new; count duplicates, keep conflicts and new failed lines."""
         pairs = [(one.seq, one.event) for one in self._events]
         self.seqs = np.array([seq for seq, _ in pairs], dtype=np.int64)
         self.claims = dedupe.decide(keys, index, pairs, contents)
         fresh: list[Loading] = []
         for one, verdict in zip(self._events, self.claims.verdicts, strict=True):
-            if verdict is dedupe.NEW:
+            line = self._lines.get(one.seq)
+            if verdict is dedupe.NEW and line is not None:
+                self._fail(one.seq, line, one.batch, "rejected")
+            elif verdict is dedupe.NEW:
                 fresh.append(one)
             elif verdict.conflict:
                 failed = _conflict(one.event)
@@ -144,6 +148,14 @@ class OneLoad:
         self.ledger.add(batch, "quarantined", record.items, code.code)
         failed = Failed(code.code, code.stage, code.meaning)
         self._failed.append((base, failed, batch, 0))
+
+    def _take_failed(self, seq: int, failed: Failed, batch: Batch) -> None:
+        if failed.line:
+            # Whether it came before is decided with the events, in the order of the log.
+            self._lines[seq] = failed
+            self._events.append(Loading(seq, dedupe.line_claim(failed), batch))
+        else:
+            self._fail(seq, failed, batch, "rejected")
 
     def _set_aside(self, one: Loading, code: str, why: str) -> None:
         known = CODES[code]
@@ -234,9 +246,13 @@ def _failed_columns(failed: Sequence[tuple[int, Failed, Batch, int]]) -> Columns
         [
             (
                 seq, batch.received_at, batch.source, batch.protocol, one.stage, one.code,
-                one.message, one.path, one.id, one.name, first_seq or None, one.raw, one.raw_bytes,
-                "open",
+                one.message, one.path or _line(one), one.id, one.name, first_seq or None, one.raw,
+                one.raw_bytes, "open",
             )
             for seq, one, batch, first_seq in failed
         ],
     )  # fmt: skip
+
+
+def _line(failed: Failed) -> str | None:
+    return f"line {failed.line}" if failed.line else None

@@ -118,6 +118,8 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     """Something refused, kept with its reason so that it can be repaired and replayed.
 
     ``raw`` holds at most ``max_failed_bytes`` of what was sent; ``raw_bytes`` is its full length.
+    ``line`` counts from 1 where it is a line of a file, else 0; then ``id`` names that line, and the
+    same line failing for the same reason again is a duplicate.
     """
 
     code: str
@@ -129,6 +131,7 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     name: str | None = None
     raw: bytes = b""
     raw_bytes: int = 0
+    line: int = 0
 
 
 class Batch(Struct, frozen=True, omit_defaults=True):

@@ -32,6 +32,15 @@ _PERSONAL_FIELD = re.compile(
     rb'"(\$?ip|user_agent|url|path|referrer)"(\s*:\s*)"((?:[^"\\]|\\.)*)', re.DOTALL
 )
 
+_QUERY = re.compile(rb"\?([^\s\"'<>?]+)")
+# Whole runs, so that each byte is looked at once; what is between two of them is no part of a name.
+_WORD = re.compile(rb"[^\s\"'<>,;:()\[\]{}|=&/?\\]+")
+_IPV4 = re.compile(rb"\d{1,3}(?:\.\d{1,3}){3,}")
+_COLONS = re.compile(rb"[0-9A-Fa-f:.]{3,}")
+_FEWEST_COLONS = 5
+_CUT_WORD = re.compile(rb"[\w.:%+@-]*\Z")
+_LONGEST_CUT_WORD = 320
+
 
 class Address(Struct, frozen=True):
     """A scrubbed web address, and the utm parameters it came with, each once."""
@@ -110,6 +119,39 @@ def scrub_raw(raw: bytes, policy: Policy) -> bytes:
         return b'"%b"%b"%b' % (name, found[2], msgspec.json.encode(kept)[1:-1])
 
     return _PERSONAL_FIELD.sub(scrubbed, raw)
+
+
+def scrub_line(line: bytes, policy: Policy, *, is_cut: bool = False) -> bytes:
+    """Return a line that could not be read with ``[address]`` and ``[email]`` for what looks like one.
+
+    Nobody knows its fields, so whatever may be an address goes, versions such as 1.2.3.4 too, unless
+    the policy keeps addresses in full. Queries are scrubbed as an event's. Of a line that was cut,
+    the last word goes: it may be half an address.
+    """
+    line = _QUERY.sub(lambda found: _kept_query(found[1], policy), line)
+    if policy.ip == "full":
+        return line
+    if is_cut:
+        tail = _CUT_WORD.sub(b"", line[-_LONGEST_CUT_WORD:])
+        line = line[:-_LONGEST_CUT_WORD] + tail
+    if b"@" in line or b"%40" in line:
+        line = _WORD.sub(_without_email, line)
+    return _IPV4.sub(b"[address]", _COLONS.sub(_without_ipv6, line))
+
+
+def _kept_query(query: bytes, policy: Policy) -> bytes:
+    kept, _ = _parameters(query.decode("latin-1"), policy.url_parameters)
+    return kept.encode("latin-1")
+
+
+def _without_email(word: re.Match[bytes]) -> bytes:
+    return b"[email]" if b"@" in word[0] or b"%40" in word[0] else word[0]
+
+
+def _without_ipv6(run: re.Match[bytes]) -> bytes:
+    # Dates have up to three colons; hardware addresses have five, and go as well.
+    is_address = b"::" in run[0] or run[0].count(b":") >= _FEWEST_COLONS
+    return b"[address]" if is_address else run[0]
 
 
 def _scrub_field(name: str, text: str, policy: Policy) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 from tallymark.core.errors import Refused
@@ -20,6 +20,7 @@ from ._wire import (
     WireContext,
     WireDevice,
     WireEvent,
+    WireFailed,
     WireHead,
     WireLocation,
     WirePage,
@@ -72,6 +73,7 @@ class Opened(Struct, frozen=True):
 
     items: Sequence[WireEvent]
     sent_at: Time | None = None
+    failed: Sequence[WireFailed] | UnsetType = UNSET
 
 
 class Cut(Struct, frozen=True):
@@ -79,6 +81,7 @@ class Cut(Struct, frozen=True):
 
     items: Sequence[bytes]
     sent_at: Time | None = None
+    failed: Sequence[WireFailed] | UnsetType = UNSET
 
 
 def open_body(body: bytes, settings: Settings, *, is_lines: bool) -> Opened | Cut:
@@ -92,7 +95,7 @@ def open_body(body: bytes, settings: Settings, *, is_lines: bool) -> Opened | Cu
             opened = _read_at_once(body, is_lines=is_lines)
         except UNREADABLE:
             return cut(body, settings, is_lines=is_lines)
-        _check_count(opened.items, settings)
+        _check_count(opened.items, settings, opened.failed)
         return opened
     return cut(body, settings, is_lines=is_lines)
 
@@ -122,7 +125,8 @@ def cut(body: bytes, settings: Settings, *, is_lines: bool) -> Cut:
         if _HEAD.decode(text).events is UNSET:
             return Cut([text])
         batch = _RAW_BATCH.decode(text)
-        return Cut(_plain(batch.events, settings), batch.sent_at)
+        events = _plain(batch.events, settings, batch.failed)
+        return Cut(events, batch.sent_at, batch.failed)
     except msgspec.ValidationError as error:
         raise refusal(error, text) from error
     except UNREADABLE as error:
@@ -189,7 +193,7 @@ def _read_at_once(body: bytes, *, is_lines: bool) -> Opened:
     # A single event may hold this text too; it then fails here and is read as one below.
     if b'"events"' in body:
         batch = _BATCH.decode(body)
-        return Opened(batch.events, batch.sent_at)
+        return Opened(batch.events, batch.sent_at, batch.failed)
     return Opened([_EVENT.decode(body)])
 
 
@@ -255,15 +259,20 @@ def _lines(body: bytes, settings: Settings) -> Sequence[bytes]:
     return [line.strip() for line in lines]
 
 
-def _plain(raws: list[Raw], settings: Settings) -> Sequence[bytes]:
+def _plain(
+    raws: list[Raw], settings: Settings, failed: Sequence[object] | UnsetType = UNSET
+) -> Sequence[bytes]:
     # Counted before they are copied: ten megabytes can hold five million items.
-    _check_count(raws, settings)
+    _check_count(raws, settings, failed)
     return [bytes(raw) for raw in raws]
 
 
-def _check_count(items: Sequence[object], settings: Settings) -> None:
-    if len(items) > settings.max_batch_events:
+def _check_count(
+    items: Sequence[object], settings: Settings, failed: Sequence[object] | UnsetType = UNSET
+) -> None:
+    count = len(items) + (0 if failed is UNSET else len(failed))
+    if count > settings.max_batch_events:
         raise Refused(
-            f"The batch holds {len(items)} events, more than {settings.max_batch_events}.",
+            f"The batch holds {count} events, more than {settings.max_batch_events}.",
             code="BATCH_TOO_LONG",
         )

@@ -161,11 +161,26 @@ class WireGroup(_Wire, frozen=True, tag="group", tag_field="type"):
 WireCommand: TypeAlias = WireIdentify | WireGroup
 
 
+class WireFailed(_Wire, frozen=True):
+    """A line of a file that gave no event; ``raw`` is Base64, of ``raw_bytes`` bytes before a cut."""
+
+    code: str
+    message: str
+    line: Annotated[int, Meta(ge=1, le=2**62)]
+    id: str
+    raw: bytes = b""
+    raw_bytes: Annotated[int, Meta(ge=0, le=2**62)] = 0
+
+
 class WireBatch(_Wire, frozen=True):
-    """Several events with the instant they were sent, which reveals a wrong client clock."""
+    """Several events with the instant they were sent, which reveals a wrong client clock.
+
+    ``failed`` is for the owner of the data folder only, who loads files.
+    """
 
     events: list[WireEvent]
     sent_at: Time | None = None
+    failed: list[WireFailed] | UnsetType = UNSET
 
 
 class WireRawBatch(_Wire, frozen=True):
@@ -173,6 +188,7 @@ class WireRawBatch(_Wire, frozen=True):
 
     events: list[Raw]
     sent_at: Time | None = None
+    failed: list[WireFailed] | UnsetType = UNSET
 
 
 class WireHead(Struct, frozen=True):

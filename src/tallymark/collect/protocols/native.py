@@ -41,6 +41,7 @@ from ._checks import (
     quantity,
     terms,
 )
+from ._failed import failed_lines
 from ._reading import check_text, cut, head, open_body, read_one
 from ._wire import (
     NOWHERE,
@@ -74,6 +75,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     is_lines = is_ndjson(request.headers.get("content-type", ""))
     check_text(body)
     opened = open_body(body, settings, is_lines=is_lines)
+    lines = failed_lines(opened.failed, caller, settings)
     sent_at = _sent_at(request, opened.sent_at)
     agreed = terms(
         settings,
@@ -84,28 +86,32 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     )
     taken = _take_each(opened.items, agreed)
     events, commands, refusals = taken.events, taken.commands, taken.refusals
-    received, strict = len(opened.items), _is_strict(request.query)
+    received, strict = len(opened.items) + len(lines), _is_strict(request.query)
     if not refusals:
-        return Decoded(received, events, commands, sent_at=sent_at, strict=strict)
+        return Decoded(received, events, commands, lines, sent_at=sent_at, strict=strict)
     if received == 1 and refusals[0].stage in ("transport", "decode"):
         raise refusals[0]
     if strict:
         events, commands = [], []
         why = Refused(f"Item {min(refusals)} of a strict request failed.", code="STRICT_BATCH")
-        refusals = {index: refusals.get(index, why) for index in range(received)}
+        refusals = {index: refusals.get(index, why) for index in range(len(opened.items))}
     raws = cut(body, settings, is_lines=is_lines).items
     failed = [_failed(index, why, raws[index], settings) for index, why in refusals.items()]
-    return Decoded(received, events, commands, failed, sent_at=sent_at, strict=strict)
+    return Decoded(received, events, commands, failed + lines, sent_at=sent_at, strict=strict)
 
 
 def reply(decoded: Decoded) -> Reply:
-    """Return 202 with the outcome of each failed item; 422 if a strict request failed."""
+    """Return 202 with the outcome of each failed item; 422 if a strict request failed.
+
+    Lines that came as failed are counted only: who sent them knows.
+    """
     failed = [
         {"index": item.index, "id": item.id, "code": item.code, "message": item.message}
         | ({"path": item.path} if item.path else {})
         for item in decoded.failed
+        if not item.line
     ]
-    accepted = decoded.received - len(failed) - sum(decoded.dropped.values())
+    accepted = decoded.received - len(decoded.failed) - sum(decoded.dropped.values())
     body = msgspec.json.encode({"accepted": accepted, "failed": failed})
     return Reply(422 if decoded.strict and failed else 202, body)
 

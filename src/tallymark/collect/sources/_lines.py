@@ -55,7 +55,11 @@ def lines(path: Path, *, position: int = 0, head_lines: int = 1) -> Iterator[Lin
     offset = 0
     for digest, block in _blocks(path, head_lines):
         if isinstance(block, Failure):
-            yield Failure(number + 1, offset, block.code, block.message, pending[:MAX_RAW])
+            event_id = f"{pending_digest or digest}:{offset}"
+            raw = pending[:MAX_RAW]
+            yield Failure(
+                number + 1, offset, event_id, block.code, block.message, raw, len(pending) + dropped
+            )
             return
         first, *rest = block.split(b"\n")
         if pending or dropped:
@@ -85,6 +89,15 @@ def digest_at(path: Path, offset: int, *, head_lines: int = 1) -> str:
     return ""
 
 
+def failure(line: Line, refusal: Refused) -> Failure:
+    """Return why a line is no event, with as much of the line as is kept."""
+    event_id = f"{line.digest}:{line.offset}"
+    raw = line.text[:MAX_RAW]
+    return Failure(
+        line.number, line.offset, event_id, refusal.code, refusal.message, raw, len(line.text)
+    )
+
+
 def unreadable(path: Path, why: str) -> Refused:
     """Return the error for a file that cannot be read at all."""
     return Refused(f"{path}: {why}.", code="FILE_UNREADABLE")
@@ -108,7 +121,7 @@ def _blocks(path: Path, head_lines: int) -> Iterator[tuple[str, bytes | Failure]
                 block = stream.read(BLOCK)
             except (EOFError, OSError, zlib.error) as error:
                 message = f"The file is damaged from here on: {error}."
-                yield digest, Failure(0, 0, "FILE_UNREADABLE", message, b"")
+                yield digest, Failure(0, 0, "", "FILE_UNREADABLE", message)
                 return
             digest = digest or _head_digest(block, head_lines)
             yield digest, block

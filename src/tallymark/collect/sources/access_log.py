@@ -24,9 +24,9 @@ from tallymark.core.clock import instant, rfc3339
 from tallymark.core.errors import Refused
 from tallymark.core.event import Json
 
-from ._lines import MAX_LINE, Line, digest_at, lines, plain_text
+from ._lines import MAX_LINE, Line, digest_at, failure, lines, plain_text
 from .mapping import literal, set_constants, time_text
-from .source import MAX_RAW, Failure, Item, Options, Record, Source, WireEvent
+from .source import Failure, Item, Options, Record, Source, WireEvent
 
 _MONTHS = {
     name: number
@@ -81,8 +81,7 @@ def read(path: Path, options: Options, position: int) -> Iterator[Item]:
         try:
             event = _event(line, text.rstrip("\r"), options.salt)
         except Refused as refusal:
-            raw = line.text[:MAX_RAW]
-            yield Failure(line.number, line.offset, refusal.code, refusal.message, raw)
+            yield failure(line, refusal)
             continue
         if is_latin:
             _flag(event, "latin-1")

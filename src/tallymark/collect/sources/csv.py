@@ -14,8 +14,8 @@ from msgspec import Struct
 from tallymark.core.errors import Refused
 
 from . import mapping
-from ._lines import MAX_LINE, Line, digest_at, lines, plain_text, unreadable
-from .source import MAX_RAW, Failure, Item, Options, Record, Source
+from ._lines import MAX_LINE, Line, digest_at, failure, lines, plain_text, unreadable
+from .source import Failure, Item, Options, Record, Source
 
 _DELIMITERS = ",;\t|"
 _BLANKS = " "
@@ -46,8 +46,7 @@ def read(path: Path, options: Options, position: int) -> Iterator[Item]:
             try:
                 yield _record(table, line, following, taken_back)
             except Refused as refusal:
-                raw = line.text[:MAX_RAW]
-                yield Failure(line.number, line.offset, refusal.code, refusal.message, raw)
+                yield failure(line, refusal)
 
 
 def explain(path: Path, options: Options) -> list[str]:

@@ -218,11 +218,16 @@ def time_text(text: str, timezone: str, time_format: str | None) -> str:
         return _in_utc(datetime.fromisoformat(text), timezone)
     except (ValueError, OverflowError) as error:
         raise Refused(
-            f"The time {text[:80]!r} cannot be read.",
+            f"The time {_quoted(text)} cannot be read.",
             code="TIME_UNPARSABLE",
             hint="Say its format with --time-format, as in strptime.",
             path="time",
         ) from error
+
+
+def _quoted(text: str) -> str:
+    # Not cut: half an address would not be recognised as one where such are removed.
+    return repr(text) if len(text) <= 80 else f"of {len(text)} characters"
 
 
 def _in_utc(moment: datetime, timezone: str) -> str:

@@ -14,8 +14,8 @@ import msgspec
 from tallymark.core.errors import Refused
 
 from . import mapping
-from ._lines import MAX_LINE, Line, digest_at, lines, plain_text
-from .source import MAX_RAW, Failure, Item, Options, Record, Source, WireEvent
+from ._lines import MAX_LINE, Line, digest_at, failure, lines, plain_text
+from .source import Failure, Item, Options, Record, Source, WireEvent
 
 _EVENT_MEMBERS = frozenset(
     {
@@ -38,8 +38,7 @@ def read(path: Path, options: Options, position: int) -> Iterator[Item]:
             try:
                 yield Record(line.number, line.offset, _event(line, options.fields, plans))
             except Refused as refusal:
-                raw = line.text[:MAX_RAW]
-                yield Failure(line.number, line.offset, refusal.code, refusal.message, raw)
+                yield failure(line, refusal)
 
 
 def explain(path: Path, options: Options) -> list[str]:

@@ -58,8 +58,11 @@ def _item(plan: mapping.Plan, row: dict[str, Any], number: int, file_digest: str
     try:
         event = mapping.to_event(plan, {name: _plain(value) for name, value in row.items()})
     except Refused as refusal:
-        raw = repr(row).encode("utf-8", "backslashreplace")[:4096]
-        return Failure(number + 1, number, refusal.code, refusal.message, raw)
+        raw = repr(row).encode("utf-8", "backslashreplace")
+        event_id = f"{file_digest}:{number}"
+        return Failure(
+            number + 1, number, event_id, refusal.code, refusal.message, raw[:4096], len(raw)
+        )
     event.setdefault("id", f"{file_digest}:{number}")
     return Record(number + 1, number, event)
 

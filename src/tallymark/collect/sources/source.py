@@ -40,13 +40,19 @@ class Record(Struct, frozen=True, gc=False):
 
 
 class Failure(Struct, frozen=True):
-    """One line that is no event, with its reason; ``raw`` is cut at 64 KiB."""
+    """One line that is no event, with its reason; ``raw`` is cut at 64 KiB.
+
+    ``id`` is the id its event would have by default. ``raw_bytes`` is the length before the cut, of
+    a line over 1 MiB no more than that.
+    """
 
     line: int
     offset: int
+    id: str
     code: str
     message: str
-    raw: bytes
+    raw: bytes = b""
+    raw_bytes: int = 0
 
 
 Item: TypeAlias = Record | Failure
