@@ -16,26 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from tallymark.app.folders import Folders
 from tallymark.app.link import Call, serve_link
 from tallymark.app.loading import LoadingThread
+from tallymark.app.orders import StoreOrders
 from tallymark.app.store_service import StoreService
 from tallymark.core.clock import SystemClock
 from tallymark.core.errors import Broken, TallymarkError
-from tallymark.core.settings import Settings
 from tallymark.core.telemetry import Logger, LogHandler
 from tallymark.store.engines.duckdb import DuckEngine
 
 _QUESTIONS_AT_ONCE = 8
-
-
-class StoreOrders(Struct, frozen=True):
-    """What the front tells a store process at its start, as one line on standard input."""
-
-    settings: Settings
-    last_exit: int = 0
 
 
 def main() -> int:

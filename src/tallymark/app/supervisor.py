@@ -7,7 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from tallymark.app.link import StoreLink
-from tallymark.app.store_process import StoreOrders
+from tallymark.app.orders import StoreOrders
 from tallymark.core.errors import Unavailable
 from tallymark.core.settings import Settings
 from tallymark.core.telemetry import Logger

@@ -1,0 +1,15 @@
+"""What the front process must not carry with it."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("module", ["duckdb", "numpy"])
+def test_the_front_does_not_import_what_only_the_store_process_runs(module: str) -> None:
+    ask = f"import sys, tallymark.app.front; print({module!r} in sys.modules)"
+
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+
+    assert told.stdout == "False\n"
