@@ -106,6 +106,10 @@ class LoadingThread:
             return False
         except Broken as error:
             self._logger.error("store cannot be loaded", project=name, code=error.code)
+            if error.code == "STORE_MOVED":
+                # What the loader knows is behind the store: read it again.
+                self._loaders.pop(name).close()
+                return True
             if error.code == "STORE_DAMAGED" and name in self._loaders:
                 # The engine may hold damaged pages in memory: begin again in a fresh process.
                 self._folders.rebuild_mark(name).touch()

@@ -29,13 +29,20 @@ class Verdict(Struct, frozen=True):
 NEW = Verdict()
 
 
-class Claims(Struct, frozen=True):
-    """What a load decided: a verdict for each event, and the key rows to store for the new ones."""
+class Keyed(Struct, frozen=True):
+    """The keys of events, whole and in halves, and the digests of their content."""
 
-    verdicts: list[Verdict]
+    keys: list[bytes]
     high: "np.ndarray[Any, Any]"
     low: "np.ndarray[Any, Any]"
     contents: list[int]
+
+
+class Claims(Struct, frozen=True):
+    """What a load decided: a verdict for each event, and which of them are new."""
+
+    keyed: Keyed
+    verdicts: list[Verdict]
     is_new: "np.ndarray[Any, Any]"
 
 
@@ -91,31 +98,32 @@ class Keys:
         return bytes(digest.digest())
 
 
-def decide(
-    keys: Keys, index: HashIndex, events: Sequence[tuple[int, Event]], contents: Contents
-) -> Claims:
-    """Return the verdict on each (seq, event), which must be in log order."""
-    made = [keys.key(event.namespace, event.id) for _, event in events]
-    high, low = _arrays(made)
-    holders = index.lookup(high, low).tolist() if made else []
-    digests = [content(event) for _, event in events]
+def keyed(keys: Keys, events: Sequence[Event]) -> Keyed:
+    """Return the keys and digests of events; needs nothing of the store."""
+    made = [keys.key(event.namespace, event.id) for event in events]
+    return Keyed(made, *_arrays(made), [content(event) for event in events])
+
+
+def decide(made: Keyed, seqs: Sequence[int], index: HashIndex, contents: Contents) -> Claims:
+    """Return the verdict on each event, which must be in log order."""
+    holders = index.lookup(made.high, made.low).tolist() if made.keys else []
     here: dict[bytes, int] = {}
     firsts: list[int] = []
-    for place, (key, holder) in enumerate(zip(made, holders, strict=True)):
+    for place, (key, holder) in enumerate(zip(made.keys, holders, strict=True)):
         first = here.setdefault(key, place)
         if holder >= 0:
             firsts.append(holder)
         else:
-            firsts.append(-1 if first == place else events[first][0])
+            firsts.append(-1 if first == place else seqs[first])
     earlier = {first for first, holder in zip(firsts, holders, strict=True) if holder >= 0}
     known = contents(sorted(earlier)) if earlier else {}
-    known.update({seq: digest for (seq, _), digest in zip(events, digests, strict=True)})
+    known.update(zip(seqs, made.contents, strict=True))
     verdicts = [
         NEW if first < 0 else Verdict(first, conflict=known.get(first) != digest)
-        for first, digest in zip(firsts, digests, strict=True)
+        for first, digest in zip(firsts, made.contents, strict=True)
     ]
     is_new = np.array([first < 0 for first in firsts], dtype=bool)
-    return Claims(verdicts, high, low, digests, is_new)
+    return Claims(made, verdicts, is_new)
 
 
 def _arrays(keys: Sequence[bytes]) -> tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]:

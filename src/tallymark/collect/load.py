@@ -5,6 +5,7 @@ happens before it is forgotten; whatever happens after it is done.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from tallymark.collect.identify import Identifier
 from tallymark.collect.one_load import OneLoad
 from tallymark.collect.rows import Columns
 from tallymark.core.clock import Clock
-from tallymark.core.errors import Unavailable
+from tallymark.core.errors import Broken, Unavailable
 from tallymark.core.failpoint import reach
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
@@ -27,6 +28,8 @@ from tallymark.store.variant import PropertyEncoder
 
 _READ_BYTES = 16 * 1024 * 1024
 _TAIL_ROWS = 1_000_000
+# From this many events in a load on, more are waiting, and preparing ahead is worth a thread.
+_BACKLOG = 1_000
 # Each question joins them, so they are kept few.
 _MOST_OVERRIDES = 2_000
 
@@ -64,6 +67,10 @@ class Loader:
         self._clock = clock
         self._keys = dedupe.Keys(project)
         self._encoder = PropertyEncoder()
+        # Work that needs nothing of the store is done ahead, on a thread and encoder of its own.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._encoder_ahead = PropertyEncoder()
+        self._ahead: Future[OneLoad | None] | None = None
         engine.open(project)
         counters = self._counters()
         self.position = counters.get("log_position", 0)
@@ -84,39 +91,72 @@ class Loader:
         store still refuses, every new event of the step is. Raises Unavailable if the store cannot
         take anything now.
         """
+        if max_items is None and not isolate:
+            load = self._next_load()
+            return None if load is None else self._commit(load, lambda load: None)
+        self._ahead = None
         most = max_items or self._settings.load_batch_events
         records = self._log.read(self.position, max_bytes=_READ_BYTES, max_items=most)
         if not records:
             return None
         if not isolate:
-            return self._load(records, lambda load: None)
+            return self._commit(self._taken(records), lambda load: None)
         try:
-            return self._load(records, lambda load: load.isolate(self._try))
+            return self._commit(self._taken(records), lambda load: load.isolate(self._try))
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001  whatever it is, the queue must move
-            return self._load(records, OneLoad.condemn)
+            return self._commit(self._taken(records), OneLoad.condemn)
 
-    def _load(self, records: Sequence[Record], sift: Callable[[OneLoad], None]) -> Loaded:
+    def _next_load(self) -> OneLoad | None:
+        """Return the next load, made ahead while the one before was committed if there was time."""
+        ahead, self._ahead = self._ahead, None
+        load = ahead.result() if ahead else None
+        if load is None:
+            load = self._thread.submit(self._prepared, self.position).result()
+        if load is not None and load.size >= _BACKLOG:
+            self._ahead = self._thread.submit(self._prepared, load.position)
+        return load
+
+    def _prepared(self, after: int) -> OneLoad | None:
+        most = self._settings.load_batch_events
+        records = self._log.read(after, max_bytes=_READ_BYTES, max_items=most)
+        return self._taken(records, self._encoder_ahead) if records else None
+
+    def _taken(self, records: Sequence[Record], encoder: PropertyEncoder | None = None) -> OneLoad:
         load = OneLoad(self._project, self._identifier, self._encoder)
+        load.take(records)
+        load.prepare(self._keys, encoder)
+        return load
+
+    def _commit(self, load: OneLoad, sift: Callable[[OneLoad], None]) -> Loaded:
         try:
-            load.take(records)
-            load.dedupe(self._keys, self._index, self._contents)
+            load.dedupe(self._index, self._contents)
             sift(load)
             commit = load.commit(self._properties, self._clock.now())
             reach("load.before_commit")
             self._engine.append(self._project, commit)
             reach("load.after_commit")
         except BaseException:
+            self._ahead = None
             self._identifier.rollback()
             self._encoder.take_counts()
+            self._check_position()
             raise
         self.position = commit.log_position
         self._identifier.commit()
         self._properties.update(load.new_properties)
         new = load.claims.is_new
-        self._index.add(load.claims.high[new], load.claims.low[new], load.seqs[new])
+        made = load.claims.keyed
+        self._index.add(made.high[new], made.low[new], load.seqs[new])
         return Loaded(self.position, load.ledger.totals())
+
+    def _check_position(self) -> None:
+        """Raise Broken if a commit that failed is in the store all the same."""
+        if self._engine.position(self._project) != self.position:
+            raise Broken(
+                f"The store of {self._project!r} moved under its loader.", code="STORE_MOVED"
+            )
 
     def maintain(self) -> None:
         """Fold journals and recent keys into files; safe to skip, safe to be killed in."""
@@ -127,6 +167,7 @@ class Loader:
 
     def close(self) -> None:
         """Release files; nothing is lost by not calling it."""
+        self._thread.shutdown(cancel_futures=True)
         self._index.close()
         self._identifier.close()
 

@@ -35,16 +35,18 @@ class OneLoad:
         self._lines: dict[int, Failed] = {}
         self._failed: list[tuple[int, Failed, Batch, int]] = []
         self._duplicates: list[tuple[int, int, int]] = []
-        self._position = 0
+        self.position = 0
         self.ledger = Ledger()
         self.new_properties: set[tuple[str, str]] = set()
+        self._rows: tuple[Columns, Counts] | None = None
+        self._keyed: dedupe.Keyed
         self.claims: dedupe.Claims
         self.seqs: np.ndarray[Any, Any]
 
     def take(self, records: Sequence[Record]) -> None:
         """Decode records of the log; what was refused there is accounted for at once."""
         for record in records:
-            self._position = record.position
+            self.position = record.position
             base = record.position * SEQ_PER_BATCH
             batch = None if record.payload is None else _decode(record)
             if batch is None:
@@ -63,11 +65,20 @@ class OneLoad:
             for reason, items in batch.dropped.items():
                 self.ledger.add(batch, "dropped", items, reason)
 
-    def dedupe(self, keys: dedupe.Keys, index: HashIndex, contents: dedupe.Contents) -> None:
+    def prepare(self, keys: dedupe.Keys, encoder: PropertyEncoder | None = None) -> None:
+        """Do what needs no knowledge of the store: keys, digests and, with an encoder, rows.
+
+        So it can be done for one load while the load before it is being committed.
+        """
+        events = [one.event for one in self._events]
+        self.seqs = np.array([one.seq for one in self._events], dtype=np.int64)
+        self._keyed = dedupe.keyed(keys, events)
+        if encoder is not None and events and not self._lines:
+            self._rows = event_columns(self._events, encoder)
+
+    def dedupe(self, index: HashIndex, contents: dedupe.Contents) -> None:
         """Leave the events that are new; count duplicates, keep conflicts and new failed lines."""
-        pairs = [(one.seq, one.event) for one in self._events]
-        self.seqs = np.array([seq for seq, _ in pairs], dtype=np.int64)
-        self.claims = dedupe.decide(keys, index, pairs, contents)
+        self.claims = dedupe.decide(self._keyed, self.seqs.tolist(), index, contents)
         fresh: list[Loading] = []
         for one, verdict in zip(self._events, self.claims.verdicts, strict=True):
             line = self._lines.get(one.seq)
@@ -81,6 +92,8 @@ class OneLoad:
             else:
                 self._duplicates.append((one.seq, verdict.first_seq, one.batch.received_at))
                 self.ledger.add(one.batch, "duplicate")
+        if len(fresh) < len(self._events):
+            self._rows = None
         self._events = fresh
 
     def isolate(self, attempt: Callable[[Columns], None]) -> None:
@@ -97,6 +110,11 @@ class OneLoad:
                 self._set_aside(one, code, type(error).__name__)
         self._encoder.take_counts()
 
+    @property
+    def size(self) -> int:
+        """How many events it holds."""
+        return len(self._events)
+
     def condemn(self) -> None:
         """Set aside every new event: the store refuses them for a reason we cannot see."""
         for one in list(self._events):
@@ -111,23 +129,25 @@ class OneLoad:
             self.ledger.add(one.batch, "accepted")
         totals = self.ledger.totals()
         if not balances(totals):
-            raise Broken(f"The ledger does not balance up to {self._position}: {totals}.")
-        columns, counts = event_columns(self._events, self._encoder) if self._events else ({}, {})
+            raise Broken(f"The ledger does not balance up to {self.position}: {totals}.")
+        columns, counts = self._rows or self._made_rows()
         identified = self._identifier.identify(self._events, self._commands, now)
         columns.update(identified.event_columns)
         tables: dict[str, Columns] = {"event": columns, **identified.tables}
         new = self.claims.is_new
         tables["dedupe_key"] = {
-            "key_hi": self.claims.high[new],
-            "key_lo": self.claims.low[new],
+            "key_hi": self.claims.keyed.high[new],
+            "key_lo": self.claims.keyed.low[new],
             "seq": self.seqs[new],
-            "content": [c for c, is_new in zip(self.claims.contents, new, strict=True) if is_new],
+            "content": [
+                c for c, is_new in zip(self.claims.keyed.contents, new, strict=True) if is_new
+            ],
         }
         tables["duplicate"] = columns_of(("seq", "first_seq", "received_us"), self._duplicates)
         tables["failed_event"] = _failed_columns(self._failed)
         tables["property"] = self._property_rows(counts, known)
         return Commit(
-            log_position=self._position,
+            log_position=self.position,
             tables=tables,
             statements=(
                 *self.ledger.statements(),
@@ -136,6 +156,9 @@ class OneLoad:
             ),
             counters=identified.counters,
         )
+
+    def _made_rows(self) -> tuple[Columns, Counts]:
+        return event_columns(self._events, self._encoder) if self._events else ({}, {})
 
     def _take_lost(self, record: Record, base: int) -> None:
         code = CODES["LOG_DAMAGED"]
@@ -167,6 +190,7 @@ class OneLoad:
         )  # fmt: skip
         self._fail(one.seq, failed, one.batch, "quarantined")
         self._events.remove(one)
+        self._rows = None
         # Its id is free again, so that the repaired event can be replayed.
         self.claims.is_new[np.searchsorted(self.seqs, one.seq)] = False
 

@@ -95,6 +95,7 @@ _TABLE: tuple[Code, ...] = (
     Code("PROJECT_EXISTS", "service", 409, "The project exists already.", "Choose another name."),
     Code("STORE_AWAY", "service", 503, "The store process is restarting.", "Retry in a moment; collection goes on."),
     Code("SERVER_AWAY", "service", 503, "The server cannot be reached.", "Start it with `tallymark serve`, or check the address."),
+    Code("STORE_MOVED", "service", 503, "The store holds a commit that seemed to fail.", "Nothing to do; loading begins again from what the store holds."),
     Code("STORE_DAMAGED", "service", 503, "The store's file is damaged.", "It is rebuilt from the log by itself; if the log was trimmed, restore a backup."),
     Code("CATALOG_AWAY", "service", 503, "The catalog cannot be written now.", "Check the disk and permissions; collection goes on."),
     Code("CATALOG_DAMAGED", "service", 500, "The catalog file is damaged.", "Restore `catalog.db` from a backup; the events are not touched."),
