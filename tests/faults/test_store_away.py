@@ -1,0 +1,269 @@
+"""The store process hangs, dies, or finds its files damaged or gone; collection never notices."""
+
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.faults.answers import Answer
+from tests.faults.oracle import Oracle, Sender, check
+from tests.faults.rounds import ACKNOWLEDGED, LONG, ROUNDS, seeded, until
+from tests.faults.server import Server, uses
+
+SETTINGS = {"question_seconds": 2, "index_flush_keys": 64}
+HEAVY = {
+    "series": [{"measure": "unique_people"}, {"measure": "p99", "of": "properties.n"}],
+    "breakdown": ["properties.n", "properties.place"],
+    "interval": "minute",
+    "range": {"since": "2026-01-01", "until": "2026-01-02"},
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path / "d", settings=SETTINGS)
+    yield made
+    made.end()
+
+
+@contextmanager
+def frozen_store(server: Server) -> Iterator[None]:
+    server.signal_store(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.signal_store(signal.SIGCONT)
+
+
+def filled(server: Server, oracle: Oracle, number: int = 0) -> None:
+    """Send a round's events and wait until all of them are loaded."""
+    sender = Sender(server.port, server.keys["secret"], oracle, f"r{number}")
+    sender.start()
+    oracle.wait_for(ACKNOWLEDGED * (number + 1))
+    sender.stop()
+    server.wait_until_loaded()
+
+
+def test_given_a_store_that_hangs_then_collection_goes_on_and_questions_end_with_503(
+    server: Server,
+) -> None:
+    oracle = Oracle()
+    server.start()
+    filled(server, oracle)
+
+    with frozen_store(server):
+        sender = Sender(server.port, server.keys["secret"], oracle, "hung")
+        sender.start()
+        began = time.monotonic()
+        asked = server.ask()
+        status = server.call("GET", "/tm/v1/status")
+        ready = server.call("GET", "/readyz")
+        took = time.monotonic() - began
+        sender.stop()
+
+    assert status is not None
+    assert ready is not None
+    assert [(a.status, a.code) for a in (asked, status)] == [(503, "STORE_AWAY")] * 2
+    assert (ready.status, ready.json()["checks"]["store"]) == (503, "STORE_AWAY")
+    assert took < 25
+    assert set(oracle.codes) == {"202"}
+    server.wait_until_loaded()
+    assert server.ask().status == 200
+    assert server.stop() == 0
+    check(oracle, server.store)
+
+
+def test_given_a_store_that_dies_during_a_question_then_it_ends_with_503_and_the_next_works(
+    server: Server,
+) -> None:
+    oracle = Oracle()
+    server.start()
+    filled(server, oracle)
+
+    for _ in range(ROUNDS):
+        answers: list[Answer] = []
+        asker = threading.Thread(target=lambda got=answers: got.append(server.ask()))
+        server.signal_store(signal.SIGSTOP)
+        asker.start()
+        time.sleep(0.2)
+        server.signal_store(signal.SIGKILL)
+        asker.join()
+        assert [(a.status, a.code) for a in answers] == [(503, "STORE_AWAY")]
+        server.wait_until_ready()
+        assert server.ask().status == 200
+
+    assert server.stop() == 0
+    check(oracle, server.store)
+
+
+def test_given_a_heavy_question_then_it_is_stopped_and_collection_goes_on(server: Server) -> None:
+    oracle = Oracle()
+    server.start()
+    batches = 100 if LONG else 15
+    for number in range(batches):
+        events = uses(f"h{number}", 10_000, time="2026-01-01T12:00:00Z")
+        for place, event in enumerate(events):
+            event["properties"] = {"n": number * 10_000 + place, "place": f"{place}-{number}"}
+            event["user_id"] = f"u{number}-{place}"
+        assert server.send(events).status == 202
+        oracle.note([str(event["id"]) for event in events], 202)
+    server.wait_until_loaded(seconds=300)
+
+    sender = Sender(server.port, server.keys["secret"], oracle, "meanwhile")
+    sender.start()
+    # Several at once, so that none has the machine for itself.
+    answers: list[Answer] = []
+    askers = [
+        threading.Thread(target=lambda: answers.append(server.ask(HEAVY, timeout=60)))
+        for _ in range(8)
+    ]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    sender.stop()
+
+    assert {(a.status, a.code) for a in answers} == {(503, "QUERY_STOPPED")}
+    assert set(oracle.codes) == {"202"}
+    server.wait_until_loaded()
+    assert server.ask().status == 200
+    assert server.stop() == 0
+    check(oracle, server.store)
+
+
+def test_given_a_store_that_crashes_again_and_again_then_the_queue_moves_on(
+    server: Server,
+) -> None:
+    oracle = Oracle()
+    server.start()
+    sender = Sender(server.port, server.keys["secret"], oracle, "crash")
+    sender.start()
+
+    for number in range(3 * ROUNDS):
+        oracle.wait_for(300 * (number + 1))
+        server.signal_store(signal.SIGSEGV)
+        server.wait_until_ready()
+
+    sender.stop()
+    server.wait_until_loaded()
+    assert set(oracle.codes) == {"202"}
+    assert server.stop() == 0
+    check(oracle, server.store)
+
+
+def overwrite(server: Server, chance: random.Random) -> None:
+    """Overwrite 4 KB in the middle of the store's file."""
+    size = server.store.stat().st_size
+    with server.store.open("r+b") as file:
+        file.seek(chance.randrange(size // 8192, size // 4096) * 4096)
+        file.write(chance.randbytes(4096))
+
+
+def overwrite_head(server: Server, chance: random.Random) -> None:
+    with server.store.open("r+b") as file:
+        file.write(chance.randbytes(4096))
+
+
+def lose_store(server: Server, _chance: random.Random) -> None:
+    server.store.unlink()
+
+
+def lose_store_and_index(server: Server, _chance: random.Random) -> None:
+    server.store.unlink()
+    shutil.rmtree(server.project / "index")
+
+
+def lose_index(server: Server, _chance: random.Random) -> None:
+    shutil.rmtree(server.project / "index")
+
+
+def spoil_index(server: Server, chance: random.Random) -> None:
+    files = sorted(p for p in (server.project / "index").rglob("*") if p.is_file())
+    chosen = chance.choice(files)
+    data = bytearray(chosen.read_bytes())
+    for _ in range(8):
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    chosen.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [overwrite, overwrite_head, lose_store, lose_store_and_index, lose_index, spoil_index],
+)
+def test_given_damaged_files_of_the_store_then_they_are_rebuilt_with_the_same_answers(
+    server: Server, damage: Callable[[Server, random.Random], None]
+) -> None:
+    chance = seeded()
+    oracle = Oracle()
+    server.start()
+    assert server.send(uses("again", 50)).status == 202
+    oracle.note([f"again-{place}" for place in range(50)], 202)
+    filled(server, oracle)
+    told, events = server.answers(), server.wait_until_loaded()["events"]
+    assert server.stop() == 0
+
+    for _ in range(ROUNDS):
+        damage(server, chance)
+        server.start()
+        # A lost or spoilt index must not make the same events count twice.
+        assert server.send(uses("again", 50)).status == 202
+        assert server.wait_until_loaded()["events"] == events
+        assert server.answers() == told
+        assert server.stop() == 0
+        check(oracle, server.store)
+
+
+def test_given_an_index_older_than_the_store_then_nothing_counts_twice(
+    server: Server, tmp_path: Path
+) -> None:
+    oracle = Oracle()
+    server.start()
+    assert server.send(uses("a", 200)).status == 202
+    oracle.note([f"a-{place}" for place in range(200)], 202)
+    server.wait_until_loaded()
+    assert server.stop() == 0
+    shutil.copytree(server.project / "index", tmp_path / "older")
+    server.start()
+    filled(server, oracle)
+    assert server.send(uses("b", 200)).status == 202
+    oracle.note([f"b-{place}" for place in range(200)], 202)
+    server.wait_until_loaded()
+    assert server.stop() == 0
+
+    shutil.rmtree(server.project / "index")
+    (tmp_path / "older").rename(server.project / "index")
+    server.start()
+    for prefix in ("a", "b"):
+        assert server.send(uses(prefix, 200)).status == 202
+
+    server.wait_until_loaded()
+    assert server.stop() == 0
+    check(oracle, server.store)
+
+
+def test_given_damage_while_the_server_runs_then_collection_goes_on_and_the_store_is_rebuilt(
+    server: Server,
+) -> None:
+    oracle = Oracle()
+    server.start()
+    filled(server, oracle)
+    sender = Sender(server.port, server.keys["secret"], oracle, "on")
+    sender.start()
+
+    with server.store.open("r+b") as file:
+        file.write(os.urandom(16 * 4096))
+    server.signal_store(signal.SIGKILL)
+    until((server.project / "corrupt").exists, "the damaged store is not set aside")
+    sender.stop()
+
+    server.wait_until_loaded()
+    assert set(oracle.codes) == {"202"}
+    assert server.ask().status == 200
+    assert server.stop() == 0
+    check(oracle, server.store)
