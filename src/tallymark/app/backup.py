@@ -69,6 +69,11 @@ class StoreStatus(Struct, frozen=True):
     balanced: bool
 
 
+class _Done(Struct, frozen=True):
+    created_at: int
+    store_positions: dict[str, int]
+
+
 async def back_up(
     folders: Folders,
     target: Path,
@@ -94,8 +99,20 @@ async def back_up(
     await in_thread(_copy_sqlite, folders.catalog, target / "catalog.db")
     files = await in_thread(_hash_all, target)
     manifest = Manifest(FORMAT, __version__, now, files, projects)
-    await in_thread(_write_manifest, target, manifest)
+    await in_thread(_write_json, target / "manifest.json", manifest)
+    await in_thread(_write_json, folders.backups, _Done(now, _positions(manifest)))
     return manifest
+
+
+def backed_up(folders: Folders) -> dict[str, int]:
+    """Return how far the store in the last finished backup is, by project.
+
+    Empty when there was none: also in a restored folder, whose log nothing else holds yet.
+    """
+    try:
+        return msgspec.json.decode(folders.backups.read_bytes(), type=_Done).store_positions
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
 
 
 def read_manifest(source: Path) -> Manifest:
@@ -197,13 +214,16 @@ def _hash_all(target: Path) -> list[FileEntry]:
     ]
 
 
-def _write_manifest(target: Path, manifest: Manifest) -> None:
-    path = target / "manifest.json"
-    part = target / "manifest.json.part"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+def _write_json(path: Path, value: Struct) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2))
     _sync(part)
     part.replace(path)
-    _sync(target)
+    _sync(path.parent)
+
+
+def _positions(manifest: Manifest) -> dict[str, int]:
+    return {name: project.store_position for name, project in manifest.projects.items()}
 
 
 def _hash(path: Path) -> str:

@@ -3,6 +3,7 @@
 data/
   lock             held while a server runs
   catalog.db       projects and keys
+  backups.json     how far the last backup holds each project
   front.sock       the owner's own way in
   store.sock       from the front to the store process
   projects/<id>/   log.db  store.duckdb  loads.json  index/  corrupt/
@@ -32,6 +33,11 @@ class Folders(Struct, frozen=True):
     def catalog(self) -> Path:
         """Where projects and keys are kept."""
         return self.data / "catalog.db"
+
+    @property
+    def backups(self) -> Path:
+        """Where the last backup is remembered."""
+        return self.data / "backups.json"
 
     @property
     def front_socket(self) -> Path:

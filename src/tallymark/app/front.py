@@ -22,6 +22,7 @@ from tallymark.api.services import Services
 from tallymark.app.folders import Folders, locked
 from tallymark.app.front_store import FrontStore
 from tallymark.app.link import StoreLink
+from tallymark.app.retention import keep_trimmed
 from tallymark.app.supervisor import Supervisor
 from tallymark.catalog.catalog import Catalog
 from tallymark.collect.accept import Collector
@@ -132,6 +133,12 @@ class _Front:
             Listener(build(services, is_local=name == "local"), sock)
             for name, sock in sockets.items()
         ]
+        trimming = loop.create_task(
+            keep_trimmed(
+                self._folders, self._settings, writer, link.call,
+                clock=self._clock, logger=self._logger,
+            )
+        )  # fmt: skip
         try:
             await serve(
                 listeners,
@@ -141,6 +148,7 @@ class _Front:
                 closing=live.close,
             )
         finally:
+            trimming.cancel()
             with suppress(TallymarkError):
                 await collector.flush()
             await writer.close()

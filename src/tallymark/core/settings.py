@@ -91,8 +91,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 64 * MIB
     log_keep_days: Annotated[
         int,
-        Meta(description="Days a loaded batch stays in the log, by receipt; 0 keeps all.", ge=0),
+        Meta(
+            description="Days a batch stays in the log, by receipt; it goes only once a backup "
+            "holds it. 0 keeps all.",
+            ge=0,
+        ),
     ] = 0
+    log_trim_seconds: Annotated[
+        int, _size("How often the log is searched for batches that need not stay.")
+    ] = 3600
     disk_reserve_bytes: Annotated[int, _size("Free space below which collection answers 503.")] = (
         256 * MIB
     )
