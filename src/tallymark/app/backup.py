@@ -14,7 +14,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,9 @@ async def back_up(
     files = await in_thread(_hash_all, target)
     manifest = Manifest(FORMAT, __version__, now, files, projects)
     await in_thread(_write_json, target / "manifest.json", manifest)
-    await in_thread(_write_json, folders.backups, _Done(now, _positions(manifest)))
+    # The backup is whole without this note; only the log is not trimmed as far as it could be.
+    with suppress(OSError):
+        await in_thread(_write_json, folders.backups, _Done(now, _positions(manifest)))
     return manifest
 
 
