@@ -14,12 +14,14 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.ids import hash128
 from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
-from tallymark.core.sql import Sql
+from tallymark.core.sql import Sql, sql
 from tallymark.insights.insight import Insight, Provenance, Scope, Table
 from tallymark.store.engine import Engine, Fetch, Limits
 from tallymark.store.engines.duckdb import engine_version
+from tallymark.store.tables import MOST_PROPERTIES
 
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+_EVENT_NAMES = Sql("SELECT name, event_key FROM event_name ORDER BY event_key")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -108,9 +110,10 @@ def _hint(insight: Insight, text: str) -> str | None:
 
 def _scope(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> tuple[Scope, int]:
     counters = dict(fetch(Sql("SELECT name, amount FROM progress")).rows)
-    names = dict(fetch(Sql("SELECT name, event_key FROM event_name")).rows)
     properties: dict[str, frozenset[Any]] = {}
-    for name, kind in fetch(Sql('SELECT name, "class" FROM property')).rows:
+    page = settings.question_rows
+    known = _every(fetch, Sql('SELECT name, "class" FROM property ORDER BY ALL'), page)
+    for name, kind in known:
         properties[name] = properties.get(name, frozenset()) | {kind}
     overrides = fetch(Sql("SELECT count(*) FROM person_override")).rows[0][0]
     scope = Scope(
@@ -118,9 +121,21 @@ def _scope(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> tu
         timezone=asking.timezone,
         now=clock.now(),
         log_position=counters.get("log_position", 0),
-        event_names=names,
+        event_names=dict(_every(fetch, _EVENT_NAMES, page)),
         properties=properties,
         has_overrides=overrides > 0,
+        has_more_properties=len(known) >= MOST_PROPERTIES,
         max_rows=settings.question_rows,
     )
     return scope, counters.get("identity_position", 0)
+
+
+def _every(fetch: Fetch, rows: Sql, most: int) -> list[tuple[Any, ...]]:
+    """Return all rows, in pages: a list of names may be longer than an answer may be."""
+    found: list[tuple[Any, ...]] = []
+    while True:
+        page = sql("{rows} LIMIT {most} OFFSET {had}", rows=rows, most=most, had=len(found))
+        more = fetch(page).rows
+        found += more
+        if len(more) < most:
+            return found

@@ -17,7 +17,7 @@ from tallymark.log.codec import decode_batch
 from tallymark.log.log import Record
 from tallymark.store.engine import Commit
 from tallymark.store.hash_index import HashIndex
-from tallymark.store.tables import SEQ_PER_BATCH
+from tallymark.store.tables import MOST_PROPERTIES, SEQ_PER_BATCH
 from tallymark.store.variant import PropertyEncoder
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -207,7 +207,7 @@ class OneLoad:
             (name, kind, items)
             for (name, kind), items in counts.items()
             if (name, kind) not in known
-        ]
+        ][: max(0, MOST_PROPERTIES - len(known))]
         self.new_properties = {(name, kind) for name, kind, _ in new}
         return columns_of(
             ("name", "class", "events", "first_seq", "last_seq"),

@@ -14,7 +14,7 @@ from tallymark.core.registry import did_you_mean
 from tallymark.core.sql import Sql, join, sql
 from tallymark.store.tables import SEQ_PER_BATCH
 
-from .insight import Scope
+from .insight import PropertyClass, Scope
 
 Join: TypeAlias = Literal["name", "user", "anonymous", "account", "session", "override"]
 ValueKind: TypeAlias = Literal["text", "number", "truth", "json"]
@@ -36,6 +36,7 @@ _JOINED: Final[dict[str, tuple[Join, str]]] = {
     "account": ("account", "account.id"),
     "session": ("session", "session.id"),
 }
+_ANY_CLASS: Final[frozenset[PropertyClass]] = frozenset(("text", "number", "other"))
 _TIMES: Final = {"time": "e.time_us", "received_at": "e.received_us"}
 
 
@@ -127,7 +128,9 @@ def joins(fields: Iterable[Field], scope: Scope) -> Sql:
 
 def unknown_properties(names: Iterable[str], scope: Scope) -> list[str]:
     """Return a warning for each custom property no event has carried."""
-    warnings = []
+    warnings: list[str] = []
+    if scope.has_more_properties:
+        return warnings
     for name in dict.fromkeys(names):
         key = name.removeprefix(PROPERTY)
         if name.startswith(PROPERTY) and key not in scope.properties:
@@ -144,7 +147,7 @@ def end_of_log(scope: Scope) -> int:
 def _property(name: str, scope: Scope) -> Field:
     key = name.removeprefix(PROPERTY)
     # A key that exists nowhere is the slowest thing to look for, so no column is touched for it.
-    classes = scope.properties.get(key, frozenset())
+    classes = _ANY_CLASS if scope.has_more_properties else scope.properties.get(key, frozenset())
     return Field(
         name,
         text=sql("CAST(e.prop_text[{key}] AS VARCHAR)", key=key) if "text" in classes else None,

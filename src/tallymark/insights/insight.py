@@ -20,7 +20,8 @@ class Scope(Struct, frozen=True):
     """What a question may look at, and the facts about the store it needs to be written as SQL.
 
     ``log_position`` bounds what is counted: only events with seq < (log_position + 1) * 65536.
-    ``properties`` names every custom property and the type classes it was seen in.
+    ``properties`` names every custom property and the type classes it was seen in, unless
+    ``has_more_properties``: then any name may have been seen, in any class.
     """
 
     project: str
@@ -30,6 +31,7 @@ class Scope(Struct, frozen=True):
     event_names: Mapping[str, int]
     properties: Mapping[str, frozenset[PropertyClass]]
     has_overrides: bool = False
+    has_more_properties: bool = False
     max_rows: int = 100_000
 
 

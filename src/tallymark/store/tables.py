@@ -8,6 +8,9 @@ from msgspec import Struct
 
 SCHEMA_VERSION = 1
 SEQ_PER_BATCH = 65_536
+# Names are chosen by whoever sends events, so the list of them must end somewhere. Beyond it a name
+# is kept with its events all the same, and can be asked about.
+MOST_PROPERTIES = 10_000
 
 
 class Column(Struct, frozen=True):
