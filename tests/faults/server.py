@@ -76,13 +76,13 @@ class Server:
         """Start and wait until events are taken and questions answered."""
         self.launch(**environment)
         self.wait_until_ready()
-        self.read_keys()
+        # They are printed only once it serves.
+        until(self._has_keys, "the server prints no keys")
 
-    def read_keys(self) -> None:
-        for kind, key in re.findall(
-            r"^  (public|secret|read)\s+(\w+)", self.output(), re.MULTILINE
-        ):
-            self.keys[kind] = key
+    def _has_keys(self) -> bool:
+        found = re.findall(r"^  (public|secret|read)\s+(\w+)", self.output(), re.MULTILINE)
+        self.keys.update(found)
+        return len(self.keys) == 3
 
     def output(self) -> str:
         return self._said.read_text()
