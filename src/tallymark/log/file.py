@@ -49,6 +49,14 @@ CREATE TABLE meta (
 
 INSERT = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
 MOVE_HEAD = "UPDATE meta SET head = ?, chain = ?"
+FIRST_KEPT = """
+SELECT position FROM batch WHERE received_at >= ? AND position <= ? ORDER BY position LIMIT 1
+"""
+SHAPE = """
+SELECT count(*), ifnull(min(position), 0), ifnull(max(position), 0), ifnull(sum(position), 0),
+       count(*) FILTER (WHERE length(digest) NOT IN (0, 32) OR length(chain) NOT IN (0, 32))
+FROM batch
+"""
 
 # position, received_at, items, codec, digest, chain, payload
 Row = tuple[int, int, int, int, bytes, bytes, bytes | None]

@@ -15,10 +15,12 @@ from tallymark.core.errors import Broken, NotFound, Unavailable
 from tallymark.core.failpoint import reach
 
 from .file import (
+    FIRST_KEPT,
     INSERT,
     LOST,
     MOVE_HEAD,
     RETRY_AFTER_SECONDS,
+    SHAPE,
     Row,
     Tail,
     connect,
@@ -41,15 +43,6 @@ _ONE = f"SELECT {_COLUMNS} FROM batch WHERE position = ?"  # noqa: S608 - consta
 _FIELDS = (
     "SELECT position, received_at, items, codec, digest, chain, x'' FROM batch WHERE position = ?"
 )
-_SHAPE = """
-SELECT count(*), ifnull(min(position), 0), ifnull(max(position), 0), ifnull(sum(position), 0),
-       count(*) FILTER (WHERE length(digest) NOT IN (0, 32) OR length(chain) NOT IN (0, 32))
-FROM batch
-"""
-_FIRST_KEPT = """
-SELECT position FROM batch WHERE received_at >= ? AND position <= ? ORDER BY position LIMIT 1
-"""
-
 _TRIM_ROWS = 200
 _VACUUM_PAGES = 2000
 _VERIFY_BYTES = 16 * 1024 * 1024
@@ -160,7 +153,7 @@ class SqliteLog:
             try:
                 sound = not (deep and self._has_bad_pages())
                 tail = read_tail(self._connection)
-                shape = self._connection.execute(_SHAPE).fetchone()
+                shape = self._connection.execute(SHAPE).fetchone()
             except (sqlite3.Error, OSError) as error:
                 raise failure(error) from error
         if not sound or not is_contiguous(tail, *shape):
@@ -268,7 +261,7 @@ class SqliteLog:
         with self._lock, self._writing() as connection:
             tail = read_tail(connection)
             upto = min(upto_position, tail.head, tail.trim_position + _TRIM_ROWS)
-            kept = connection.execute(_FIRST_KEPT, (before_received_at, upto)).fetchone()
+            kept = connection.execute(FIRST_KEPT, (before_received_at, upto)).fetchone()
             if kept is not None:
                 upto = kept[0] - 1
             if upto <= tail.trim_position:

@@ -202,7 +202,6 @@ def _scaled(number: int | Decimal, places: int = _SCALE) -> int | None:
         return scaled if -_BEYOND < scaled < _BEYOND else None
     if not number:
         return 0
-    # A huge exponent must not be written out.
     if not number.is_finite() or number.adjusted() >= _EXACT.prec - places:
         return None
     try:
