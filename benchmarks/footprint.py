@@ -32,6 +32,10 @@ PEAK_MB = 1000
 START_SECONDS = 2.0
 INSTALL_MB = 300
 HELP_SECONDS = 0.3
+HEAVY = (
+    {"series": [{"measure": "unique_people"}], "breakdown": ["path", "browser"]},
+    {"series": [{"measure": "p99", "of": "value"}], "breakdown": ["path"]},
+)
 _ROOT = Path(__file__).parents[1]
 _HELPS = 10
 _SETTLE_SECONDS = 3.0
@@ -108,10 +112,17 @@ def start(folder: Path, events: int) -> list[Line]:
             time.sleep(0.005)
         answer = server.ask("trends", question)
         took = time.perf_counter() - began
+        with watched(lambda: memory_bytes(server.pids())) as peak:
+            for heavy in HEAVY:
+                server.ask("trends", {**question, **heavy})
     finally:
         server.stop()
     assert answer["data"]["lines"], answer
-    return [_seconds(f"start to first answer, {events / 1e6:g} M events", took, START_SECONDS)]
+    size = f"{events / 1e6:g} M events"
+    return [
+        _seconds(f"start to first answer, {size}", took, START_SECONDS),
+        _megabytes(f"peak memory, asking about {size}", peak[0], PEAK_MB),
+    ]
 
 
 def install(folder: Path) -> list[Line]:
