@@ -73,7 +73,11 @@ def test_given_a_kill_at_a_named_place_then_every_acknowledged_event_counts_once
         rare = "checkpoint" in place or "merging" in place
         count = 1 if rare else chance.randint(1, 12)
         server.start(TALLYMARK_KILL_AT=f"{place}:{count}:{fired}")
-        sender = Sender(server.port, server.keys["secret"], oracle, f"r{number}")
+        # Runs are merged with neighbours of their size, which loads of a steady trickle make.
+        threads, pause = (1, 0.04) if "merging" in place else (4, 0.01)
+        sender = Sender(
+            server.port, server.keys["secret"], oracle, f"r{number}", threads, pause=pause
+        )
         sender.start()
         if "checkpoint" in place:
             # That is done in a pause.
