@@ -76,7 +76,7 @@ def test_ctrl_c_stops_the_demo_and_everything_it_started(tmp_path: Path) -> None
     assert _answers(address)
 
     os.killpg(demo.pid, signal.SIGINT)
-    _, errors = demo.communicate(timeout=30)
+    _, errors = demo.communicate(timeout=120)
 
     assert demo.returncode == 0
     assert "Traceback" not in errors
