@@ -12,7 +12,7 @@ from msgspec import Struct
 from tallymark.app.folders import Folders
 from tallymark.collect.load import Loader
 from tallymark.core.clock import Clock
-from tallymark.core.errors import Broken, Unavailable
+from tallymark.core.errors import Broken, TallymarkError, Unavailable
 from tallymark.core.settings import Settings
 from tallymark.core.telemetry import Logger
 from tallymark.log.sqlite import SqliteLog
@@ -53,13 +53,18 @@ class LoadingThread:
         self._crashed = crashed
         self._loaders: dict[str, _ProjectLoader] = {}
         self._woken: set[str] = set()
+        self._damaged: set[str] = set()
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
 
     def start(self) -> None:
-        """Begin loading."""
+        """Begin loading; before anybody asks, so that no store is set aside while it is open."""
+        for name in self._folders.projects():
+            if self._folders.rebuild_mark(name).exists():
+                with suppress(Broken):
+                    self._set_store_aside(name)
         # Nothing that loading makes refers to itself, so collecting in between only costs time.
         gc.disable()
         self._thread.start()
@@ -68,6 +73,12 @@ class LoadingThread:
         """Say that a project's log has grown."""
         with self._lock:
             self._woken.add(project)
+        self._event.set()
+
+    def rebuild(self, project: str) -> None:
+        """Say that a question found a project's store damaged."""
+        with self._lock:
+            self._damaged.add(project)
         self._event.set()
 
     def stop(self) -> None:
@@ -90,7 +101,10 @@ class LoadingThread:
                     self._upkeep()
             with self._lock:
                 waiting = busy | self._woken
-                self._woken = set()
+                damaged = self._damaged
+                self._woken, self._damaged = set(), set()
+            for name in damaged:
+                self._begin_anew(name)
             if not waiting:
                 waiting = set(self._folders.projects())
         for loader in self._loaders.values():
@@ -110,17 +124,13 @@ class LoadingThread:
                 # What the loader knows is behind the store: read it again.
                 self._loaders.pop(name).close()
                 return True
-            if error.code == "STORE_DAMAGED" and name in self._loaders:
-                # The engine may hold damaged pages in memory: begin again in a fresh process.
-                self._folders.rebuild_mark(name).touch()
-                os._exit(_EXIT_DAMAGED)
+            if error.code == "STORE_DAMAGED":
+                self._begin_anew(name)
             return False
 
     def _open(self, name: str) -> "_ProjectLoader | None":
         if not self._folders.log(name).exists():
             return None
-        if self._folders.rebuild_mark(name).exists():
-            self._set_store_aside(name)
         try:
             self._engine.open(name)
         except Broken as error:
@@ -133,17 +143,32 @@ class LoadingThread:
         )  # fmt: skip
         return self._loaders[name]
 
+    def _begin_anew(self, name: str) -> None:
+        """End the process, so that the next builds the store from the log, if that holds it all.
+
+        The engine may hold damaged pages in memory, so this process cannot do it.
+        """
+        if self._is_whole(name):
+            self._folders.rebuild_mark(name).touch()
+            os._exit(_EXIT_DAMAGED)
+
+    def _is_whole(self, name: str) -> bool:
+        try:
+            with closing(SqliteLog(self._folders.log(name), readonly=True)) as log:
+                return log.first() == 1
+        except TallymarkError:
+            # A log that cannot be read now is no reason to give up what there is of the store.
+            return False
+
     def _set_store_aside(self, name: str) -> None:
         """Move a damaged store away, so that it is built again from the log.
 
         Raises Broken if the log no longer begins at the beginning: then only a backup can help.
         """
-        with closing(SqliteLog(self._folders.log(name), readonly=True)) as log:
-            if log.first() != 1:
-                raise Broken(
-                    f"The store of {name!r} is damaged and its log was trimmed.",
-                    code="STORE_DAMAGED",
-                )
+        if not self._is_whole(name):
+            raise Broken(
+                f"The store of {name!r} is damaged and its log was trimmed.", code="STORE_DAMAGED"
+            )
         aside = self._folders.project(name) / "corrupt" / str(self._clock.now())
         aside.mkdir(parents=True)
         store = self._folders.store(name)

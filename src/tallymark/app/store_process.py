@@ -66,15 +66,17 @@ async def _run(orders: StoreOrders) -> None:
             return b"{}"
         try:
             return await loop.run_in_executor(pool, service.call, call.method, call.params)
-        except TallymarkError:
+        except TallymarkError as error:
+            if error.code == "STORE_DAMAGED":
+                loading.rebuild(str(call.params["project"]))
             raise
         except Exception as error:
             logger.bug("store method failed", error, method=call.method)
             # To drop the connection would look like a store that is away, and be tried again.
             raise TallymarkError("The store failed to answer.", code="INTERNAL") from error
 
-    server = await serve_link(folders.store_socket, handle)
     loading.start()
+    server = await serve_link(folders.store_socket, handle)
     try:
         await _until_input_closes(loop)
     finally:
