@@ -30,6 +30,7 @@ from tallymark.collect.accept import Collector
 from tallymark.core.clock import Clock, SystemClock
 from tallymark.core.errors import TallymarkError, Unavailable
 from tallymark.core.settings import Settings
+from tallymark.core.sockets import make_private
 from tallymark.core.telemetry import Logger, LogHandler, Metrics
 from tallymark.log.salvage import SalvageReport
 from tallymark.log.writer import LogWriter
@@ -49,6 +50,7 @@ def run(
     Raises TallymarkError DATA_DIR_IN_USE if another server has the data folder, and OSError if the
     port is taken.
     """
+    os.umask(0o077)
     data = Path(settings.data).absolute()
     settings = msgspec.structs.replace(settings, data=str(data))
     with locked(Folders(data)):
@@ -160,7 +162,7 @@ class _Front:
 
     def _sockets(self, held: ExitStack, tcp: bool) -> dict[str, socket.socket]:
         path = self._folders.front_socket
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path.parent)
         sockets: dict[str, socket.socket] = {"local": held.enter_context(local_socket(path))}
         if tcp:
             sockets["network"] = held.enter_context(

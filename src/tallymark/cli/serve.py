@@ -1,6 +1,7 @@
 """``tallymark serve``: run the server on a data folder, making a first project where there is none."""
 
 import argparse
+import os
 import errno
 import socket
 from contextlib import closing
@@ -98,6 +99,8 @@ def prepare(
 
     Raises TallymarkError DATA_DIR_IN_USE while the folder is served.
     """
+    # Events are nobody else's business on this machine: every file is its owner's alone.
+    os.umask(0o077)
     data = Path(settings.data).absolute()
     now = SystemClock().now()
     # Two that start at once must not both make the catalog.

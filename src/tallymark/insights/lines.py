@@ -105,5 +105,6 @@ def formula_line(
 
 def _label(series: Series) -> str:
     named = [series.event] if isinstance(series.event, str) else series.event or ["any event"]
-    what = series.measure if series.of is None else f"{series.measure} {series.of}"
-    return f"{what.replace('_', ' ')}: {', '.join(named)}"
+    measure = series.measure.replace("_", " ")
+    what = measure if series.of is None else f"{measure} {series.of}"
+    return f"{what}: {', '.join(named)}"
