@@ -1,8 +1,8 @@
 """``tallymark serve``: run the server on a data folder, making a first project where there is none."""
 
 import argparse
-import os
 import errno
+import os
 import socket
 from contextlib import closing
 from pathlib import Path
