@@ -5,7 +5,7 @@
 The highest rate is found first: batches as fast as they are accepted, divided by the time until the
 last of them is queryable. Then batches come at half that rate, while probes measure: a probe is one
 event; its clock starts with the answer "accepted" and stops when the store has committed all that
-the log then held. Once with nothing else to do, once while a heavy question runs all the time.
+the log held when it was next looked at, which is a little later. Once with nothing else to do, once while a heavy question runs all the time.
 In the end a question must count every probe.
 """
 
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ BUDGET_SECONDS = 1.0
 PROBE = "probe"
 _PLACE = "@@@@@@@@"
 _PAUSE = 0.01
+_PROBE_EVERY = 0.1
 
 
 class Delays(Struct, frozen=True):
@@ -63,14 +65,28 @@ def highest_rate(server: Tallymark) -> float:
 
 
 def delays(server: Tallymark, *, rate: float, run: int) -> Delays:
-    """Return the delays of probes while events come at a rate."""
+    """Return the delays of probes, sent ten times a second, while events come at a rate."""
     sent = [0]
+    waiting: deque[float] = deque()
+    probes = [0]
     found: list[float] = []
     began = time.perf_counter()
+
+    def probe() -> float:
+        server.send(f'{{"name": "{PROBE}", "id": "{PROBE}-{run}-{probes[0]}"}}'.encode())
+        waiting.append(time.perf_counter())
+        probes[0] += 1
+        return max(0.0, began + probes[0] * _PROBE_EVERY - time.perf_counter())
+
     with meanwhile(_pacer(server, rate, run, sent)):
-        while time.perf_counter() - began < PROBE_SECONDS:
-            found.append(_probe(server, f"{PROBE}-{run}-{len(found)}"))
-    return Delays(found, sent[0] / (time.perf_counter() - began))
+        # On a thread of their own, so that a stall delays no probe that should have felt it.
+        with meanwhile(probe):
+            while time.perf_counter() - began < PROBE_SECONDS:
+                found += _arrived(server, waiting)
+        while waiting:
+            found += _arrived(server, waiting)
+        paced = sent[0] / (time.perf_counter() - began)
+    return Delays(found, paced)
 
 
 def measure(*, events: int = EVENTS) -> list[Line]:
@@ -155,16 +171,17 @@ def _asker(server: Tallymark, events: int, answered: list[float]) -> Callable[[]
     return act
 
 
-def _probe(server: Tallymark, identity: str) -> float:
-    server.send(f'{{"name": "{PROBE}", "id": "{identity}"}}'.encode())
-    accepted = time.perf_counter()
+def _arrived(server: Tallymark, waiting: deque[float]) -> list[float]:
+    """Return the delays of the probes accepted so far, once the store holds them all."""
+    accepted = [waiting.popleft() for _ in range(len(waiting))]
     head = None
     while True:
         status = server.status()
         if head is None:
             head = status["log_head"]
         if status["log_position"] >= head:
-            return time.perf_counter() - accepted
+            now = time.perf_counter()
+            return [now - one for one in accepted]
         time.sleep(_PAUSE)
 
 
