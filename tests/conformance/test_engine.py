@@ -1,0 +1,190 @@
+"""What every engine must do; a new one is added to ``ENGINES`` and has to pass all of it."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tallymark.core.errors import Broken, QuestionStopped, TallymarkError
+from tallymark.core.sql import Sql, sql
+from tallymark.store.engine import Commit, Engine, Limits
+from tallymark.store.engines.duckdb import DuckEngine
+
+MIB = 1024 * 1024
+LIMITS = Limits(seconds=20, memory_bytes=128 * MIB, rows=1000)
+
+Open = Callable[[], Engine]
+
+
+def duck(folder: Path) -> Engine:
+    return DuckEngine(
+        lambda project: folder / project / "store.duckdb", memory_bytes=128 * MIB, threads=1
+    )
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {"duckdb": duck}
+
+
+@pytest.fixture(params=ENGINES)
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    return lambda: ENGINES[request.param](tmp_path)
+
+
+@pytest.fixture
+def engine(make: Open) -> Iterator[Engine]:
+    made = make()
+    made.open("p")
+    yield made
+    made.close()
+
+
+def rows(engine: Engine, text: str) -> list[tuple[object, ...]]:
+    return engine.fetch("p", Sql(text), LIMITS).rows
+
+
+def events(*seqs: int) -> dict[str, dict[str, list[int]]]:
+    return {"event": {"seq": list(seqs), "time_us": [1_000 * seq for seq in seqs]}}
+
+
+def test_a_new_store_is_empty_and_stands_at_zero(engine: Engine) -> None:
+    assert rows(engine, "SELECT count(*) FROM event") == [(0,)]
+    assert engine.position("p") == 0
+
+
+def test_a_commit_shows_rows_statements_counters_and_position(engine: Engine) -> None:
+    note = sql("INSERT INTO session VALUES (2, {id}, 1)", id="s1")
+
+    engine.append("p", Commit(7, events(1, 2), (note,), {"watermark_us": 5}))
+
+    assert rows(engine, "SELECT seq, time_us FROM event ORDER BY seq") == [(1, 1000), (2, 2000)]
+    assert rows(engine, "SELECT id FROM session") == [("s1",)]
+    assert rows(engine, "SELECT amount FROM progress WHERE name = 'watermark_us'") == [(5,)]
+    assert engine.position("p") == 7
+
+
+def test_a_commit_that_fails_leaves_nothing(engine: Engine) -> None:
+    engine.append("p", Commit(1, events(1)))
+    wrong = Sql("INSERT INTO session VALUES ('no number', 'x', 1)")
+
+    with pytest.raises(Exception):  # noqa: B017, PT011  each engine has its own
+        engine.append("p", Commit(2, events(2), (wrong,)))
+
+    assert rows(engine, "SELECT seq FROM event") == [(1,)]
+    assert engine.position("p") == 1
+
+
+def test_a_commit_only_tried_leaves_nothing(engine: Engine) -> None:
+    engine.append("p", Commit(3, events(1)), keep=False)
+
+    assert rows(engine, "SELECT count(*) FROM event") == [(0,)]
+    assert engine.position("p") == 0
+
+
+def test_what_was_committed_is_there_after_a_restart(make: Open) -> None:
+    first = make()
+    first.append("p", Commit(4, events(1, 2, 3)))
+    first.close()
+
+    second = make()
+
+    assert second.position("p") == 4
+    assert rows(second, "SELECT count(*) FROM event") == [(3,)]
+    second.close()
+
+
+def test_values_come_back_exactly_and_as_plain_python(engine: Engine) -> None:
+    exact = "12345678901234567890.123456789"
+    columns = {"seq": [1, 2], "value": [exact, None], "unit": ["GB", None], "is_bot": [True, None]}
+
+    engine.append("p", Commit(1, {"event": columns}))
+
+    assert rows(engine, 'SELECT seq, "value", unit, is_bot FROM event ORDER BY seq') == [
+        (1, Decimal(exact), "GB", True),
+        (2, None, None, None),
+    ]
+
+
+def test_a_value_that_looks_like_a_statement_is_a_value(engine: Engine) -> None:
+    hostile = "x'); DROP TABLE event; --"
+    engine.append("p", Commit(1, {"event": {"seq": [1], "unit": [hostile]}}))
+
+    asked = sql("SELECT seq FROM event WHERE unit = {unit}", unit=hostile)
+
+    assert engine.fetch("p", asked, LIMITS).rows == [(1,)]
+
+
+def test_projects_do_not_see_each_other(engine: Engine) -> None:
+    engine.open("q")
+    engine.append("q", Commit(9, events(1)))
+
+    assert rows(engine, "SELECT count(*) FROM event") == [(0,)]
+    assert engine.position("p") == 0
+    assert engine.position("q") == 9
+
+
+def test_statements_of_one_reading_see_one_commit(engine: Engine) -> None:
+    with engine.reading("p", LIMITS) as fetch:
+        before = fetch(Sql("SELECT count(*) FROM event")).rows
+        engine.append("p", Commit(1, events(1)))
+        after = fetch(Sql("SELECT count(*) FROM event")).rows
+
+    assert before == after == [(0,)]
+    assert rows(engine, "SELECT count(*) FROM event") == [(1,)]
+
+
+def test_a_question_that_takes_too_long_is_stopped_and_the_next_one_answered(
+    engine: Engine,
+) -> None:
+    endless = Sql("SELECT count(*) FROM range(100000000) AS a, range(1000000) AS b")
+
+    with pytest.raises(QuestionStopped):
+        engine.fetch("p", endless, Limits(0.2, 128 * MIB, 10))
+
+    assert rows(engine, "SELECT 1") == [(1,)]
+
+
+def test_a_question_with_too_many_rows_is_stopped(engine: Engine) -> None:
+    with pytest.raises(QuestionStopped):
+        engine.fetch("p", Sql("SELECT * FROM range(1000000)"), LIMITS)
+
+
+def test_a_snapshot_is_a_store_by_itself_as_of_a_commit(engine: Engine, tmp_path: Path) -> None:
+    engine.append("p", Commit(5, events(1, 2)))
+
+    engine.snapshot("p", tmp_path / "copy")
+    engine.append("p", Commit(6, events(3)))
+
+    with engine.other(tmp_path / "copy") as fetch:
+        assert fetch(Sql("SELECT count(*) FROM event")).rows == [(2,)]
+        position = Sql("SELECT amount FROM progress WHERE name = 'log_position'")
+        assert fetch(position).rows == [(5,)]
+
+
+def test_a_store_of_a_newer_version_is_refused(make: Open) -> None:
+    newer = make()
+    newer.open("p")
+    newer.append(
+        "p", Commit(1, {}, (Sql("UPDATE meta SET text = '999' WHERE name = 'schema_version'"),))
+    )
+    newer.close()
+
+    older = make()
+
+    with pytest.raises(Broken) as refused:
+        older.open("p")
+    assert refused.value.code == "VERSION_UNKNOWN"
+    older.close()
+
+
+def test_a_file_that_is_no_store_is_told_as_damage(make: Open, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "store.duckdb").write_bytes(b"not a store at all" * 1000)
+
+    engine = make()
+
+    with pytest.raises(TallymarkError) as told:
+        engine.open("p")
+    assert told.value.code == "STORE_DAMAGED"
+    assert str(tmp_path) not in told.value.message
+    engine.close()
