@@ -19,10 +19,13 @@ from tallymark.log.sqlite import SqliteLog
 from tallymark.store.engine import Engine
 
 _POLL_SECONDS = 1.0
+# Upkeep waits for a pause, but not for ever: some sites never pause.
+_UPKEEP_SECONDS = 300.0
 _TRIES = 3
 _TRIES_IF_KILLED = 20
 _KILLED = -9
 _EXIT_DAMAGED = 70
+_EXIT_BUG = 71
 
 
 class Attempt(Struct, frozen=True):
@@ -57,7 +60,7 @@ class LoadingThread:
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
+        self._thread = threading.Thread(target=self._main, name="loading", daemon=True)
 
     def start(self) -> None:
         """Begin loading; before anybody asks, so that no store is set aside while it is open."""
@@ -87,18 +90,26 @@ class LoadingThread:
         self._event.set()
         self._thread.join(timeout=30)
 
+    def _main(self) -> None:
+        try:
+            self._run()
+        except Exception as error:  # noqa: BLE001  a process that no longer loads must not live on
+            self._logger.bug("loading ended", error)
+            os._exit(_EXIT_BUG)
+
     def _run(self) -> None:
         waiting = set(self._folders.projects())
+        kept_at = self._clock.monotonic()
         while not self._stop.is_set():
             busy = set()
             for name in sorted(waiting):
                 if not self._stop.is_set() and self._load(name):
                     busy.add(name)
-            if not busy:
-                woken = self._event.wait(_POLL_SECONDS)
-                self._event.clear()
-                if not woken:
-                    self._upkeep()
+            woken = bool(busy) or self._event.wait(_POLL_SECONDS)
+            self._event.clear()
+            if not woken or self._clock.monotonic() - kept_at > _UPKEEP_SECONDS:
+                self._upkeep()
+                kept_at = self._clock.monotonic()
             with self._lock:
                 waiting = busy | self._woken
                 damaged = self._damaged
@@ -179,9 +190,9 @@ class LoadingThread:
         self._logger.error("damaged store was set aside and is rebuilt from the log", project=name)
 
     def _upkeep(self) -> None:
-        for loader in self._loaders.values():
-            loader.maintain()
-        gc.collect()
+        kept = [loader.maintain() for loader in self._loaders.values()]
+        if any(kept):
+            gc.collect()
 
 
 class _ProjectLoader:
@@ -231,13 +242,15 @@ class _ProjectLoader:
         self._steps += 1
         return True
 
-    def maintain(self) -> None:
-        """Fold journals and recent keys into files, if anything was loaded since the last time."""
-        if self._steps:
-            self._steps = 0
-            # What could not be folded now is still in the journal, or is read from the store again.
-            with suppress(OSError, Unavailable):
-                self._loader.maintain()
+    def maintain(self) -> bool:
+        """Fold journals and recent keys into files; say whether anything was loaded since."""
+        if not self._steps:
+            return False
+        self._steps = 0
+        # What could not be folded now is still in the journal, or is read from the store again.
+        with suppress(OSError, Unavailable):
+            self._loader.maintain()
+        return True
 
     def close(self) -> None:
         """Release everything."""
