@@ -411,3 +411,20 @@ def exits_at_step(steps: int, folder: Path) -> bool:
         add(index, [(n, n)], n)
         index.maintain(3)
     os._exit(0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "merged"),
+    [
+        ([1, 1, 1], None),
+        ([1, 1, 1, 1], slice(0, 4)),
+        # A small run among larger ones must not keep later ones from being merged.
+        ([4, 1, 4, 1, 1, 1, 1], slice(3, 7)),
+        ([4, 4, 1, 4, 4], slice(0, 5)),
+        ([16, 4, 1, 4, 4, 1, 1, 4, 1], slice(1, 9)),
+    ],
+)
+def test_runs_of_one_tier_are_merged_wherever_they_lie(
+    counts: list[int], merged: slice | None
+) -> None:
+    assert hash_index._to_merge([10 * count for count in counts], 10) == merged

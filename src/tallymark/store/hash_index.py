@@ -252,15 +252,19 @@ class HashIndex:
 
 
 def _to_merge(counts: Sequence[int], unit: int) -> slice | None:
-    """Return which neighbouring runs of one tier to merge next, the smallest tier first."""
+    """Return which neighbouring runs to merge next, the smallest tier first.
+
+    Smaller runs that lie between those of the tier go along, so that none is left behind for good.
+    """
     tiers = [max(0, (count // unit).bit_length() - 1) // 2 for count in counts]
     for tier in sorted(set(tiers)):
-        first = tiers.index(tier)
-        length = next(
-            (n for n, other in enumerate(tiers[first:]) if other != tier), len(tiers) - first
-        )
-        if length >= _FEWEST_MERGED:
-            return slice(first, first + min(length, _MOST_MERGED))
+        first = 0
+        for place, other in enumerate((*tiers, tier + 1)):
+            if other <= tier:
+                continue
+            if tiers[first:place].count(tier) >= _FEWEST_MERGED:
+                return slice(first, min(place, first + _MOST_MERGED))
+            first = place + 1
     return None
 
 
