@@ -94,8 +94,12 @@ def run(args: argparse.Namespace) -> int:
         story = _load(client, data / _STORY, args.scale)
         _print_answers(client, story, settings)
         if not args.no_serve:
-            _print_next(settings, keys)
-            _serve(server)
+            # Once the address is out, Ctrl-C is how the demo ends, and no failure.
+            try:
+                _print_next(settings, keys)
+                _wait(server)
+            except KeyboardInterrupt:
+                print("\nStopping.", file=sys.stderr)
     return 0
 
 
@@ -199,15 +203,12 @@ def _print_next(settings: Settings, keys: dict[str, str]) -> None:
     sys.stdout.flush()
 
 
-def _serve(server: PrivateServer | None) -> None:
+def _wait(server: PrivateServer | None) -> None:
     if server is None:
         print("It is served by a process that was running already.")
         return
-    try:
-        while not server.has_ended():
-            threading.Event().wait(0.5)
-    except KeyboardInterrupt:
-        print("\nStopping.", file=sys.stderr)
+    while not server.has_ended():
+        threading.Event().wait(0.5)
 
 
 def _date(instant_us: int) -> str:
