@@ -3,12 +3,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: demo test check fix faults bench
+.PHONY: demo test check clients fix faults bench
 
 demo: $(STAMP)  ## make a sample history, serve it and print the first answers
 	@$(BIN)/tallymark demo
 
-test: check  ## everything that must hold before a change is merged
+test: check clients  ## everything that must hold before a change is merged
 	$(BIN)/pytest --numprocesses $(WORKERS)
 
 check: $(STAMP)  ## lint, format, types and imports, without changing anything
@@ -16,6 +16,9 @@ check: $(STAMP)  ## lint, format, types and imports, without changing anything
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+clients: $(STAMP)  ## the SDKs and the browser that the journey tests run
+	@scripts/clients $(VENV)
 
 fix: $(STAMP)  ## mend what can be mended by machine, and write the reference pages again
 	$(BIN)/ruff check --fix

@@ -152,16 +152,25 @@ def protocols() -> str:
     """Return the page of the wire protocols."""
     found = discover("tallymark.collect.protocols", Protocol)
     rows = [
-        (f"`{name}`", ", ".join(f"`{method} {path}`" for method, path in one.routes))
+        (f"`{name}`", one.summary, ", ".join(f"`{method} {path}`" for method, path in one.routes))
         for name, one in found.items()
+    ]
+    asked = [
+        (f"`{name}`", ", ".join(f"`{at.method} {at.path}`" for at in one.endpoints))
+        for name, one in found.items()
+        if one.endpoints
     ]
     text = [
         "# Wire protocols",
         "",
-        "The ways to send events over HTTP. [Events](events.md) describes the native one.",
+        "The ways to send events over HTTP. [Events](events.md) describes the native one. Each of the",
+        "others is also answered under its name, such as `/segment/v1/batch`; where two share an",
+        "address, what was sent tells them apart. A slash at the end makes no difference.",
         "",
-        table(("protocol", "routes"), rows),
+        table(("protocol", "what it is", "routes"), rows),
     ]
+    if asked:
+        text += ["", "Their clients also ask for:", "", table(("protocol", "addresses"), asked)]
     return page(text)
 
 

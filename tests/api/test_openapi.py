@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from tallymark.api.addresses import addresses
 from tallymark.api.app import all_routes, api_document
 from tallymark.api.ask_routes import insights
-from tallymark.api.collect_routes import collection_table
 from tallymark.api.reference_page import reference_page
 from tallymark.core.errors import CODES
 
@@ -67,7 +67,7 @@ def test_every_route_is_described_once() -> None:
     expected = {(route.method, route.path) for route in all_routes()}
     expected.remove(("POST", "/tm/v1/ask/{insight}"))
     expected |= {("POST", f"/tm/v1/ask/{name}") for name in insights()}
-    expected |= {(method, path) for method, path in collection_table() if not path.endswith("/")}
+    expected |= addresses().declared()
 
     assert described == expected
 

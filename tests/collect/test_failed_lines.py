@@ -13,6 +13,7 @@ from tallymark.collect.accept import prepare
 from tallymark.collect.load import Loader
 from tallymark.collect.protocol import Caller, Decoded, Request
 from tallymark.collect.protocols.native import native
+from tallymark.collect.protocols.native import reply as native_reply
 from tallymark.core.clock import SystemClock
 from tallymark.core.errors import Refused
 from tallymark.core.event import Batch
@@ -70,7 +71,7 @@ def test_a_line_is_kept_with_its_place_reason_and_text_and_counts_as_received() 
         "LINE_UNREADABLE", "decode", 3, "abc:3",
     )  # fmt: skip
     assert (failed.raw, failed.raw_bytes) == (b"not a line", 10)
-    reply = native.reply(decoded)
+    reply = native_reply(decoded)
     assert (reply.status, json.loads(reply.body)) == (202, {"accepted": 1, "failed": []})
 
 
@@ -82,7 +83,7 @@ def test_lines_stand_beside_items_that_fail_here() -> None:
         ("BAD_FIELD", 0),
         ("LINE_UNREADABLE", 3),
     ]
-    (told,) = json.loads(native.reply(decoded).body)["failed"]
+    (told,) = json.loads(native_reply(decoded).body)["failed"]
     assert told["index"] == 1
 
 
@@ -90,8 +91,8 @@ def test_a_strict_request_is_judged_by_its_events_alone() -> None:
     good = decode(body(line(), events=({"name": "a"},)), query="strict=1")
     bad = decode(body(line(), events=({"name": "a"}, {"name": ""})), query="strict=1")
 
-    assert (native.reply(good).status, len(good.events)) == (202, 1)
-    assert (native.reply(bad).status, bad.events, bad.received) == (422, [], 3)
+    assert (native_reply(good).status, len(good.events)) == (202, 1)
+    assert (native_reply(bad).status, bad.events, bad.received) == (422, [], 3)
     assert [one.line for one in bad.failed] == [0, 0, 3]
 
 

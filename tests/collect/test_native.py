@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tallymark.collect.protocol import Caller, Decoded, Request
 from tallymark.collect.protocols.native import native
+from tallymark.collect.protocols.native import reply as native_reply
 from tallymark.core.clock import DAY, MICROSECONDS
 from tallymark.core.errors import Refused
 from tallymark.core.event import GroupMembership, IdentityLink, ProfileOp
@@ -110,7 +111,7 @@ def test_every_field_arrives_where_it_belongs() -> None:
 def test_golden_requests_get_their_recorded_replies(path: Path) -> None:
     golden = json.loads(path.read_text())
 
-    reply = native.reply(decode(golden["body"], query=golden.get("query", "")))
+    reply = native_reply(decode(golden["body"], query=golden.get("query", "")))
 
     assert (reply.status, json.loads(reply.body)) == (golden["status"], golden["reply"])
 
@@ -562,7 +563,7 @@ def test_identify_links_the_ids_and_sets_the_traits() -> None:
         ProfileOp("set", "ana", "c1", NOW, {"plan": "pro"}),
     ]
     assert (decoded.received, len(decoded.events)) == (2, 1)
-    assert json.loads(native.reply(decoded).body) == {"accepted": 2, "failed": []}
+    assert json.loads(native_reply(decoded).body) == {"accepted": 2, "failed": []}
 
 
 def test_group_joins_the_person_and_sets_the_traits() -> None:
@@ -603,13 +604,13 @@ def test_one_failed_item_of_a_strict_request_fails_all() -> None:
         (1, "NAME_INVALID", None),
         (2, "STRICT_BATCH", None),
     ]
-    assert native.reply(decoded).status == 422
+    assert native_reply(decoded).status == 422
 
 
 def test_a_strict_request_without_fault_is_accepted() -> None:
     decoded = decode([{"name": "a"}], query="strict=1")
 
-    assert native.reply(decoded).status == 202
+    assert native_reply(decoded).status == 202
 
 
 # Anything at all
@@ -649,7 +650,7 @@ def test_any_body_gives_one_outcome_an_item_or_a_refusal(
 ) -> None:
     with suppress(Refused):
         decoded = decode(body, caller=caller, query=query, content_type=content_type)
-        told = json.loads(native.reply(decoded).body)
+        told = json.loads(native_reply(decoded).body)
 
         assert told["accepted"] + len(told["failed"]) == decoded.received
         assert len({item.index for item in decoded.failed}) == len(decoded.failed)

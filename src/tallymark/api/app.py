@@ -18,10 +18,11 @@ from tallymark.core.errors import NotAllowed, TallymarkError
 from tallymark.core.ids import new_id
 from tallymark.core.registry import discover
 
+from .addresses import Addresses, Found, addresses
 from .ask_routes import ASK_ROUTES, insights
 from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
 from .bodies import header_map
-from .collect_routes import Collection, Table, collection_table, send_reply
+from .collect_routes import Collection, send_reply
 from .control_routes import CONTROL_ROUTES
 from .cors import cors_headers, preflight_headers
 from .openapi import document
@@ -48,21 +49,22 @@ def api_document(routes: Sequence[Route]) -> dict[str, Any]:
 
 def build(services: Services, *, is_local: bool) -> ASGIApp:
     """Return the application: for the network, or for the owner over the socket of the folder."""
-    return App(services, collection_table(), all_routes(), is_local=is_local)
+    return App(services, addresses(), all_routes(), is_local=is_local)
 
 
 class App:
     """Answers requests; whatever goes wrong becomes problem+json."""
 
     def __init__(
-        self, services: Services, collection: Table, routes: Sequence[Route], *, is_local: bool
+        self, services: Services, collection: Addresses, routes: Sequence[Route], *, is_local: bool
     ) -> None:
         self._services = services
         self._is_local = is_local
-        self._table = collection
-        self._collection_paths = {path for _, path in collection}
-        self._collection = Collection(services, is_local=is_local)
-        self._routes = Routes(routes, collection)
+        self._addresses = collection
+        self._collection = Collection(
+            services, is_local=is_local, refused=lambda code: self._refused.add(1, code)
+        )
+        self._routes = Routes(routes, collection.methods)
         self._peers = Peers(services.settings.trusted_proxies)
         self._requests = services.metrics.counter(
             "tallymark_requests_total", "Requests answered.", ("route", "method", "status")
@@ -79,20 +81,20 @@ class App:
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
         began = self._services.clock.monotonic()
-        protocol = self._table.get((scope["method"], scope["path"]))
-        if protocol is not None:
-            route = protocol.routes[0][1]
-            status = await self._collect(protocol, scope, receive, send)
+        found = self._addresses.find(scope)
+        if found is not None:
+            route = found.route
+            status = await self._collect(found, scope, receive, send)
         else:
             route, status = await self._other(scope, receive, send)
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._requests.add(1, route, method, str(status))
         self._seconds.observe(self._services.clock.monotonic() - began, route)
 
-    async def _collect(self, protocol: Protocol, scope: Scope, receive: Receive, send: Send) -> int:
+    async def _collect(self, found: Found, scope: Scope, receive: Receive, send: Send) -> int:
         headers = header_map(scope["headers"])
         try:
-            reply = await self._collection.take(protocol, scope, receive, headers)
+            reply = await self._collection.take(found, scope, receive, headers)
         except Disconnected:
             return _CLIENT_LEFT
         except Exception as error:  # noqa: BLE001 - nothing may leave a request without an answer
@@ -107,7 +109,7 @@ class App:
         watched = _Watched(send)
         path = "unknown"
         try:
-            if scope["method"] == "OPTIONS" and scope["path"] in self._collection_paths:
+            if scope["method"] == "OPTIONS" and self._addresses.methods(scope):
                 path, response = "preflight", _preflight(headers)
             else:
                 match = self._routes.find(scope)
@@ -126,7 +128,7 @@ class App:
             if watched.has_started:
                 # Half an answer cannot be taken back; cutting it short tells the client.
                 raise
-            cors = cors_headers(headers) if scope["path"] in self._collection_paths else ()
+            cors = cors_headers(headers) if self._addresses.methods(scope) else ()
             response = self._problem(error, cors)
             await response(scope, receive, send)
         return path, response.status_code

@@ -76,6 +76,23 @@ class Callers:
             raise NotAllowed("The key is unknown or no longer valid.", code="AUTH_INVALID")
         return known
 
+    async def by_credential(self, protocol: str, text: str) -> Known:
+        """Return who holds what a protocol found: a key, or the name of a site registered for one.
+
+        Raises NotAllowed, or Unavailable if that cannot be known.
+        """
+        if parse(text) is not None:
+            return await self.by_key(text)
+        slot = hashlib.sha256(f"site\0{protocol}\0{text}".encode("utf-8", "replace")).digest()
+        known = await self._known(slot, lambda: self._look_up_site(protocol, text))
+        if known is None:
+            raise NotAllowed(
+                f"No key or site of {protocol} is known by that name.",
+                code="AUTH_INVALID",
+                hint="Send a key of ours there, or register the name with `tallymark sites add`.",
+            )
+        return known
+
     async def by_project(self, project: str) -> Known:
         """Return the owner of the data folder acting for a project; raises PROJECT_UNKNOWN."""
         slot = hashlib.sha256(b"project\0" + project.encode()).digest()
@@ -129,6 +146,14 @@ class Callers:
         project = self._catalog.project(key.project)
         caller = Caller(project.id, key.kind, key.prefix, project.policy)
         return Known(caller, project, key.id, key.expires_at)
+
+    def _look_up_site(self, protocol: str, name: str) -> Known | None:
+        site = self._catalog.find_site(protocol, name)
+        if site is None:
+            return None
+        project = self._catalog.project(site.project)
+        # Whoever reads the page can read the name, so it can do what a public key can.
+        return Known(Caller(project.id, "public", site.source, project.policy), project)
 
     def _look_up_project(self, slug: str) -> Known | None:
         try:

@@ -3,15 +3,15 @@
 Each event costs a request where a browser sends it, so nothing of a framework runs here.
 """
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
 
+from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
 from tallymark.collect.protocol import Protocol, Reply, Request
-from tallymark.core.errors import NotAllowed, TallymarkError
-from tallymark.core.registry import discover
+from tallymark.core.errors import NotAllowed, Refused, TallymarkError
 
+from .addresses import Found
 from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
 from .bodies import Room, read_body
 from .cors import cors_headers
@@ -19,61 +19,112 @@ from .peers import Peers
 from .projects import local_known
 from .services import Services
 
-Table: TypeAlias = Mapping[tuple[str, str], Protocol]
-
-
-def collection_table() -> Table:
-    """Return the protocol of each (method, path), with and without a slash at the end."""
-    table: dict[tuple[str, str], Protocol] = {}
-    for protocol in discover("tallymark.collect.protocols", Protocol).values():
-        for method, path in protocol.routes:
-            table[method, path.rstrip("/")] = protocol
-            table[method, path.rstrip("/") + "/"] = protocol
-    return table
-
 
 class Collection:
-    """Answers requests that bring events."""
+    """Answers requests that bring events; ``refused`` is told the code of each that was not taken."""
 
-    def __init__(self, services: Services, *, is_local: bool) -> None:
+    def __init__(
+        self, services: Services, *, is_local: bool, refused: Callable[[str], None]
+    ) -> None:
         self._services = services
         self._is_local = is_local
+        self._refused = refused
         self._peers = Peers(services.settings.trusted_proxies)
         self._room = Room(services.settings.log_queue_bytes)
 
     async def take(
-        self, protocol: Protocol, scope: Scope, receive: Receive, headers: Mapping[str, str]
+        self, found: Found, scope: Scope, receive: Receive, headers: Mapping[str, str]
     ) -> Reply:
         """Return the reply once everything sent is durable; raises TallymarkError or Disconnected."""
-        services = self._services
-        received_at = services.clock.now()
-        known = await self._sender(headers, scope["query_string"])
-        try:
-            body = await read_body(
-                receive, headers, limit=services.settings.max_body_bytes, room=self._room
-            )
-        except TallymarkError as error:
-            services.live.refused(known.project.id, protocol.name, error, received_at)
-            raise
         request = Request(
             scope["method"],
             scope["path"],
             scope["query_string"].decode("latin-1"),
             headers,
-            body,
+            b"",
             self._peers.of(scope, headers),
-            received_at,
+            self._services.clock.now(),
+            found.params,
         )
-        return await services.collector.accept(protocol, request, known.caller)
+        protocol = found.protocols[0]
+        if found.endpoint is not None:
+            body = await self._body(receive, headers)
+            return found.endpoint.answer(
+                structs.replace(request, body=body), self._services.settings
+            )
+        if protocol.open is None:
+            return await self._take_own(protocol, request, receive)
+        try:
+            body = await self._body(receive, headers)
+            request = structs.replace(request, body=body)
+            protocol, request = await self._opened(found.protocols, request)
+            known = await self._sender(protocol, request)
+            return await self._services.collector.accept(protocol, request, known.caller)
+        except TallymarkError as error:
+            if protocol.refuse is None:
+                raise
+            return self._refusal(protocol, request, error)
 
-    async def _sender(self, headers: Mapping[str, str], query: bytes) -> Known:
+    async def _take_own(self, protocol: Protocol, request: Request, receive: Receive) -> Reply:
+        """Take a request whose key is in its head: nobody else makes us read a body."""
+        services = self._services
+        known = await self._sender(protocol, request)
+        try:
+            body = await self._body(receive, request.headers)
+        except TallymarkError as error:
+            services.live.refused(known.project.id, protocol.name, error, request.received_at)
+            raise
+        return await services.collector.accept(
+            protocol, structs.replace(request, body=body), known.caller
+        )
+
+    async def _opened(
+        self, sharing: tuple[Protocol, ...], request: Request
+    ) -> tuple[Protocol, Request]:
+        """Return whose request it is, with its content; what cannot be read is kept if we know whose."""
+        collector = self._services.collector
+        protocol = sharing[0]
+        try:
+            request = await collector.opened(protocol, request)
+        except Refused as why:
+            try:
+                known = await self._sender(protocol, request)
+            except TallymarkError:
+                # Nobody's: there is no project to keep it in.
+                raise why from None
+            await collector.refuse(protocol, request, known.caller, why)
+            raise
+        return next((one for one in sharing if one.claims(request)), protocol), request
+
+    async def _body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
+        limit = self._services.settings.max_body_bytes
+        return await read_body(receive, headers, limit=limit, room=self._room)
+
+    async def _sender(self, protocol: Protocol, request: Request) -> Known:
+        query = request.query.encode("latin-1")
         if self._is_local:
             refuse_secret_in_url(query)
-            return await local_known(self._services, headers.get(PROJECT_HEADER))
-        known = await self._services.callers.by_key(key_text(headers, query))
+            return await local_known(self._services, request.headers.get(PROJECT_HEADER))
+        callers = self._services.callers
+        refuse_secret_in_url(query)
+        hidden = protocol.credential(request)
+        known = (
+            await callers.by_key(key_text(request.headers, query))
+            if hidden is None
+            else await callers.by_credential(protocol.name, hidden)
+        )
         if known.caller.kind == "read":
             raise NotAllowed("A read key cannot send events.", code="AUTH_WRONG_KIND")
         return known
+
+    def _refusal(self, protocol: Protocol, request: Request, error: TallymarkError) -> Reply:
+        assert protocol.refuse is not None  # noqa: S101 - looked at before
+        self._refused(error.code)
+        reply = protocol.refuse(error, request)
+        if reply.status not in (429, 503):
+            return reply
+        seconds = error.retry_after_seconds or self._services.settings.retry_after_seconds
+        return structs.replace(reply, headers=(*reply.headers, ("Retry-After", str(seconds))))
 
 
 async def send_reply(send: Send, reply: Reply, headers: Mapping[str, str]) -> None:

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made from the tables of routes, protocols and insights."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -21,6 +22,7 @@ _SECURITY: Mapping[str, list[Json]] = {
     "local": [],
     "metrics": [{}, {"secretKey": []}, {"readKey": []}],
 }
+_ANYTHING: Json = {"type": ["object", "array", "string"]}
 _EVENT_EXAMPLE = {
     "name": "signup",
     "id": "018f5c1e-7b7a-7c33-9f0e-6f1f3a9d2b10",
@@ -42,11 +44,9 @@ def document(
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     reference = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, Json] = {}
-    for protocol in protocols:
-        for method, path in protocol.routes:
-            paths.setdefault(path, {})[method.lower()] = _collect(
-                protocol, method, path, reference.get(repr(wire_event))
-            )
+    event = reference.get(repr(wire_event))
+    for (method, path), sharing in _addresses(protocols).items():
+        paths.setdefault(path, {})[method.lower()] = _collect(sharing, method, path, event)
     for route in routes:
         if route.path == "/tm/v1/ask/{insight}":
             for insight in insights:
@@ -82,24 +82,46 @@ def _types(routes: Sequence[Route], insights: Sequence[Insight], wire_event: Any
     return list({repr(kind): kind for kind in found}.values())
 
 
-def _collect(protocol: Protocol, method: str, path: str, event: Json | None) -> Json:
-    batch = {"type": "array", "items": event or {}}
-    return {
+def _addresses(protocols: Iterable[Protocol]) -> dict[tuple[str, str], list[Protocol]]:
+    """Return the protocols that answer at each address of collection."""
+    found: dict[tuple[str, str], list[Protocol]] = {}
+    for protocol in protocols:
+        for address in (*protocol.routes, *((e.method, e.path) for e in protocol.endpoints)):
+            found.setdefault(address, []).append(protocol)
+    return found
+
+
+def _collect(sharing: Sequence[Protocol], method: str, path: str, event: Json | None) -> Json:
+    names = " or ".join(protocol.name for protocol in sharing)
+    brings_events = any((method, path) in protocol.routes for protocol in sharing)
+    described: Json = {
         "operationId": _operation(method, path),
-        "summary": f"Send events ({protocol.name}).",
+        "summary": f"Send events ({names}).".replace(" (native)", "")
+        if brings_events
+        else f"What clients of {names} ask for.",
         "tags": ["Collect"],
-        "security": [{"publicKey": []}, {"secretKey": []}],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"anyOf": [event or {}, batch]},
-                    "examples": {"one": {"summary": "One event", "value": _EVENT_EXAMPLE}},
-                }
-            },
-        },
+        "security": [{"publicKey": []}, {"secretKey": []}] if brings_events else [{}],
+        "parameters": _in_path(path),
         "responses": {"2XX": _ok("application/json", {}), **_problems()},
     }
+    is_own = all(protocol.open is None for protocol in sharing)
+    if method == "POST" and is_own:
+        batch = {"type": "array", "items": event or {}}
+        content: Json = {
+            "schema": {"anyOf": [event or {}, batch]},
+            "examples": {"one": {"summary": "One event", "value": _EVENT_EXAMPLE}},
+        }
+        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    elif method == "POST":
+        described["description"] = "Bodies are read as this protocol's clients send them."
+        described["requestBody"] = {"content": {"*/*": {"schema": _ANYTHING}}}
+    return described
+
+
+def _in_path(path: str) -> list[Json]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    text = {"type": "string"}
+    return [{"name": n, "in": "path", "required": True, "schema": text} for n in names]
 
 
 def _ask(insight: Insight, reference: Mapping[str, Json]) -> Json:
@@ -132,19 +154,19 @@ def _ask(insight: Insight, reference: Mapping[str, Json]) -> Json:
 
 
 def _plain(route: Route, reference: Mapping[str, Json]) -> Json:
-    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    text = {"type": "string"}
-    inside = [{"name": n, "in": "path", "required": True, "schema": text} for n in names]
     query = [
-        {"name": name, "in": "query", "required": False, "description": says, "schema": text}
+        {
+            "name": name, "in": "query", "required": False, "description": says,
+            "schema": {"type": "string"},
+        }
         for name, says in route.query.items()
-    ]
+    ]  # fmt: skip
     described: Json = {
         "operationId": _operation(route.method, route.path),
         "summary": route.summary,
         "tags": [_tag(route)],
         "security": _SECURITY[route.access],
-        "parameters": [*inside, *query],
+        "parameters": [*_in_path(route.path), *query],
         "responses": {
             ("201" if "create" in route.summary.lower() else "200"): _ok(
                 route.media_type, reference.get(repr(route.answer), {})
@@ -192,5 +214,5 @@ def _security_schemes() -> Json:
 
 
 def _operation(method: str, path: str) -> str:
-    words = path.replace("{", "").replace("}", "").replace(".", "_").strip("/").split("/")
-    return "_".join([method.lower(), *(word for word in words if word not in ("tm", "v1"))])
+    words = path.lower().removeprefix("/tm/v1/")
+    return re.sub(r"[^a-z0-9]+", "_", f"{method.lower()}_{words}").strip("_").replace("__", "_")

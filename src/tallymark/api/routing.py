@@ -3,7 +3,7 @@
 Segments are told apart before they are decoded, so ``..%2f`` is one odd name and never a step up.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
@@ -32,37 +32,39 @@ class Match(Struct, frozen=True):
 
 
 class Routes:
-    """The table; ``elsewhere`` lists further (method, path) pairs, to tell 405 from 404."""
+    """The table; ``elsewhere`` gives the methods answered by others, to tell 405 from 404."""
 
-    def __init__(self, routes: Iterable[Route], elsewhere: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, routes: Iterable[Route], elsewhere: Callable[[Scope], set[str]] = lambda _: set()
+    ) -> None:
         self._by_path: dict[tuple[str, ...], dict[str, Route]] = {}
         for route in routes:
-            self._by_path.setdefault(_shape(route.path), {})[route.method] = route
-        self._elsewhere: dict[str, set[str]] = {}
-        for method, path in elsewhere:
-            self._elsewhere.setdefault(path, set()).add(method)
+            self._by_path.setdefault(shape(route.path), {})[route.method] = route
+        self._elsewhere = elsewhere
 
     def find(self, scope: Scope) -> Match:
         """Return the route of the request; raises NotFound or NotThisWay."""
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        segments = _segments(scope)
-        for shape, methods in self._by_path.items():
-            params = _fit(shape, segments)
+        parts = segments(scope)
+        for wanted, methods in self._by_path.items():
+            params = fit(wanted, parts)
             if params is None:
                 continue
             if method not in methods:
                 raise NotThisWay(scope["method"], methods)
             return Match(methods[method], params)
-        if scope["path"] in self._elsewhere:
-            raise NotThisWay(scope["method"], {*self._elsewhere[scope["path"]], "OPTIONS"})
+        if others := self._elsewhere(scope):
+            raise NotThisWay(scope["method"], {*others, "OPTIONS"})
         raise NotFound("There is nothing at this address.")
 
 
-def _shape(path: str) -> tuple[str, ...]:
+def shape(path: str) -> tuple[str, ...]:
+    """Return the segments of a route's path; ``{name}`` stands for any one."""
     return tuple(path.strip("/").split("/"))
 
 
-def _segments(scope: Scope) -> tuple[str, ...]:
+def segments(scope: Scope) -> tuple[str, ...]:
+    """Return the decoded segments of the path of a request; raises NotFound if one is no text."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     parts = raw.removeprefix(b"/").removesuffix(b"/").split(b"/")
     try:
@@ -71,11 +73,12 @@ def _segments(scope: Scope) -> tuple[str, ...]:
         raise NotFound("There is nothing at this address.") from None
 
 
-def _fit(shape: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
-    if len(shape) != len(segments):
+def fit(wanted: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str] | None:
+    """Return what stands at the named segments, None if the path is another one."""
+    if len(wanted) != len(parts):
         return None
     params = {}
-    for expected, given in zip(shape, segments, strict=True):
+    for expected, given in zip(wanted, parts, strict=True):
         if expected.startswith("{"):
             if not given:
                 return None

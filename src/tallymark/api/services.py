@@ -11,6 +11,7 @@ from tallymark.catalog.catalog import Catalog
 from tallymark.collect.protocol import Protocol as WireProtocol
 from tallymark.collect.protocol import Reply, Request
 from tallymark.core.clock import Clock
+from tallymark.core.errors import Refused
 from tallymark.core.settings import Settings
 from tallymark.core.telemetry import Logger, Metrics
 
@@ -31,6 +32,14 @@ class StoreCalls(Protocol):
 
 class Collects(Protocol):
     """Takes what was sent and answers once it is durable."""
+
+    async def opened(self, protocol: WireProtocol, request: Request) -> Request:
+        """Return the request with its content; raises Refused."""
+
+    async def refuse(
+        self, protocol: WireProtocol, request: Request, caller: Any, why: Refused
+    ) -> None:
+        """Keep a request that could not be opened, with the reason."""
 
     async def accept(self, protocol: WireProtocol, request: Request, caller: Any) -> Reply:
         """Return the protocol's reply; raises TallymarkError when the whole request is refused."""

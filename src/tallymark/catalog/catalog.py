@@ -25,12 +25,13 @@ from tallymark.core.registry import did_you_mean
 
 from .keys import Key, Kind, digest, new_key_text, parse
 from .migrate import migrate
-from .tables import API_KEY, PROJECT
+from .tables import API_KEY, PROJECT, SITE
 
 GRACE_SECONDS = 24 * 3600
 _BUSY_SECONDS = 2
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NOBODY = digest("")
+_LONGEST_SITE = 200
 
 
 class Project(Struct, frozen=True):
@@ -43,8 +44,26 @@ class Project(Struct, frozen=True):
     policy: Policy = Policy()
 
 
+class Site(Struct, frozen=True):
+    """A name by which clients of a protocol call a project, where that protocol has no keys.
+
+    Such as a domain, a measurement id, or the write key they had elsewhere. It is no secret, so
+    whoever knows it may send what a public key may.
+    """
+
+    protocol: str
+    name: str
+    project: str
+    created_at: int
+
+    @property
+    def source(self) -> str:
+        """What stands for it where a key's public part would."""
+        return f"{self.protocol}:{self.name}"
+
+
 class Catalog:
-    """Projects and keys. Raises Unavailable CATALOG_AWAY when the database does not answer."""
+    """Projects, keys and sites. Raises Unavailable CATALOG_AWAY when the database does not answer."""
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
@@ -179,6 +198,46 @@ class Catalog:
             return None
         key = _key(row)
         return key if key.is_valid(now) else None
+
+    # Sites
+
+    def add_site(self, project: str, protocol: str, name: str, *, now: int) -> Site:
+        """Let clients of a protocol call a project by that name; raises Refused if it is taken."""
+        if not name.strip() or len(name.encode()) > _LONGEST_SITE or not name.isprintable():
+            raise Refused(f"{name[:80]!a} cannot name a site.", path="$.name")
+        site = Site(protocol, name.strip(), project, now)
+        try:
+            with self._write() as connection:
+                _project_of(connection, project)
+                connection.execute(sa.insert(SITE).values(msgspec.structs.asdict(site)))
+        except exc.IntegrityError as error:
+            raise TallymarkError(
+                f"The {protocol} site {name[:80]!r} is registered already.", code="SITE_EXISTS"
+            ) from error
+        return site
+
+    def sites(self, project: str) -> list[Site]:
+        """Return the sites of a project, by protocol and name."""
+        query = sa.select(SITE).where(SITE.c.project == project)
+        with self._read() as connection:
+            _project_of(connection, project)
+            rows = connection.execute(query.order_by(SITE.c.protocol, SITE.c.name)).mappings()
+            return [_site(row) for row in rows]
+
+    def remove_site(self, project: str, protocol: str, name: str) -> None:
+        """Forget a site of a project at once; raises NotFound."""
+        is_it = (SITE.c.project == project) & (SITE.c.protocol == protocol) & (SITE.c.name == name)
+        with self._write() as connection:
+            _project_of(connection, project)
+            if not connection.execute(sa.delete(SITE).where(is_it)).rowcount:
+                raise NotFound(f"There is no {protocol[:40]} site {name[:80]!r}.")
+
+    def find_site(self, protocol: str, name: str) -> Site | None:
+        """Return the site that clients of a protocol call by that name."""
+        query = sa.select(SITE).where((SITE.c.protocol == protocol) & (SITE.c.name == name))
+        with self._read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _site(row)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -316,3 +375,7 @@ def _key_of(connection: Connection, key_id: str) -> Key:
 
 def _key(row: sa.RowMapping) -> Key:
     return Key(**{name: row[name] for name in Key.__struct_fields__})
+
+
+def _site(row: sa.RowMapping) -> Site:
+    return Site(**{name: row[name] for name in Site.__struct_fields__})

@@ -45,3 +45,13 @@ API_KEY = Table(
     Column("replaces", String(8)),
     Index("ix_api_key_project", "project"),
 )
+
+SITE = Table(
+    "site",
+    METADATA,
+    Column("protocol", String(40), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("project", String(63), ForeignKey("project.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_site_project", "project"),
+)

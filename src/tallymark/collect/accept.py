@@ -78,11 +78,11 @@ def batch_of(
 ) -> Prepared:
     """Return what was decoded as one batch, after the steps and scrubbed by the caller's policy.
 
-    Address and user agent of the request are the person's only if a public key sent it. An item that
+    Address and user agent of the request are the person's only if it is not a server's. An item that
     became several commands counts as several.
     """
     policy = caller.policy
-    is_server = caller.kind != "public"
+    is_server = caller.kind != "public" if decoded.server_side is None else decoded.server_side
     agent = None if is_server else user_agent
     stepped = run_steps(decoded.events, StepContext(policy, agent), clock)
     if stepped.dropped:
@@ -133,6 +133,27 @@ class Collector:
         self._flood = _Flood()
         self._room = asyncio.Semaphore(_LARGE_AT_ONCE)
 
+    async def opened(self, protocol: Protocol, request: Request) -> Request:
+        """Return the request with its content, for a protocol that hides its key there.
+
+        Raises Refused for a body that cannot be read.
+        """
+        opener = protocol.open
+        if opener is None:
+            return request
+        if self._is_large(request):
+            async with self._room:
+                content = await asyncio.to_thread(opener, request, self._settings)
+        else:
+            content = opener(request, self._settings)
+        return structs.replace(request, content=content)
+
+    async def refuse(
+        self, protocol: Protocol, request: Request, caller: Caller, why: Refused
+    ) -> None:
+        """Keep a request of which nothing could be read, with the reason; it was counted then."""
+        await self._store_refusal(_Unreadable(why, _legible(request)), request, protocol, caller)
+
     async def accept(self, protocol: Protocol, request: Request, caller: Caller) -> Reply:
         """Return the protocol's answer once everything of the request is durable.
 
@@ -140,20 +161,19 @@ class Collector:
         read; the refusal itself is durable by then, so that it is counted and can be looked into.
         """
         size = len(request.body)
-        packed = "content-encoding" in request.headers
-        if size >= (_THREAD_FROM_PACKED_BYTES if packed else _THREAD_FROM_BYTES):
+        if self._is_large(request):
             async with self._room:
                 read = await asyncio.to_thread(self._read, protocol, request, caller)
         else:
             read = self._read(protocol, request, caller)
         if isinstance(read, _Unreadable):
-            await self._store_refusal(read, request, protocol.name, caller)
+            await self._store_refusal(read, request, protocol, caller)
             raise read.why
         for step, seconds in read.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
         if read.batch.received:
             await self._store(caller.project, read.batch, size)
-        return protocol.reply(read.decoded)
+        return protocol.reply(read.decoded, request)
 
     async def flush(self) -> None:
         """Store the counts of refused requests that were held back; to be called before closing."""
@@ -175,9 +195,18 @@ class Collector:
         """Return the seconds each step took in all."""
         return dict(self._seconds)
 
+    def _is_large(self, request: Request) -> bool:
+        packed = "content-encoding" in request.headers
+        return len(request.body) >= (_THREAD_FROM_PACKED_BYTES if packed else _THREAD_FROM_BYTES)
+
     def _read(
         self, protocol: Protocol, request: Request, caller: Caller
     ) -> "Prepared | _Unreadable":
+        if protocol.open is not None:
+            try:
+                return prepare(protocol, request, caller, self._settings, clock=self._clock)
+            except Refused as refusal:
+                return _Unreadable(refusal, _legible(request))
         encoding = request.headers.get("content-encoding", "")
         text: bytes | None = None
         try:
@@ -203,18 +232,18 @@ class Collector:
         self._publish(project, batch)
 
     async def _store_refusal(
-        self, read: "_Unreadable", request: Request, protocol: str, caller: Caller
+        self, read: "_Unreadable", request: Request, protocol: Protocol, caller: Caller
     ) -> None:
         code = read.why.code
         minute = request.received_at // MINUTE
-        held = self._flood.pass_on((caller.project, caller.source, protocol, code), minute)
+        held = self._flood.pass_on((caller.project, caller.source, protocol.name, code), minute)
         if held is None:
             return
         raw = scrub_raw(read.text[: self._settings.max_failed_bytes], caller.policy)
         batch = Batch(
             received_at=request.received_at,
             source=caller.source,
-            protocol=protocol,
+            protocol=protocol.name,
             received=1 + held,
             server_side=caller.kind != "public",
             failed=[
@@ -235,6 +264,11 @@ class Collector:
 class _Unreadable(Struct, frozen=True):
     why: Refused
     text: bytes
+
+
+def _legible(request: Request) -> bytes:
+    """Return a body in which personal fields can be found and scrubbed; nothing of any other."""
+    return request.body if request.body.lstrip()[:1] in (b"{", b"[") else b""
 
 
 _Flooding: TypeAlias = tuple[str, str, str, str]

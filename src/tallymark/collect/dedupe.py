@@ -7,13 +7,20 @@ store commit, so a claim can never outlive a failed write and replay decides the
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
-from tallymark.core.event import Event, Failed
+from tallymark.core.event import (
+    Command,
+    Event,
+    Failed,
+    GroupMembership,
+    IdentityLink,
+    ProfileOp,
+)
 from tallymark.store.hash_index import HashIndex
 
 _encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
@@ -72,6 +79,28 @@ def line_claim(failed: Failed) -> Event:
     why = f"{failed.code}\0{failed.raw_bytes}\0".encode() + failed.raw
     digest = hashlib.blake2b(why, digest_size=12).hexdigest()
     return Event(name=failed.code, id=f"{failed.id}:{digest}", time=0, namespace="failed")
+
+
+def command_claim(command: Command) -> Event:
+    """Return what stands for a command when keys are decided, so that a retry changes nothing twice.
+
+    One item may become several commands of the same id, so its key names what the command does.
+    """
+    match command:
+        case ProfileOp():
+            does = f"profile:{command.op}:{command.subject_kind}"
+        case IdentityLink():
+            does = f"link:{command.how}"
+        case GroupMembership():
+            does = f"group:{command.group_type}"
+        case _:
+            assert_never(command)
+    # The repaired time is not what the client said: a retry is repaired by another skew.
+    said = msgspec.structs.asdict(msgspec.structs.replace(command, time=0))
+    return Event(
+        name=does, id=f"{does}:{command.id}", time=0, properties=said,
+        namespace=f"{command.namespace}/command",
+    )  # fmt: skip
 
 
 class Keys:

@@ -148,11 +148,10 @@ class Identifier:
             (loading[place].seq, int(anon_keys[place]), int(user_keys[place]))
             for place in self._people.unlinked(anon_keys, user_keys)
         ]
-        claims += [
-            (seq, actors[f"a:{command.anonymous_id}"], actors[f"u:{command.user_id}"])
-            for seq, command, _ in commands
-            if isinstance(command, IdentityLink)
-        ]
+        for seq, command, _ in commands:
+            if isinstance(command, IdentityLink) and command.one_kind != command.other_kind:
+                one, other = sorted(_labels(command))
+                claims.append((seq, actors[one], actors[other]))
         for seq, anon, user in sorted(claims):
             self._people.link(seq, anon, user)
 
@@ -367,6 +366,9 @@ def _labels(command: Command) -> list[str]:
         if command.subject_kind in ("user", "anonymous"):
             labels.append(f"{command.subject_kind[0]}:{command.subject}")
         return labels
+    if isinstance(command, IdentityLink):
+        ends = ((command.one_kind, command.one), (command.other_kind, command.other))
+        return [f"{kind[0]}:{name}" for kind, name in ends]
     if command.user_id:
         labels.append(f"u:{command.user_id}")
     if command.anonymous_id:

@@ -11,7 +11,7 @@ from tallymark.collect.identify import Identifier
 from tallymark.collect.ledger import Ledger, Outcome, balances
 from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_columns
 from tallymark.core.errors import CODES, Broken, Unavailable
-from tallymark.core.event import Batch, Event, Failed
+from tallymark.core.event import Batch, Command, Event, Failed
 from tallymark.core.sql import Sql, join, sql
 from tallymark.log.codec import decode_batch
 from tallymark.log.log import Record
@@ -31,8 +31,9 @@ class OneLoad:
         self._identifier = identifier
         self._encoder = encoder
         self._events: list[Loading] = []
-        self._commands: list[tuple[int, Any, Batch]] = []
-        self._lines: dict[int, Failed] = {}
+        self._commands: list[tuple[int, Command, Batch]] = []
+        # What stands among the events until it is known whether it came before, by its place.
+        self._claimed: dict[int, Command | Failed] = {}
         self._failed: list[tuple[int, Failed, Batch, int]] = []
         self._duplicates: list[tuple[int, int, int]] = []
         self.position = 0
@@ -57,8 +58,7 @@ class OneLoad:
                 self._events.append(Loading(base + index, event, batch))
             place = base + len(batch.events)
             for index, command in enumerate(batch.commands):
-                self._commands.append((place + index, command, batch))
-                self.ledger.add(batch, "accepted")
+                self._claim(place + index, command, dedupe.command_claim(command), batch)
             place += len(batch.commands)
             for index, failed in enumerate(batch.failed):
                 self._take_failed(place + index, failed, batch)
@@ -73,19 +73,23 @@ class OneLoad:
         events = [one.event for one in self._events]
         self.seqs = np.array([one.seq for one in self._events], dtype=np.int64)
         self._keyed = dedupe.keyed(keys, events)
-        if encoder is not None and events and not self._lines:
+        if encoder is not None and events and not self._claimed:
             self._rows = event_columns(self._events, encoder)
 
     def dedupe(self, index: HashIndex, contents: dedupe.Contents) -> None:
-        """Leave the events that are new; count duplicates, keep conflicts and new failed lines."""
+        """Leave the events and commands that are new; count duplicates, keep what conflicts or failed."""
         self.claims = dedupe.decide(self._keyed, self.seqs.tolist(), index, contents)
         fresh: list[Loading] = []
         for one, verdict in zip(self._events, self.claims.verdicts, strict=True):
-            line = self._lines.get(one.seq)
-            if verdict is dedupe.NEW and line is not None:
-                self._fail(one.seq, line, one.batch, "rejected")
-            elif verdict is dedupe.NEW:
-                fresh.append(one)
+            if verdict is dedupe.NEW:
+                match self._claimed.get(one.seq):
+                    case None:
+                        fresh.append(one)
+                    case Failed() as line:
+                        self._fail(one.seq, line, one.batch, "rejected")
+                    case command:
+                        self._commands.append((one.seq, command, one.batch))
+                        self.ledger.add(one.batch, "accepted")
             elif verdict.conflict:
                 failed = _conflict(one.event)
                 self._fail(one.seq, failed, one.batch, "conflict", verdict.first_seq)
@@ -174,11 +178,14 @@ class OneLoad:
 
     def _take_failed(self, seq: int, failed: Failed, batch: Batch) -> None:
         if failed.line:
-            # Whether it came before is decided with the events, in the order of the log.
-            self._lines[seq] = failed
-            self._events.append(Loading(seq, dedupe.line_claim(failed), batch))
+            self._claim(seq, failed, dedupe.line_claim(failed), batch)
         else:
             self._fail(seq, failed, batch, "rejected")
+
+    def _claim(self, seq: int, what: Command | Failed, stand_in: Event, batch: Batch) -> None:
+        # Whether it came before is decided with the events, in the order of the log.
+        self._claimed[seq] = what
+        self._events.append(Loading(seq, stand_in, batch))
 
     def _set_aside(self, one: Loading, code: str, why: str) -> None:
         known = CODES[code]

@@ -1,10 +1,17 @@
-"""What a wire protocol is: routes, a pure decoder and a pure reply."""
+"""What a wire protocol is: routes, a pure decoder and a pure reply.
+
+A protocol of our own finds its key in the headers. One that SDKs of other tools speak may carry it
+anywhere, so its body is opened before anybody knows whose it is: ``open`` gives its content,
+``credential`` finds the key in it, and where several protocols share an address ``claims`` says
+whose request it is.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from tallymark.core.errors import TallymarkError
 from tallymark.core.event import Command, Event, Failed
 from tallymark.core.policy import Policy
 from tallymark.core.settings import Settings
@@ -25,6 +32,8 @@ class Request(Struct, frozen=True):
     """One collection request after its bytes have been read and inflated.
 
     ``headers`` has lower-case names; ``peer`` is the client address after trusted proxies.
+    ``params`` are the named segments of the path. ``content`` is what the protocol's ``open`` made
+    of the body, None before that.
     """
 
     method: str
@@ -34,10 +43,16 @@ class Request(Struct, frozen=True):
     body: bytes
     peer: str | None
     received_at: int
+    params: Mapping[str, str] = {}
+    content: Any = None
 
 
 class Decoded(Struct, frozen=True):
-    """What a request holds: each of its ``received`` items is in exactly one of the lists below."""
+    """What a request holds: each of its ``received`` items is in exactly one of the lists below.
+
+    ``server_side`` says whether a customer's server sent it, whose address and user agent say nothing
+    of the person; None leaves it to the kind of key. ``note`` is for the protocol's ``reply``.
+    """
 
     received: int
     events: list[Event] = []
@@ -46,6 +61,8 @@ class Decoded(Struct, frozen=True):
     dropped: dict[str, int] = {}
     sent_at: int | None = None
     strict: bool = False
+    server_side: bool | None = None
+    note: Any = None
 
 
 class Reply(Struct, frozen=True):
@@ -57,15 +74,50 @@ class Reply(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class Endpoint(Struct, frozen=True):
+    """An address of a protocol that takes no events: its clients' configuration, flags or health.
+
+    ``answer`` is pure; ``{name}`` segments of the path are in the request's ``params``.
+    """
+
+    method: str
+    path: str
+    answer: Callable[[Request, Settings], Reply]
+
+
+def claim_all(_request: Request) -> bool:
+    """Claim every request of an address: what a protocol does that shares none."""
+    return True
+
+
+def no_credential(_request: Request) -> str | None:
+    """Find no key in the body: it is in the headers, or nowhere."""
+    return None
+
+
 class Protocol(Struct, frozen=True):
-    """One wire protocol. ``decode`` and ``reply`` are pure; time comes with the request.
+    """One wire protocol. Its functions are pure; time comes with the request.
 
     ``decode`` raises Refused when the request as a whole cannot be read; anything wrong with one
     item becomes a ``Failed`` and never sinks the rest. New ids for events without one come from
     ``new_id``.
+
+    ``routes`` are (method, path) pairs; a path may have ``{name}`` segments. A protocol with an
+    ``open`` is also answered under ``/<name>``, so that no two can ever be confused there.
+
+    ``credential`` gives a key of ours, or the site's name that was registered for one of ours; None
+    looks for a key in the Authorization header. ``refuse`` gives the answer that makes this
+    protocol's clients stop or retry rightly when nothing of a request was taken; without it they get
+    problem+json. Retry-After is added to a 429 or 503.
     """
 
     name: str
     routes: tuple[tuple[str, str], ...]
     decode: Callable[[Request, Caller, Settings], Decoded]
-    reply: Callable[[Decoded], Reply]
+    reply: Callable[[Decoded, Request], Reply]
+    summary: str = ""
+    open: Callable[[Request, Settings], Any] | None = None
+    credential: Callable[[Request], str | None] = no_credential
+    claims: Callable[[Request], bool] = claim_all
+    refuse: Callable[[TallymarkError, Request], Reply] | None = None
+    endpoints: tuple[Endpoint, ...] = ()

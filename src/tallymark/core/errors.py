@@ -66,6 +66,7 @@ _TABLE: tuple[Code, ...] = (
     Code("TIME_FUTURE", "envelope", 400, "The time lies too far in the future.", "Check the client's clock."),
     Code("TIME_TOO_OLD", "envelope", 400, "The time lies before 1970.", "Check the client's clock."),
     Code("STRICT_BATCH", "envelope", 422, "Another item of a strict request failed, so nothing of it was stored.", "Repair the failed items and send all of them again."),
+    Code("NOT_KEPT", "envelope", 202, "What was sent is no use and no change, such as a session replay; it is counted and not kept.", "Nothing to do."),
     # privacy
     Code("OPT_OUT", "privacy", 202, "The person opted out; nothing was kept but this count.", "Nothing to do."),
     # identity
@@ -93,6 +94,7 @@ _TABLE: tuple[Code, ...] = (
     Code("NOT_FOUND", "service", 404, "There is nothing here.", "See the API reference for the routes."),
     Code("PROJECT_UNKNOWN", "service", 404, "No such project.", "List projects with `tallymark keys list`."),
     Code("PROJECT_EXISTS", "service", 409, "The project exists already.", "Choose another name."),
+    Code("SITE_EXISTS", "service", 409, "A site of that name is registered for this protocol already.", "Remove it from its project first, or choose another name."),
     Code("STORE_AWAY", "service", 503, "The store process is restarting.", "Retry in a moment; collection goes on."),
     Code("SERVER_AWAY", "service", 503, "The server cannot be reached.", "Start it with `tallymark serve`, or check the address."),
     Code("STORE_MOVED", "service", 503, "The store holds a commit that seemed to fail.", "Nothing to do; loading begins again from what the store holds."),

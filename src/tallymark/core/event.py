@@ -80,24 +80,38 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     flags: tuple[str, ...] = ()
 
 
-class ProfileOp(Struct, frozen=True, omit_defaults=True, tag="profile"):
-    """A change of what is known of a person or group; not a use."""
+IdKind: TypeAlias = Literal["user", "anonymous"]
+Operation: TypeAlias = Literal[
+    "set", "set_once", "unset", "add", "append", "prepend", "union", "remove", "clear", "delete"
+]
 
-    op: Literal["set", "set_once", "unset", "add", "append", "prepend", "union", "remove", "delete"]
+
+class ProfileOp(Struct, frozen=True, omit_defaults=True, tag="profile"):
+    """A change of what is known of a person or group; not a use.
+
+    ``subject_kind`` is ``user``, ``anonymous`` or the type of a group.
+    """
+
+    op: Operation
     subject: str
     id: str
     time: int
     properties: dict[str, Json] = {}
     subject_kind: str = "user"
+    namespace: str = "native"
 
 
 class IdentityLink(Struct, frozen=True, omit_defaults=True, tag="link"):
-    """A claim that an anonymous id and a user id are one person; symmetric."""
+    """A claim that two ids are one person; symmetric. ``retract`` takes an earlier claim back."""
 
-    anonymous_id: str
-    user_id: str
+    one: str
+    other: str
     id: str
     time: int
+    one_kind: IdKind = "anonymous"
+    other_kind: IdKind = "user"
+    how: Literal["identify", "alias", "merge", "retract"] = "identify"
+    namespace: str = "native"
 
 
 class GroupMembership(Struct, frozen=True, omit_defaults=True, tag="group"):
@@ -109,6 +123,7 @@ class GroupMembership(Struct, frozen=True, omit_defaults=True, tag="group"):
     time: int
     user_id: str | None = None
     anonymous_id: str | None = None
+    namespace: str = "native"
 
 
 Command: TypeAlias = ProfileOp | IdentityLink | GroupMembership

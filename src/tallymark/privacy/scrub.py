@@ -28,9 +28,19 @@ _OPAQUE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HAS_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
 # A site has few pages; longer addresses are not worth remembering.
 _LONGEST_REMEMBERED = 512
-_PERSONAL_FIELD = re.compile(
-    rb'"(\$?ip|user_agent|url|path|referrer)"(\s*:\s*)"((?:[^"\\]|\\.)*)', re.DOTALL
-)
+_ADDRESS = frozenset({"ip", "$ip", "ip_address", "cip", "client_ip", "ip_override"})
+_AGENT = frozenset({"user_agent", "userAgent", "$raw_user_agent", "$user_agent", "ua"})
+_PATH = frozenset({"path", "pathname", "$pathname", "current_url_path"})
+_LINK = frozenset(
+    {
+        "url", "href", "referrer", "referer", "search", "current_url", "$current_url", "$referrer",
+        "$initial_referrer", "$initial_current_url", "$session_entry_url", "page_location",
+        "page_referrer", "dl", "dr", "u", "r", "refr", "urlref", "[Amplitude] Page Location",
+        "[Amplitude] Page URL",
+    }
+)  # fmt: skip
+_NAMES = "|".join(re.escape(name) for name in sorted(_ADDRESS | _AGENT | _PATH | _LINK))
+_PERSONAL_FIELD = re.compile(rb'"(%b)"(\s*:\s*)"((?:[^"\\]|\\.)*)' % _NAMES.encode(), re.DOTALL)
 
 _QUERY = re.compile(rb"\?([^\s\"'<>?]+)")
 # Whole runs, so that each byte is looked at once; what is between two of them is no part of a name.
@@ -110,7 +120,8 @@ def redact_path(path: str) -> str:
 def scrub_raw(raw: bytes, policy: Policy) -> bytes:
     """Return refused JSON text, whole or cut short, with its personal fields scrubbed as an event's.
 
-    It may be no JSON at all, so fields are found by their name: ip, user_agent, url, path, referrer.
+    It may be no JSON at all, so fields are found by the names that the protocols use for addresses,
+    user agents and pages.
     """
 
     def scrubbed(found: re.Match[bytes]) -> bytes:
@@ -155,15 +166,13 @@ def _without_ipv6(run: re.Match[bytes]) -> bytes:
 
 
 def _scrub_field(name: str, text: str, policy: Policy) -> str:
-    match name:
-        case "ip" | "$ip":
-            return scrub_ip(text, policy.ip) or ""
-        case "user_agent":
-            return text if policy.keep_user_agent else ""
-        case "path":
-            return scrub_path(text, policy)
-        case _:
-            return scrub_url(text, policy).url
+    if name in _ADDRESS:
+        return scrub_ip(text, policy.ip) or ""
+    if name in _AGENT:
+        return text if policy.keep_user_agent else ""
+    if name in _PATH:
+        return scrub_path(text, policy)
+    return scrub_url(text, policy).url
 
 
 def _text(escaped: bytes) -> str:

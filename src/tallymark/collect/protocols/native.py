@@ -100,7 +100,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     return Decoded(received, events, commands, failed + lines, sent_at=sent_at, strict=strict)
 
 
-def reply(decoded: Decoded) -> Reply:
+def reply(decoded: Decoded, _request: Request | None = None) -> Reply:
     """Return 202 with the outcome of each failed item; 422 if a strict request failed.
 
     Lines that came as failed are counted only: who sent them knows.
@@ -298,4 +298,10 @@ def _failed(index: int, why: Refused, raw: bytes, settings: Settings) -> Failed:
     )
 
 
-native = Protocol(name="native", routes=(("POST", "/tm/v1/events"),), decode=decode, reply=reply)
+native = Protocol(
+    name="native",
+    routes=(("POST", "/tm/v1/events"),),
+    decode=decode,
+    reply=reply,
+    summary="Tallymark's own: one event, an array, a batch or JSON lines.",
+)

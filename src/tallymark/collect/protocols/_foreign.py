@@ -1,0 +1,311 @@
+"""What the decoders of other tools' protocols share: forgiving of form, strict about meaning.
+
+A decoder says what each item told as a ``Told``; ``event`` checks it and makes it an ``Event``.
+Where the native protocol refuses, a foreign client could do nothing about the answer, so what can be
+kept is kept and flagged: a placeholder is left out as an id, a name is shortened, a time that cannot
+be is the time of receipt. What cannot be counted at all raises Refused, and ``take`` sets that one
+item aside with its reason.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from msgspec import Struct, structs
+
+from tallymark.collect.protocol import Decoded
+from tallymark.core.errors import Refused
+from tallymark.core.event import (
+    Command,
+    Context,
+    Event,
+    Failed,
+    GroupMembership,
+    IdentityLink,
+    IdKind,
+    Kind,
+    Operation,
+    ProfileOp,
+    TimeRule,
+)
+from tallymark.core.ids import new_id
+from tallymark.core.settings import Settings
+
+from ._checks import (
+    PLACEHOLDERS,
+    Terms,
+    believed_time,
+    check_groups,
+    check_id,
+    check_properties,
+    terms,
+)
+from ._values import as_json, mapping
+
+NOWHERE: Final = Context()
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_LONGEST_TEXT_OF_ID: Final = 10_000
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One use as a client told it. ``time`` is in microseconds; ``id`` None lets one be made.
+
+    ``is_repairable`` is False for a time that is no client's clock, such as a historical import's.
+    """
+
+    name: str | None
+    namespace: str
+    id: str | None = None
+    time: int | None = None
+    kind: Kind = "track"
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    session_id: str | None = None
+    groups: dict[str, str] = {}
+    properties: dict[str, Any] = {}
+    context: Context = NOWHERE
+    value: Decimal | None = None
+    unit: str | None = None
+    revenue: Decimal | None = None
+    currency: str | None = None
+    flags: tuple[str, ...] = ()
+    is_repairable: bool = True
+
+
+class Source(Struct, frozen=True):
+    """What the commands of one item share: where its id is from, the id, and when it holds."""
+
+    namespace: str
+    id: str
+    time: int
+
+
+def agreed(
+    settings: Settings, *, received_at: int, sent_at: int | None = None, public: bool = True
+) -> Terms:
+    """Return the terms of one request; ``sent_at`` in microseconds, if its client told it."""
+    return terms(settings, received_at=received_at, sent_at=sent_at, public=public)
+
+
+def sent_at(agreed: Terms, instant_us: int | None) -> Terms:
+    """Return the same terms for an item that says itself when it was sent."""
+    if instant_us is None:
+        return agreed
+    own = terms(
+        agreed.settings, received_at=agreed.received_at, sent_at=instant_us, public=agreed.public
+    )
+    return structs.replace(own, checked_keys=agreed.checked_keys)
+
+
+def event(told: Told, agreed: Terms) -> Event:
+    """Return what was told as an event, with flags for what had to be mended; raises Refused."""
+    flags = list(told.flags)
+    limits = agreed.settings
+    name = _name(told.name, limits, flags)
+    user = person(told.user_id, limits, flags)
+    anonymous = person(told.anonymous_id, limits, flags)
+    groups = {kind: group for kind, group in told.groups.items() if group}
+    if groups:
+        check_groups(groups, limits)
+    if told.properties:
+        check_properties(told.properties, "properties", agreed)
+    event_id = told.id
+    if event_id is None:
+        event_id = new_id(agreed.received_at)
+        flags.append("no_id")
+    check_id(event_id, "id", limits.max_id_bytes)
+    session = told.session_id
+    if session is not None:
+        check_id(session, "session_id", limits.max_id_bytes)
+    time, rule = _time(told, agreed)
+    money = told.revenue if told.currency else None
+    if told.revenue is not None and money is None:
+        flags.append("no_currency")
+    return Event(
+        name=name,
+        id=event_id,
+        time=time,
+        time_rule=rule,
+        time_client=told.time,
+        kind=told.kind,
+        namespace=told.namespace,
+        user_id=user,
+        anonymous_id=anonymous,
+        groups=groups,
+        session_id=session,
+        properties=told.properties,
+        context=told.context,
+        # A public key could forge bills; the number stays among the properties.
+        value=None if agreed.public else told.value,
+        unit=None if agreed.public or told.value is None else told.unit,
+        revenue=money,
+        currency=told.currency if money is not None else None,
+        flags=tuple(dict.fromkeys(flags)),
+    )
+
+
+def source(agreed: Terms, namespace: str, given_id: str | None, time: int | None) -> Source:
+    """Return what the commands of an item share; raises Refused for an id that cannot be kept."""
+    found = given_id or new_id(agreed.received_at)
+    check_id(found, "id", agreed.settings.max_id_bytes)
+    told = Told(name=None, namespace=namespace, time=time)
+    return Source(namespace, found, _time(told, agreed)[0])
+
+
+def person(given: str | None, limits: Settings, flags: list[str]) -> str | None:
+    """Return an id of a person, or None with a flag for a placeholder such as ``undefined``.
+
+    Raises Refused for one that is too long or holds control characters.
+    """
+    if given is None:
+        return None
+    if is_placeholder(given):
+        flags.append("illegal_id")
+        return None
+    check_id(given, "user_id", limits.max_id_bytes)
+    return given
+
+
+def is_placeholder(given: str) -> bool:
+    """Return whether a text stands for nobody; to believe it would merge strangers."""
+    return given.strip().lower() in PLACEHOLDERS
+
+
+def link(
+    by: Source,
+    one: tuple[IdKind, str | None],
+    other: tuple[IdKind, str | None],
+    how: Literal["identify", "alias", "merge"] = "identify",
+) -> list[Command]:
+    """Return the claim that two ids are one person; nothing where there is nothing to link."""
+    (one_kind, first), (other_kind, second) = one, other
+    if first is None or second is None or is_placeholder(first) or is_placeholder(second):
+        return []
+    if (one_kind, first) == (other_kind, second):
+        return []
+    return [
+        IdentityLink(
+            one=first, other=second, id=by.id, time=by.time, one_kind=one_kind,
+            other_kind=other_kind, how=how, namespace=by.namespace,
+        )
+    ]  # fmt: skip
+
+
+def profile(
+    by: Source,
+    op: Operation,
+    subject: tuple[str, str | None],
+    properties: dict[str, Any],
+    agreed: Terms,
+) -> list[Command]:
+    """Return the change of what is known of somebody; nothing for a placeholder or no change."""
+    kind, who = subject
+    if who is None or is_placeholder(who) or (not properties and op not in ("clear", "delete")):
+        return []
+    check_id(who, "subject", agreed.settings.max_id_bytes)
+    check_properties(properties, "traits", agreed)
+    return [ProfileOp(op, who, by.id, by.time, properties, kind, by.namespace)]
+
+
+def membership(
+    by: Source, group: tuple[str, str | None], user: str | None, anonymous: str | None
+) -> list[Command]:
+    """Return that somebody belongs to a group; nothing where either is missing."""
+    kind, name = group
+    user = None if user is None or is_placeholder(user) else user
+    anonymous = None if anonymous is None or is_placeholder(anonymous) else anonymous
+    if name is None or (user is None and anonymous is None):
+        return []
+    return [GroupMembership(kind, name, by.id, by.time, user, anonymous, by.namespace)]
+
+
+def take(
+    items: Sequence[Any],
+    read: Callable[[Any], Iterable[Event | Command]],
+    settings: Settings,
+    decoded: Decoded | None = None,
+) -> Decoded:
+    """Return what all items hold; whatever is wrong with one costs no other.
+
+    An item that gives nothing is counted as NOT_KEPT. ``decoded`` has what the whole request says.
+    Raises Refused BATCH_TOO_LONG.
+    """
+    if len(items) > settings.max_batch_events:
+        raise Refused(
+            f"The batch holds {len(items)} events, more than {settings.max_batch_events}.",
+            code="BATCH_TOO_LONG",
+        )
+    events: list[Event] = []
+    commands: list[Command] = []
+    failed: list[Failed] = []
+    empty = 0
+    for index, item in enumerate(items):
+        try:
+            found = list(read(item))
+        except Refused as why:
+            failed.append(set_aside(index, item, why, settings))
+            continue
+        empty += not found
+        for one in found:
+            if isinstance(one, Event):
+                events.append(one)
+            else:
+                commands.append(one)
+    return structs.replace(
+        decoded or Decoded(0),
+        received=len(items), events=events, commands=commands, failed=failed,
+        dropped={"NOT_KEPT": empty} if empty else {},
+    )  # fmt: skip
+
+
+def set_aside(index: int, item: Any, why: Refused, settings: Settings) -> Failed:
+    """Return an item that cannot be taken, with the reason and as much of it as may be kept."""
+    raw = as_json(item).encode()
+    given = mapping(item)
+    names = (given.get(key) for key in ("event", "name", "event_type", "type", "e"))
+    ids = (given.get(key) for key in ("messageId", "uuid", "insert_id", "id", "eid"))
+    return Failed(
+        code=why.code,
+        stage=why.stage,
+        message=why.message,
+        index=index,
+        path=why.path,
+        id=_cut(ids, settings.max_id_bytes),
+        name=_cut(names, settings.max_name_bytes),
+        raw=raw[: settings.max_failed_bytes],
+        raw_bytes=len(raw),
+    )
+
+
+def _cut(candidates: Iterable[Any], limit: int) -> str | None:
+    return next((one[:limit] for one in candidates if isinstance(one, str) and one), None)
+
+
+def _name(given: str | None, limits: Settings, flags: list[str]) -> str:
+    if given is None or not given.strip():
+        raise Refused("The event has no name.", code="NAME_INVALID", path="name")
+    # Nobody looks through ten megabytes for a name.
+    name = unicodedata.normalize("NFC", given[:_LONGEST_TEXT_OF_ID].strip())
+    if not name.isascii() or not name.isprintable():
+        seen = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
+        if seen != name:
+            flags.append("name_mended")
+            name = seen.strip()
+    size = name.encode()
+    if len(size) > limits.max_name_bytes:
+        name = size[: limits.max_name_bytes].decode("utf-8", "ignore")
+        flags.append("name_cut")
+    if not name:
+        raise Refused("The event name has no visible character.", code="NAME_INVALID", path="name")
+    return name
+
+
+def _time(told: Told, agreed: Terms) -> tuple[int, TimeRule]:
+    if told.time is None:
+        return agreed.received_at, "received"
+    try:
+        return believed_time(told.time, agreed, is_metered=not told.is_repairable)
+    except Refused:
+        # Years ahead, or before 1970: that clock tells nothing, but the use took place.
+        return agreed.received_at, "clamped"

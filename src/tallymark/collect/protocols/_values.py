@@ -1,0 +1,141 @@
+"""What a value of any type means where a protocol expects a text, a number or a time.
+
+Nothing here raises: what cannot be meant is None, or empty.
+"""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from tallymark.core.clock import instant
+from tallymark.core.errors import Refused
+from tallymark.core.ids import hash128
+
+from ._checks import quantity
+
+_CURRENCY = re.compile(r"[A-Z]{3}\Z")
+_FRACTION = re.compile(r"(?<=\d)[.,](\d+)")
+# A number of seconds, milliseconds, microseconds or nanoseconds since 1970 tells by its size which.
+_UNITS: Final = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
+_LATEST: Final = 253_402_300_799_999_999
+
+
+def text(value: Any) -> str | None:
+    """Return a text, or a number as text; None for anything else and for nothing but white space."""
+    match value:
+        case str():
+            return value.strip() or None
+        case bool():
+            return None
+        case int():
+            return str(value) if abs(value) < 10**40 else None
+        case Decimal():
+            return format(value.normalize(), "f")
+        case _:
+            return None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return an object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: Any) -> list[Any]:
+    """Return a list; an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def amount(value: Any) -> Decimal | None:
+    """Return a number, or text that is one, exactly; None for anything else or out of range."""
+    if isinstance(value, str):
+        try:
+            value = Decimal(value.strip())
+        except ArithmeticError:
+            return None
+        if not value.is_finite():
+            return None
+    try:
+        return quantity(value, "amount")
+    except Refused:
+        return None
+
+
+def currency(value: Any, default: str | None = None) -> str | None:
+    """Return an ISO 4217 code in capitals; the default for anything that is none."""
+    code = value.strip().upper() if isinstance(value, str) else ""
+    return code if _CURRENCY.match(code) else default
+
+
+def pixels(value: Any) -> int | None:
+    """Return a length of a screen; None for anything that is none."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 9:
+        value = int(value)
+    if isinstance(value, Decimal) and abs(value) < 2**31:
+        value = int(value)
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if good else None
+
+
+def when(value: Any) -> int | None:
+    """Return an instant in microseconds; None for anything that is no time in 1970 to 9999.
+
+    Takes ISO 8601 (UTC where it names no offset) and numbers, or text of numbers, of seconds,
+    milliseconds, microseconds or nanoseconds since 1970, told apart by their size.
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        if not value or len(value) > 40:
+            return None
+        if not value.replace(".", "", 1).isdecimal():
+            return _iso(value)
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
+        return None
+    for limit, scale in _UNITS:
+        if value < limit:
+            return int(value * scale)
+    found = int(value // 1000)
+    return found if found <= _LATEST else None
+
+
+def content_id(*parts: Any) -> str:
+    """Return an id that the same content always has, for clients that send none."""
+    return hash128(*(part if isinstance(part, str) else as_json(part) for part in parts)).hex()
+
+
+def without(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return an object without some of its members."""
+    return {name: value for name, value in given.items() if name not in names}
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON, always the same for the same value; nothing for what cannot be written."""
+    try:
+        return _encode(value).decode()
+    except (RecursionError, ValueError, TypeError, msgspec.MsgspecError):
+        return ""
+
+
+def _iso(value: str) -> int | None:
+    try:
+        found = datetime.fromisoformat(_FRACTION.sub(_six_digits, value, count=1))
+    except ValueError:
+        return None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    try:
+        micros = instant(found)
+    except OverflowError:
+        return None
+    return micros if 0 <= micros <= _LATEST else None
+
+
+def _six_digits(fraction: re.Match[str]) -> str:
+    # Python 3.11 reads at most six digits of a second.
+    return "." + fraction[1][:6]
+
+
+_encode = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode

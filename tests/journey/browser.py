@@ -1,0 +1,78 @@
+"""Pages in a real browser: Debian's Chromium, headless, on an origin other than the server's."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, sync_playwright
+
+_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+CHROMIUM = "/usr/bin/chromium"
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript"}
+Content = str | Path
+
+
+@contextmanager
+def chromium() -> Iterator[BrowserContext]:
+    """Give a fresh browser profile that knows no one and can reach no other machine."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
+        context = browser.new_context(
+            user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
+            " Chrome/156.0.0.0 Safari/537.36"
+        )
+        try:
+            yield context
+        finally:
+            context.close()
+            browser.close()
+
+
+@contextmanager
+def pages(contents: Mapping[str, Content]) -> Iterator[str]:
+    """Serve these paths (text, or files) on ``localhost``, another origin than ``127.0.0.1``."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            content = contents.get(path)
+            body = b"" if content is None else _bytes(content)
+            self.send_response(404 if content is None else 200)
+            self.send_header("Content-Type", _TYPES.get(Path(path).suffix, "text/html"))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    """Wait until something holds; fail with what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def _bytes(content: Content) -> bytes:
+    return content.read_bytes() if isinstance(content, Path) else content.encode()

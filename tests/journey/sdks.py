@@ -1,0 +1,81 @@
+"""SDKs as a customer runs them: programs of their own, and pages in a real browser.
+
+A Python SDK runs in an environment of its own, a Node SDK under Node, a browser SDK in Chromium on a
+page of another origin. What each sent is read back from the store of the server it was pointed at.
+"""
+
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.faults.server import Server
+
+CLIENTS = Path(__file__).parent / "clients"
+PYTHON = Path(sys.prefix) / "clients" / "bin" / "python"
+_SECONDS = 90
+
+
+class Target(Server):
+    """A server that SDKs are pointed at, with what it stored."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def events(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Return the stored events, oldest first, as the ``events`` insight tells them."""
+        self.wait_until_loaded()
+        always = {"since": "1971-01-01", "until": "2100-01-01"}
+        question = {"range": always, "limit": 1000, "include_bots": True, **wanted}
+        answer = self.call("POST", "/tm/v1/ask/events", question)
+        assert answer is not None
+        assert answer.status == 200, answer.body
+        found: list[dict[str, Any]] = answer.json()["data"]["events"]
+        return found[::-1]
+
+    def ledger(self) -> dict[str, int]:
+        """Return the items by outcome, over everything received."""
+        self.wait_until_loaded()
+        status = self.call("GET", "/tm/v1/status")
+        assert status is not None
+        totals: dict[str, int] = status.json()["ledger"]
+        return totals
+
+
+def run_python(program: str, *arguments: str) -> str:
+    """Run a program with the Python SDKs; return what it printed. It must end well."""
+    return _run([str(PYTHON), "-W", "ignore", "-c", textwrap.dedent(program), *arguments])
+
+
+def run_node(program: str, *arguments: str) -> str:
+    """Run a program with the Node SDKs; return what it printed. It must end well."""
+    return _run(["node", "-e", textwrap.dedent(program), *arguments])
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(
+        command, cwd=CLIENTS, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def as_json(printed: str) -> Any:
+    """Return the last line that a program printed, which is JSON."""
+    return json.loads(printed.strip().splitlines()[-1])
+
+
+@contextmanager
+def target(folder: Path, **settings: int) -> Iterator[Target]:
+    """Give a running server with an empty project."""
+    server = Target(folder / "data", settings=settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.end()
