@@ -5,6 +5,7 @@ page of another origin. What each sent is read back from the store of the server
 """
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from typing import Any
 from tests.faults.server import Server
 
 CLIENTS = Path(__file__).parent / "clients"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to"
 PYTHON = Path(sys.prefix) / "clients" / "bin" / "python"
 _SECONDS = 90
 
@@ -79,3 +81,19 @@ def target(folder: Path, **settings: int) -> Iterator[Target]:
         yield server
     finally:
         server.end()
+
+
+def snippet(page: str, language: str, target: Target, place: int = 0) -> str:
+    """Return a code block of a how-to page, with the server and keys of a test in place of yours.
+
+    So what a page tells a newcomer to write is what a test runs.
+    """
+    text = (DOCS / page).read_text("utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    code: str = blocks[place]
+    return (
+        code.replace("https://tallymark.example.com", target.url)
+        .replace("tallymark.example.com", f"127.0.0.1:{target.port}")
+        .replace("pk_YOUR_PUBLIC_KEY", target.keys["public"])
+        .replace("sk_YOUR_SECRET_KEY", target.keys["secret"])
+    )
