@@ -18,7 +18,7 @@ from benchmarks.foreign import REQUESTS, Sent
 from benchmarks.report import Line, finish, note
 from msgspec import structs
 
-from tallymark.collect.accept import prepare
+from tallymark.collect.batch import prepare
 from tallymark.collect.body import inflate
 from tallymark.collect.protocol import Caller, Protocol, Request
 from tallymark.core.clock import SystemClock

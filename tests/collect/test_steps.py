@@ -23,9 +23,14 @@ def after(given: Event, policy: Policy = POLICY, user_agent: str | None = None) 
 
 
 def test_steps_run_in_the_order_they_are_listed() -> None:
-    assert [step.name for step in STEPS] == ["mask_ip", "scrub_urls", "derive_agent"]
+    assert [step.name for step in STEPS] == [
+        "require_consent", "name_visitors", "treat_properties", "mask_ip", "scrub_urls",
+        "derive_agent",
+    ]  # fmt: skip
     stepped = run_steps([event()], StepContext(POLICY), CLOCK)
-    assert list(stepped.seconds) == ["mask_ip", "scrub_urls", "derive_agent"]
+    assert list(stepped.seconds) == [
+        "require_consent", "treat_properties", "mask_ip", "scrub_urls", "derive_agent",
+    ]  # fmt: skip
 
 
 def test_an_event_with_nothing_personal_passes_as_it_is() -> None:

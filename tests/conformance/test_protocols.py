@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from tallymark.collect.accept import batch_of
+from tallymark.collect.batch import Origin, batch_of
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.clock import SystemClock
 from tallymark.core.errors import Refused, TallymarkError, Unavailable
@@ -59,9 +59,7 @@ def outcome(
         assert isinstance(protocol.claims(request), bool)
         caller = Caller("p", kind, "k")
         decoded = protocol.decode(request, caller, LIMITS)
-        made = batch_of(
-            decoded, caller, protocol=protocol.name, received_at=NOW, clock=SystemClock()
-        )
+        made = batch_of(decoded, caller, Origin(protocol.name, NOW), clock=SystemClock())
         # What was accepted can be kept: it goes through the log and comes out the same.
         encode_batch(made.batch)
         return decoded, protocol.reply(decoded, request)

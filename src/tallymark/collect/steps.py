@@ -12,21 +12,43 @@ from typing import TypeAlias
 from msgspec import Struct, structs
 
 from tallymark.core.clock import Clock
-from tallymark.core.event import Event
+from tallymark.core.event import Context, Event
 from tallymark.core.policy import Policy
+from tallymark.privacy.consent import Signals, judge
+from tallymark.privacy.cookieless import Visit, site_of
+from tallymark.privacy.pseudonyms import treated
 from tallymark.privacy.scrub import scrub_ip, scrub_path, scrub_url
 
-from .enrich import user_agent
+from .enrich import page_parts, referrer_host, user_agent
+
+COOKIELESS = "cookieless"
 
 
 class StepContext(Struct, frozen=True):
-    """What the steps know besides the event: the policy, and the user agent of the request.
+    """What the steps know besides the event: the project's choices and what the request tells.
 
-    ``user_agent`` is None for a server: its own says nothing of the person.
+    ``user_agent`` and ``peer`` are None for a server: its own say nothing of the person. ``visitor``
+    gives the id of one day for somebody without an id, ``key`` is the project's own for keyed hashes.
     """
 
     policy: Policy
     user_agent: str | None = None
+    peer: str | None = None
+    project: str = ""
+    is_server: bool = False
+    signals: Signals = Signals()
+    visitor: Callable[[Visit], str] | None = None
+    key: bytes = b""
+
+    @property
+    def is_unasked(self) -> bool:
+        """Whether everything is kept of whom nothing is known: the ordinary case, and a quick one."""
+        return self.policy.consent == "opt_out" and self.signals.is_silent
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether nothing of the request itself may be kept, whoever says what in its events."""
+        return self.policy.consent in ("cookieless", "contract") or not self.signals.is_silent
 
 
 class Dropped(Struct, frozen=True):
@@ -35,7 +57,14 @@ class Dropped(Struct, frozen=True):
     reason: str
 
 
-Result: TypeAlias = Event | Dropped
+class SetAside(Struct, frozen=True):
+    """An event that is kept for whoever repairs it, under this reason code, and does not count."""
+
+    event: Event
+    code: str
+
+
+Result: TypeAlias = Event | Dropped | SetAside
 
 
 class Step(Struct, frozen=True):
@@ -52,6 +81,51 @@ class Stepped(Struct, frozen=True):
     events: list[Event]
     dropped: dict[str, int]
     seconds: dict[str, float]
+    aside: list[SetAside] = []
+
+
+def require_consent(event: Event, around: StepContext) -> Result:
+    """Drop what a person refused, and take out who it was where that may not be kept."""
+    if not event.consent and around.is_unasked:
+        return event
+    found = judge(event, around.signals, around.policy, is_server=around.is_server)
+    match found.verdict:
+        case "drop":
+            return Dropped(found.reason)
+        case "cookieless":
+            return _nameless(event)
+        case "contract":
+            return _contractual(event)
+        case _:
+            return event
+
+
+def name_visitors(event: Event, around: StepContext) -> Result:
+    """Give an event without any id the visitor id of the day, if its request tells visitors apart."""
+    if event.user_id is not None or event.anonymous_id is not None or around.visitor is None:
+        return event
+    context = event.context
+    ip, agent = context.ip or around.peer, context.user_agent or around.user_agent
+    if ip is None or not agent:
+        return event
+    host = context.page_host or page_parts(context.page_url)[0]
+    visitor = around.visitor(Visit(around.project, site_of(host), ip, agent))
+    flags = event.flags if COOKIELESS in event.flags else (*event.flags, COOKIELESS)
+    return structs.replace(event, anonymous_id=visitor, flags=flags)
+
+
+def treat_properties(event: Event, around: StepContext) -> Result:
+    """Keep of the properties what the policy allows, and flag or set aside what looks personal."""
+    if not event.properties:
+        return event
+    found = treated(event.properties, around.policy, around.key)
+    if found.is_blocked:
+        return SetAside(structs.replace(event, properties={}), "PII_BLOCKED")
+    if found.properties is event.properties and not found.flags:
+        return event
+    return structs.replace(
+        event, properties=found.properties, flags=tuple(dict.fromkeys((*event.flags, *found.flags)))
+    )
 
 
 def mask_ip(event: Event, around: StepContext) -> Result:
@@ -110,8 +184,53 @@ def derive_agent(event: Event, around: StepContext) -> Result:
     return structs.replace(event, context=told)
 
 
+def _nameless(event: Event) -> Event:
+    """Return an event without anything that outlives the day: no ids, and of the referrer its host."""
+    context = event.context
+    referrer = referrer_host(context.referrer)
+    return structs.replace(
+        event,
+        user_id=None,
+        anonymous_id=None,
+        session_id=None,
+        groups={},
+        context=structs.replace(
+            context,
+            referrer=f"https://{referrer}/" if referrer else None,
+            device_model=None,
+            region=None,
+            city=None,
+        ),
+        flags=(*event.flags, COOKIELESS),
+    )
+
+
+def _contractual(event: Event) -> Event:
+    """Return of an event what a contract is about: which account used how much, and when."""
+    account = event.groups.get("account")
+    return structs.replace(
+        event,
+        user_id=None,
+        anonymous_id=None,
+        session_id=None,
+        groups={} if account is None else {"account": account},
+        properties={},
+        context=Context(
+            library_name=event.context.library_name, library_version=event.context.library_version
+        ),
+    )
+
+
 def _always(_: StepContext) -> bool:
     return True
+
+
+def _tells_visitors_apart(around: StepContext) -> bool:
+    return around.visitor is not None
+
+
+def _treats_properties(around: StepContext) -> bool:
+    return bool(around.policy.properties) or around.policy.suspects != "off"
 
 
 def _forgets_agent(around: StepContext) -> bool:
@@ -119,6 +238,9 @@ def _forgets_agent(around: StepContext) -> bool:
 
 
 STEPS: tuple[Step, ...] = (
+    Step("require_consent", require_consent, _always),
+    Step("name_visitors", name_visitors, _tells_visitors_apart),
+    Step("treat_properties", treat_properties, _treats_properties),
     Step("mask_ip", mask_ip, _always),
     Step("scrub_urls", scrub_urls, _always),
     Step("derive_agent", derive_agent, _forgets_agent),
@@ -131,6 +253,7 @@ def run_steps(
     """Return the events after every step that applies, in the order they came."""
     dropped: dict[str, int] = {}
     seconds: dict[str, float] = {}
+    aside: list[SetAside] = []
     kept = list(events)
     for step in steps:
         if not kept or not step.applies(around):
@@ -141,5 +264,6 @@ def run_steps(
         if len(kept) < len(results):
             reasons = [result.reason for result in results if isinstance(result, Dropped)]
             dropped = dict(Counter(dropped) + Counter(reasons))
+            aside += [result for result in results if isinstance(result, SetAside)]
         seconds[step.name] = clock.monotonic() - began
-    return Stepped(kept, dropped, seconds)
+    return Stepped(kept, dropped, seconds, aside)

@@ -70,6 +70,7 @@ class Told(Struct, frozen=True, kw_only=True):
     revenue: Decimal | None = None
     currency: str | None = None
     flags: tuple[str, ...] = ()
+    consent: dict[str, str] = {}
     is_repairable: bool = True
 
 
@@ -142,6 +143,7 @@ def event(told: Told, agreed: Terms) -> Event:
         revenue=money,
         currency=told.currency if money is not None else None,
         flags=tuple(dict.fromkeys(flags)),
+        consent=told.consent,
     )
 
 

@@ -17,6 +17,7 @@ One event:
 | `context` | object | where: `page`, `campaign`, `device`, `os`, `browser`, `app`, `library`, `screen`, `location`, `locale`, `timezone`, `ip`, `user_agent` |
 | `value`, `unit` | number, text | a metered quantity; secret keys only |
 | `revenue`, `currency` | number, ISO 4217 | money |
+| `consent` | object of text | what the person said, by purpose: `{"measurement": "granted"}` |
 
 An unknown field is refused. Of a field sent twice the last one holds.
 """
@@ -133,6 +134,7 @@ class WireEvent(_Wire, frozen=True):
     unit: str | None = None
     revenue: Any = UNSET
     currency: str | None = None
+    consent: dict[str, str] | None = None
     type: Literal["event"] = "event"
 
 

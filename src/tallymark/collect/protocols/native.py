@@ -172,6 +172,8 @@ def _rare_fields(wire: WireEvent, agreed: Terms) -> dict[str, Any]:
         if wire.account is not None:
             groups["account"] = wire.account
         check_groups(groups, agreed.settings)
+    if wire.consent is not None:
+        rare["consent"] = wire.consent
     if wire.value is not UNSET or wire.unit is not None:
         rare |= {"value": _metered(wire, agreed), "unit": wire.unit}
     if wire.revenue is not UNSET or wire.currency is not None:
