@@ -46,6 +46,12 @@ def test_a_question_nested_without_end_is_refused(server: Server, depth: int) ->
     assert (answer.status, answer.code) == (400, "QUERY_INVALID")
 
 
+def test_a_question_that_is_not_utf_8_is_refused_and_no_bug(server: Server) -> None:
+    answer = server.ask(b'{"range":"\xff"}')
+
+    assert (answer.status, answer.code) == (400, "QUERY_INVALID")
+
+
 @pytest.mark.parametrize("interval", ["hour", "day"])
 def test_a_29th_of_february_has_no_year_before_it_and_says_so(
     server: Server, interval: str

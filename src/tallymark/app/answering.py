@@ -93,7 +93,7 @@ def decode_question(insight: Insight, question: Any) -> Struct:
         raise InvalidQuery(
             f"{text}.", path=path.strip("`") or None, hint=_hint(insight, text)
         ) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidQuery(f"The question is not valid JSON: {error}.") from None
     except RecursionError:
         raise InvalidQuery("The question is nested too deeply.") from None
