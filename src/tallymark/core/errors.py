@@ -184,3 +184,13 @@ class Broken(TallymarkError):
     """What lies on disk is not what was written."""
 
     default_code = "LOG_DAMAGED"
+
+
+def misfit(error: Exception) -> tuple[str, str | None]:
+    """Return what a decoder found not to fit, beginning with the field it is about, and that field.
+
+    The field is None where it is the whole. msgspec writes ``Expected `int` >= 1 - at `$.top```.
+    """
+    what, _, place = str(error).partition(" - at `$")
+    field = place.removesuffix("`").removeprefix(".") or None
+    return (f"{field}: {what}." if field else f"{what}."), field
