@@ -595,6 +595,14 @@ def test_commands_are_checked_like_events(command: dict[str, Any], code: str) ->
 # All or nothing
 
 
+@pytest.mark.parametrize("said", ["true", "yes", "", "2"])
+def test_a_strict_that_is_neither_1_nor_0_is_refused_and_not_taken_for_no(said: str) -> None:
+    with pytest.raises(Refused, match="strict is 1 or 0") as refused:
+        decode([{"name": "a"}], query=f"strict={said}")
+
+    assert refused.value.path == "strict"
+
+
 def test_one_failed_item_of_a_strict_request_fails_all() -> None:
     decoded = decode([{"name": "a", "id": "1"}, {"name": ""}, {"name": "b"}], query="strict=1")
 

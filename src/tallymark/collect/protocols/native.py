@@ -282,7 +282,17 @@ def _sent_at(request: Request, given: Time | None) -> int | None:
 
 
 def _is_strict(query: str) -> bool:
-    return "strict" in query and "1" in urllib.parse.parse_qs(query).get("strict", ())
+    if "strict" not in query:
+        return False
+    given = urllib.parse.parse_qs(query, keep_blank_values=True).get("strict", ["0"])[-1]
+    # To take another word for no would store the half of a batch that was meant to be all or nothing.
+    if given not in {"0", "1"}:
+        raise Refused(
+            f"strict is 1 or 0, not {given[:100]!r}.",
+            hint="Send ?strict=1 for all or nothing.",
+            path="strict",
+        )
+    return given == "1"
 
 
 def _failed(index: int, why: Refused, raw: bytes, settings: Settings) -> Failed:
