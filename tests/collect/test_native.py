@@ -333,6 +333,12 @@ def test_a_misspelt_field_is_answered_with_the_right_one() -> None:
     assert failed.message == "There is no field 'usr_id'. Did you mean 'user_id'?"
 
 
+def test_a_field_that_only_events_have_is_not_advised_to_a_command() -> None:
+    (failed,) = decode([{"type": "identify", "user_id": "ana", "name": "signup"}]).failed
+
+    assert (failed.code, failed.message) == ("BAD_FIELD", "There is no field 'name'.")
+
+
 # Ids
 
 

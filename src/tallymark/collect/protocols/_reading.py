@@ -255,7 +255,10 @@ def _field(name: str, parent: str | None, *, is_missing: bool) -> Refused:
         return Refused(f"{path} is missing.", code="MISSING_FIELD", path=path)
     if parent is None and (name in RESERVED or name.startswith("$")):
         return Refused(f"{path} is set by the server.", code="RESERVED_KEY", path=path)
+    # Commands have other fields than events; what is a field of the one is no help for the other.
     shape = _SHAPES.get(parent or "")
+    if shape is not None and name in shape.__struct_fields__:
+        shape = None
     near = did_you_mean(name[:100], shape.__struct_fields__) if shape else None
     message = f"There is no field {path!r}."
     return Refused(f"{message} {near}" if near else message, code="BAD_FIELD", path=path, hint=near)
