@@ -88,7 +88,10 @@ class StoreService:
             ),
         )  # fmt: skip
         if not held and not failed.rows:
-            raise NotFound(f"No event with the id {event_id!r} was received.")
+            raise NotFound(
+                f"The store holds no event with the id {event_id!r}.",
+                hint="One that was accepted a moment ago may still be loading; ask again.",
+            )
         found: dict[str, Any] = {"id": event_id, "outcome": "refused", "failed": _records(failed)}
         if held:
             seq = int(held[0][0])
