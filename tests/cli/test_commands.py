@@ -115,6 +115,16 @@ def test_keys_are_made_listed_and_revoked(
     assert secret not in listed
 
 
+def test_a_new_project_whose_name_is_no_id_gets_its_key(
+    served: tuple[Path, Client], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--project", "My Shop", "--data", str(served[0])]
+
+    assert main(["keys", "create", "read", "--new-project", *where]) == 0
+
+    assert "of my-shop, shown this once" in capsys.readouterr().out
+
+
 def test_doctor_finds_what_failed_and_says_what_to_do(
     served: tuple[Path, Client], capsys: pytest.CaptureFixture[str]
 ) -> None:

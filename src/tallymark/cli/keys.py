@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
                 lines = _listed(client)
             case "create":
                 if args.new_project:
-                    client.create_project(args.project, id=args.project)
+                    # Its id is made from the name: "My Shop" becomes my-shop.
+                    made = client.create_project(args.project)
+                    client.project = made["project"]["id"]
                 lines = _issued(client.create_key(args.kind, label=args.label))
             case "revoke":
                 lines = [f"The key {client.revoke(args.key)['id']} no longer works."]
