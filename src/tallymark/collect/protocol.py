@@ -108,7 +108,7 @@ class Protocol(Struct, frozen=True):
     ``credential`` gives a key of ours, or the site's name that was registered for one of ours; None
     looks for a key in the Authorization header. ``refuse`` gives the answer that makes this
     protocol's clients stop or retry rightly when nothing of a request was taken; without it they get
-    problem+json. Retry-After is added to a 429 or 503.
+    problem+json. Retry-After is added to a 429 or 503. ``answer`` and ``query`` are for the reference.
     """
 
     name: str
@@ -121,3 +121,5 @@ class Protocol(Struct, frozen=True):
     claims: Callable[[Request], bool] = claim_all
     refuse: Callable[[TallymarkError, Request], Reply] | None = None
     endpoints: tuple[Endpoint, ...] = ()
+    answer: Any = None
+    query: Mapping[str, str] = {}

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 import msgspec
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from tallymark.collect.body import is_ndjson
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
@@ -55,6 +55,23 @@ from ._wire import (
 )
 
 SENT_AT_HEADER = "tallymark-sent-at"
+
+
+class FailedItem(Struct, frozen=True):
+    """An item that was not taken, by its place in the request, and the field that is wrong."""
+
+    index: int
+    id: str | None
+    code: str
+    message: str
+    path: str | UnsetType = UNSET
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a request: how many items are durable, and which were not taken."""
+
+    accepted: int
+    failed: list[FailedItem]
 
 
 class _Taken(Struct, frozen=True):
@@ -106,13 +123,12 @@ def reply(decoded: Decoded, _request: Request | None = None) -> Reply:
     Lines that came as failed are counted only: who sent them knows.
     """
     failed = [
-        {"index": item.index, "id": item.id, "code": item.code, "message": item.message}
-        | ({"path": item.path} if item.path else {})
+        FailedItem(item.index, item.id, item.code, item.message, item.path or UNSET)
         for item in decoded.failed
         if not item.line
     ]
     accepted = decoded.received - len(decoded.failed) - sum(decoded.dropped.values())
-    body = msgspec.json.encode({"accepted": accepted, "failed": failed})
+    body = msgspec.json.encode(Outcome(accepted, failed))
     return Reply(422 if decoded.strict and failed else 202, body)
 
 
@@ -316,4 +332,6 @@ native = Protocol(
     decode=decode,
     reply=reply,
     summary="Tallymark's own: one event, an array, a batch or JSON lines.",
+    answer=Outcome,
+    query={"strict": "1 for all or nothing: one failed item fails the request, with 422."},
 )
