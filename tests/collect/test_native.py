@@ -352,6 +352,12 @@ def test_placeholders_are_no_people(field: str, user_id: str) -> None:
     assert code_of({"name": "a", field: user_id}) == "ILLEGAL_ID"
 
 
+@pytest.mark.parametrize("account", ["undefined", "null", " ", "0"])
+def test_a_placeholder_is_no_account(account: str) -> None:
+    assert code_of({"name": "a", "account": account}) == "ILLEGAL_ID"
+    assert code_of({"name": "a", "groups": {"account": account}}) == "ILLEGAL_ID"
+
+
 @pytest.mark.parametrize("field", ["id", "session_id", "account", "user_id", "anonymous_id"])
 @pytest.mark.parametrize(
     ("given", "code"),
@@ -360,7 +366,7 @@ def test_placeholders_are_no_people(field: str, user_id: str) -> None:
 )  # fmt: skip
 def test_ids_are_short_plain_text(field: str, given: str, code: str) -> None:
     expected = (
-        "ILLEGAL_ID" if field.endswith(("user_id", "anonymous_id")) and given == "  " else code
+        "ILLEGAL_ID" if field in ("user_id", "anonymous_id", "account") and given == "  " else code
     )
 
     assert code_of({"name": "a", field: given}) == expected
@@ -591,7 +597,7 @@ def test_group_joins_the_person_and_sets_the_traits() -> None:
         ({"type": "identify", "user_id": "a", "name": "x"}, "BAD_FIELD"),
         ({"type": "identify", "user_id": "a", "traits": {"k" * 201: 1}}, "KEY_TOO_LONG"),
         ({"type": "group"}, "MISSING_FIELD"),
-        ({"type": "group", "group_id": ""}, "BAD_ID"),
+        ({"type": "group", "group_id": ""}, "ILLEGAL_ID"),
     ],
 )
 def test_commands_are_checked_like_events(command: dict[str, Any], code: str) -> None:

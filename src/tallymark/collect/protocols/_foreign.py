@@ -106,7 +106,10 @@ def event(told: Told, agreed: Terms) -> Event:
     name = _name(told.name, limits, flags)
     user = person(told.user_id, limits, flags)
     anonymous = person(told.anonymous_id, limits, flags)
-    groups = {kind: group for kind, group in told.groups.items() if group}
+    groups = {kind: name for kind, name in told.groups.items() if name}
+    if is_placeholder(groups.get("account", "a customer")):
+        del groups["account"]
+        flags.append("illegal_id")
     if groups:
         check_groups(groups, limits)
     if told.properties:
