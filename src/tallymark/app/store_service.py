@@ -8,6 +8,7 @@ import msgspec
 
 from tallymark.app.answering import Asking, answer
 from tallymark.app.folders import Folders
+from tallymark.app.quality import quality
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
 from tallymark.core.clock import Clock
@@ -19,6 +20,8 @@ from tallymark.store.engine import Engine, Fetch, Limits, Rows
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _PAGE = 100
 _MOST = 1000
+_HOURS = 24
+_MOST_HOURS = 24 * 366
 
 _RECOUNT = """
 SELECT (SELECT count(*) FROM event),
@@ -45,6 +48,7 @@ class StoreService:
             "event": self.event,
             "failed": self.failed,
             "ledger": self.ledger,
+            "quality": self.quality,
             "snapshot": self.snapshot,
             "check": self.check,
         }
@@ -79,6 +83,15 @@ class StoreService:
                 high=int.from_bytes(key[:8], "big"), low=int.from_bytes(key[8:], "big"),
             ),
         ).rows  # fmt: skip
+        if not held:
+            # The ids of other tools' clients have namespaces of their own.
+            held = self._fetch(
+                project,
+                sql(
+                    "SELECT min(seq) FROM event WHERE event_id = {id} HAVING count(*) > 0",
+                    id=event_id,
+                ),
+            ).rows
         failed = self._fetch(
             project,
             sql(
@@ -165,6 +178,13 @@ class StoreService:
         )
         totals = _totals(lambda statement: self._fetch(project, statement))
         return _encode({"totals": totals, "balanced": balances(totals), "lines": _records(lines)})
+
+    def quality(self, params: Params) -> bytes:
+        """Return how good what arrived in the last hours is, by source."""
+        project = self._known(params["project"])
+        hours = min(int(params.get("hours") or _HOURS), _MOST_HOURS)
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode(quality(fetch, self._clock.now(), hours))
 
     def snapshot(self, params: Params) -> bytes:
         """Copy a project's store to ``target`` at a commit; say what the copy holds."""

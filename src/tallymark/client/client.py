@@ -190,6 +190,10 @@ class Client:
         """Return how many items met which outcome; received equals the sum of the others."""
         return self._get("/tm/v1/ledger", **filters)
 
+    def quality(self, hours: int = 24) -> Any:
+        """Return how good what arrived in the last hours is, by source."""
+        return self._get("/tm/v1/quality", hours=hours)
+
     # Looking after it; only over the socket of the data folder
 
     def projects(self) -> list[dict[str, Any]]:
