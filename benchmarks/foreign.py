@@ -34,8 +34,8 @@ class Sent(Struct, frozen=True):
         return self.body if self.plain is None else self.plain
 
 
-def _events(count: int = BATCH) -> list[Event]:
-    return [workload.event(number) for number in range(count)]
+def _events(first: int, count: int = BATCH) -> list[Event]:
+    return [workload.event(number) for number in range(first, first + count)]
 
 
 def _json(value: Any) -> bytes:
@@ -46,11 +46,11 @@ def _iso(event: Event) -> str:
     return f"2026-09-21T14:{event['time'] // 60_000 % 60:02d}:{event['time'] // 1000 % 60:02d}.123Z"
 
 
-def native() -> Sent:
-    return Sent("POST", "/tm/v1/events", workload.body(0, BATCH))
+def native(first: int = 0) -> Sent:
+    return Sent("POST", "/tm/v1/events", workload.body(first, BATCH))
 
 
-def segment() -> Sent:
+def segment(first: int = 0) -> Sent:
     batch = [
         {
             "type": "track", "event": e["name"], "messageId": e["id"], "userId": e["user_id"],
@@ -61,12 +61,12 @@ def segment() -> Sent:
             },
             "integrations": {},
         }
-        for e in _events()
+        for e in _events(first)
     ]  # fmt: skip
-    return Sent("POST", "/v1/batch", _json({"batch": batch, "writeKey": "k", "sentAt": _iso(workload.event(9))}))  # fmt: skip
+    return Sent("POST", "/v1/batch", _json({"batch": batch, "writeKey": "k", "sentAt": _iso(workload.event(first))}))  # fmt: skip
 
 
-def posthog() -> Sent:
+def posthog(first: int = 0) -> Sent:
     batch = [
         {
             "event": e["name"], "uuid": e["id"], "distinct_id": e["user_id"], "timestamp": _iso(e),
@@ -76,12 +76,12 @@ def posthog() -> Sent:
                 "$raw_user_agent": e["context"]["user_agent"],
             },
         }
-        for e in _events()
+        for e in _events(first)
     ]  # fmt: skip
     return Sent("POST", "/batch/", _json({"api_key": "k", "batch": batch}))
 
 
-def mixpanel() -> Sent:
+def mixpanel(first: int = 0) -> Sent:
     items = [
         {
             "event": e["name"],
@@ -90,48 +90,48 @@ def mixpanel() -> Sent:
                 "distinct_id": e["user_id"], "$current_url": e["context"]["page"]["url"],
             },
         }
-        for e in _events()
+        for e in _events(first)
     ]  # fmt: skip
     plain = _json(items)
     form = "data=" + urllib.parse.quote(plain.decode()) + "&verbose=1&ip=0"
     return Sent("POST", "/track", form.encode(), plain=plain)
 
 
-def amplitude() -> Sent:
+def amplitude(first: int = 0) -> Sent:
     items = [
         {
             "event_type": e["name"], "insert_id": e["id"], "user_id": e["user_id"],
             "device_id": f"d-{e['user_id']}", "time": e["time"], "session_id": -1,
             "event_properties": e["properties"], "library": "amplitude-python/1.3.0",
         }
-        for e in _events()
+        for e in _events(first)
     ]  # fmt: skip
     return Sent("POST", "/2/httpapi", _json({"api_key": "k", "events": items}))
 
 
-def ga4() -> Sent:
+def ga4(first: int = 0) -> Sent:
     # Google's clients send at most 25 events at once.
     items = [
         {"name": e["name"].replace(" ", "_"), "params": {**e["properties"], "session_id": "1", "page_location": e["context"]["page"]["url"]}}
-        for e in _events(25)
+        for e in _events(first, 25)
     ]  # fmt: skip
     body = {"client_id": "12.34", "user_id": "u-1", "timestamp_micros": 1_790_000_000_000_000, "events": items}  # fmt: skip
     return Sent("POST", "/mp/collect", _json(body), 25, query="measurement_id=G-1")
 
 
-def cloudevents() -> Sent:
+def cloudevents(first: int = 0) -> Sent:
     items = [
         {
             "specversion": "1.0", "id": e["id"], "source": "shop", "type": e["name"],
             "subject": e["user_id"], "time": _iso(e), "data": e["properties"],
         }
-        for e in _events()
+        for e in _events(first)
     ]  # fmt: skip
     headers = {"content-type": "application/cloudevents-batch+json"}
     return Sent("POST", "/api/v1/events", _json(items), headers=headers)
 
 
-def otlp() -> Sent:
+def otlp(first: int = 0) -> Sent:
     def value(one: Any) -> Event:
         match json.loads(_json(one)):
             case bool() as given:
@@ -153,27 +153,27 @@ def otlp() -> Sent:
                 *({"key": key, "value": value(one)} for key, one in e["properties"].items()),
             ],
         }
-        for number, e in enumerate(_events(), 1)
+        for number, e in enumerate(_events(first), first + 1)
     ]  # fmt: skip
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
     body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
     return Sent("POST", "/v1/traces", _json(body), headers={"content-type": "application/json"})
 
 
-def snowplow() -> Sent:
+def snowplow(first: int = 0) -> Sent:
     items = [
         {
             "e": "se", "eid": e["id"], "dtm": str(e["time"]), "stm": str(e["time"]), "aid": "k",
             "uid": e["user_id"], "se_ca": "shop", "se_ac": e["name"], "se_va": "5", "p": "web",
             "url": e["context"]["page"]["url"], "tv": "py-1.1.0", "ua": e["context"]["user_agent"],
         }
-        for e in _events()
+        for e in _events(first)
     ]  # fmt: skip
     schema = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4"
     return Sent("POST", "/com.snowplowanalytics.snowplow/tp2", _json({"schema": schema, "data": items}))  # fmt: skip
 
 
-def matomo() -> Sent:
+def matomo(first: int = 0) -> Sent:
     items = [
         "?" + urllib.parse.urlencode(
             {
@@ -181,20 +181,20 @@ def matomo() -> Sent:
                 "e_c": "shop", "e_a": e["name"], "e_v": 5, "rand": e["id"],
             }
         )
-        for e in _events()
+        for e in _events(first)
     ]  # fmt: skip
     return Sent("POST", "/matomo.php", _json({"requests": items}))
 
 
-def plausible() -> Sent:
-    e = workload.event(1)
+def plausible(first: int = 0) -> Sent:
+    e = workload.event(first)
     body = {
         "n": e["name"], "u": e["context"]["page"]["url"], "d": "shop.example", "p": {"plan": "pro"}
     }  # fmt: skip
     return Sent("POST", "/api/event", _json(body), 1)
 
 
-def umami() -> Sent:
+def umami(first: int = 0) -> Sent:
     items = [
         {
             "type": "event",
@@ -203,12 +203,12 @@ def umami() -> Sent:
                 "name": e["name"], "data": e["properties"], "id": e["user_id"],
             },
         }
-        for e in _events()
+        for e in _events(first)
     ]  # fmt: skip
     return Sent("POST", "/api/batch", _json(items))
 
 
-REQUESTS: Final[Mapping[str, Callable[[], Sent]]] = {
+REQUESTS: Final[Mapping[str, Callable[..., Sent]]] = {
     made.__name__: made
     for made in (
         native, segment, posthog, mixpanel, amplitude, ga4, cloudevents, otlp, snowplow, matomo,
