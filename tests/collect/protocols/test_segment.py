@@ -306,6 +306,32 @@ def test_a_servers_sdk_is_told_from_a_persons_device(
     assert decode({"batch": [{**TRACK, **message}]}).server_side is is_server
 
 
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        (
+            {"consent": {"categoryPreferences": {"Analytics": True, "Advertising": False}}},
+            {"measurement": "granted", "product": "granted", "performance": "granted",
+             "sharing": "denied"},
+        ),
+        (
+            {"consentManagement": {"allowedConsentIds": ["C0002"], "deniedConsentIds": ["product"]}},
+            {"measurement": "granted", "product": "denied", "performance": "granted"},
+        ),
+        (
+            {"consent": {"categoryPreferences": {"statistics": False, "analytics": "true"}}},
+            {"measurement": "denied", "product": "denied", "performance": "denied"},
+        ),
+        ({"consent": {"categoryPreferences": {"cat7": False}}}, {}),
+        ({"consent": [], "consentManagement": {"deniedConsentIds": {"a": 1}}}, {}),
+    ],
+)  # fmt: skip
+def test_what_a_consent_manager_says_is_the_consent_of_the_event(
+    context: dict[str, Any], said: dict[str, str]
+) -> None:
+    assert one({**TRACK, "context": context}).consent == said
+
+
 # Time
 
 

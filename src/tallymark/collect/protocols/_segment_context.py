@@ -6,7 +6,7 @@ from typing import Any, Final
 from tallymark.core.event import Context
 
 from ._foreign import NOWHERE
-from ._values import mapping, pixels, text
+from ._values import mapping, pixels, sequence, text
 
 # Members of a section, and the fields they become.
 _SECTIONS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
@@ -26,6 +26,16 @@ _TEXTS: Final = {
 _OF_PAGE: Final = ("url", "path", "title", "referrer", "search")
 # What RudderStack's browser SDK adds: the address again, with everything the policy takes off it.
 _AGAIN: Final = "tab_url"
+_USAGE: Final = ("measurement", "product", "performance")
+# The categories that consent managers are usually set up with, and the purposes they are about.
+_PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "analytics": _USAGE, "statistics": _USAGE, "performance": _USAGE, "c0002": _USAGE,
+    "functional": ("personalization",), "preferences": ("personalization",),
+    "personalization": ("personalization",), "c0003": ("personalization",),
+    "advertising": ("sharing",), "marketing": ("sharing",), "targeting": ("sharing",),
+    "c0004": ("sharing",), "measurement": ("measurement",), "product": ("product",),
+    "sharing": ("sharing",),
+}  # fmt: skip
 # How RudderStack's browser SDK says that nobody referred.
 NOBODY: Final = "$direct"
 
@@ -53,6 +63,25 @@ def context(given: dict[str, Any], page: dict[str, Any]) -> Context:
         found["page_title"] = text(page.get("title"))
         found["referrer"] = None if referrer == NOBODY else referrer
     return Context(**found) if found else NOWHERE
+
+
+def consent(given: dict[str, Any]) -> dict[str, str]:
+    """Return what the person said, by purpose; of several categories of one purpose a no holds.
+
+    A category whose name says nothing to us says nothing: it is neither a yes nor a no.
+    """
+    said: list[tuple[Any, bool]] = []
+    for name, told in mapping(mapping(given.get("consent")).get("categoryPreferences")).items():
+        said.append((name, told is True))
+    managed = mapping(given.get("consentManagement"))
+    said += [(name, True) for name in sequence(managed.get("allowedConsentIds"))]
+    said += [(name, False) for name in sequence(managed.get("deniedConsentIds"))]
+    found: dict[str, str] = {}
+    for name, is_yes in said:
+        for purpose in _PURPOSES.get(str(name)[:40].strip().lower(), ()):
+            if found.get(purpose) != "denied":
+                found[purpose] = "granted" if is_yes else "denied"
+    return found
 
 
 def page_of(

@@ -38,7 +38,7 @@ from ._foreign import (
     source,
     take,
 )
-from ._segment_context import NOBODY, context, page_of
+from ._segment_context import NOBODY, consent, context, page_of
 from ._segment_setup import ENDPOINTS
 from ._values import amount, content_id, currency, mapping, sequence, text, when
 
@@ -266,6 +266,7 @@ def _use(
         context=context(given, page),
         revenue=money,
         currency=code,
+        consent=consent(given) if "consent" in given or "consentManagement" in given else {},
     )
 
 
