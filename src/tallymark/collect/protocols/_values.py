@@ -107,8 +107,8 @@ def when(value: Any) -> int | None:
     for limit, scale in _UNITS:
         if value < limit:
             return int(value * scale)
-    found = int(value // 1000)
-    return found if found <= _LATEST else None
+    # Compared first: a number of more digits than the context has cannot be divided.
+    return int(value // 1000) if value < _LATEST * 1000 else None
 
 
 def content_id(*parts: Any) -> str:
