@@ -5,7 +5,7 @@ Nothing here raises: what cannot be meant is None, or empty.
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,9 @@ _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _FRACTION = re.compile(r"(?<=\d)[.,](\d+)")
 # A number of seconds, milliseconds, microseconds or nanoseconds since 1970 tells by its size which.
 _UNITS: Final = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
+_NINE_DIGITS: Final = Decimal("1e-9")
+# Here the context's 28 digits hold every rounded number.
+_ROUNDED_BELOW: Final = 10**18
 _LATEST: Final = 253_402_300_799_999_999
 
 
@@ -49,7 +52,11 @@ def sequence(value: Any) -> list[Any]:
 
 
 def amount(value: Any) -> Decimal | None:
-    """Return a number, or text that is one, exactly; None for anything else or out of range."""
+    """Return a number, or text that is one; None for anything else or out of range.
+
+    It is exact up to nine digits after the point. More of them come of sums of floating point, such
+    as 0.30000000000000004, and are rounded half away from zero.
+    """
     if isinstance(value, str):
         try:
             value = Decimal(value.strip())
@@ -57,6 +64,9 @@ def amount(value: Any) -> Decimal | None:
             return None
         if not value.is_finite():
             return None
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) < _ROUNDED_BELOW:
+        rounded = value.quantize(_NINE_DIGITS, ROUND_HALF_UP)
+        value = value if rounded == value else rounded
     try:
         return quantity(value, "amount")
     except Refused:
@@ -97,8 +107,8 @@ def when(value: Any) -> int | None:
     for limit, scale in _UNITS:
         if value < limit:
             return int(value * scale)
-    found = int(value // 1000)
-    return found if found <= _LATEST else None
+    # Compared first: a number of more digits than the context has cannot be divided.
+    return int(value // 1000) if value < _LATEST * 1000 else None
 
 
 def content_id(*parts: Any) -> str:
@@ -121,9 +131,13 @@ def as_json(value: Any) -> str:
 
 def _iso(value: str) -> int | None:
     try:
-        found = datetime.fromisoformat(_FRACTION.sub(_six_digits, value, count=1))
+        # What clients write; only what is odd is looked at more closely.
+        found = datetime.fromisoformat(value)
     except ValueError:
-        return None
+        try:
+            found = datetime.fromisoformat(_FRACTION.sub(_six_digits, value, count=1))
+        except ValueError:
+            return None
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
     try:
