@@ -81,6 +81,16 @@ def test_robots_are_flagged_not_dropped() -> None:
     assert after(event(user_agent=FIREFOX)).flags == ()
 
 
+def test_a_robot_that_says_itself_that_it_is_one_is_flagged_once() -> None:
+    said = Event(
+        name="viewed", id="1", time=1, flags=("bot",), context=Context(user_agent=GOOGLEBOT)
+    )
+
+    left = after(said)
+
+    assert (left.flags, left.context.user_agent) == (("bot",), None)
+
+
 def test_a_policy_that_keeps_the_user_agent_leaves_it_alone() -> None:
     given = event(user_agent=GOOGLEBOT)
 

@@ -179,7 +179,8 @@ def derive_agent(event: Event, around: StepContext) -> Result:
         device_type=context.device_type or agent.device_type,
         user_agent=None,
     )
-    if agent.is_bot:
+    # Some clients say themselves that they are one.
+    if agent.is_bot and "bot" not in event.flags:
         return structs.replace(event, context=told, flags=(*event.flags, "bot"))
     return structs.replace(event, context=told)
 
