@@ -108,6 +108,11 @@ def test_a_list_of_groups_keeps_the_first_on_the_event_and_all_among_the_propert
         ({"$price": 3.99, "$quantity": 3, "$currency": "EUR"}, "11.97", "EUR"),
         ({"$price": 5, "$currency": "usd"}, "5", "USD"),
         ({"$revenue": 7, "$price": 5, "$quantity": 9, "$currency": "EUR"}, "7", "EUR"),
+        (
+            {"$price": "12345678901234567890.12345", "$quantity": 1000000.1, "$currency": "EUR"},
+            "12345680135802458013580239.012345",
+            "EUR",
+        ),
         ({"$price": -2.5, "$quantity": 2, "$currency": "EUR"}, "-5.0", "EUR"),
         ({"$price": "much", "$currency": "EUR"}, None, None),
         ({"$price": 5}, None, None),

@@ -1,5 +1,6 @@
 """What the events of Amplitude's SDKs say; some of them are no uses but changes of a profile."""
 
+import decimal
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -8,19 +9,14 @@ from msgspec import Struct
 from tallymark.core.errors import Refused
 from tallymark.core.event import Command, Context, Event, Kind
 from tallymark.core.policy import Policy
-from tallymark.privacy.scrub import scrub_url
 
 from ._amplitude_profiles import groups_of, identified, profile_changes
 from ._checks import Terms
+from ._context_fields import ARRIVAL, sort_out, without_query
 from ._foreign import Source, Told, event, source
 from ._values import amount, content_id, currency, mapping, text, when
 
 NAMESPACE: Final = "amplitude"
-_CAMPAIGN: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-_CLICK_IDS: Final = (
-    "gclid", "dclid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id", "ko_click_id",
-    "wbraid", "gbraid", "rdt_cid", "sccid",
-)  # fmt: skip
 _AUTO: Final = "[Amplitude] "
 _KINDS: Final[dict[str, Kind]] = {
     "revenue_amount": "revenue",
@@ -37,24 +33,28 @@ _KINDS: Final[dict[str, Kind]] = {
     f"{_AUTO}Web Vitals": "metric",
     f"{_AUTO}Network Request": "metric",
 }
-_CONTEXT: Final = {
-    "os": "os_name", "os_version": "os_version", "device_model": "device_model",
-    "locale": "language", "country": "country", "region": "region", "city": "city",
-    "user_agent": "user_agent",
+# Fields of the context beside the properties, and among them.
+_FIELDS: Final[dict[str, str | None]] = {
+    "os_name": "os", "os_version": "os_version", "device_model": "device_model",
+    "device_brand": "device_brand", "device_manufacturer": "maker", "language": "locale",
+    "country": "country", "region": "region", "city": "city", "user_agent": "user_agent",
+    "app_version": "app_version", "version_name": "version", "library": "library",
 }  # fmt: skip
-_PAGE: Final = {
-    "page_path": f"{_AUTO}Page Path",
-    "page_host": f"{_AUTO}Page Domain",
-    "page_title": f"{_AUTO}Page Title",
+_PAGE: Final[dict[str, str | None]] = {
+    **ARRIVAL,
+    f"{_AUTO}Page Location": "page_url",
+    f"{_AUTO}Page URL": "plain_url",
+    f"{_AUTO}Page Path": "page_path",
+    f"{_AUTO}Page Domain": "page_host",
+    f"{_AUTO}Page Title": "page_title",
     "referrer": "referrer",
+    "referring_domain": None,
 }
 # What Amplitude says beside the properties and we have no field for.
 _KEPT: Final = ("platform", "carrier", "dma", "partner_id", "plan", "ingestion_metadata")
+# Two amounts of 38 digits each.
+_EXACT: Final = decimal.Context(prec=76)
 _MONEY: Final = ("price", "quantity", "revenue", "productId", "revenueType", "currency")
-_LOCATION = f"{_AUTO}Page Location"
-_CONSUMED: Final = frozenset(
-    {*_PAGE.values(), *_CAMPAIGN, *_CLICK_IDS, _LOCATION, f"{_AUTO}Page URL", "referring_domain"}
-)
 
 
 class Reading(Struct, frozen=True):
@@ -106,6 +106,9 @@ def _told(name: str, item: dict[str, Any], by: Reading) -> Told:
     money = {key: item[key] for key in _MONEY if item.get(key) is not None}
     paid, coin = _paid(given if name == "revenue_amount" else money)
     time = when(item.get("time"))
+    found: dict[str, Any] = {}
+    sort_out(item, _FIELDS, found)
+    rest = sort_out(given, _PAGE, found, nothing="EMPTY")
     return Told(
         name="page_view" if kind == "page" else name,
         namespace=insert_namespace(item),
@@ -116,8 +119,8 @@ def _told(name: str, item: dict[str, Any], by: Reading) -> Told:
         anonymous_id=text(item.get("device_id")),
         session_id=_session(item, by),
         groups={group: names[0] for group, names in belongs.items()},
-        properties=_properties(item, given, belongs, by.policy),
-        context=_context(item, given, by),
+        properties=_properties(item, rest, belongs, by.policy),
+        context=_context(item, found, by),
         revenue=paid,
         currency=coin,
         flags=("time_unread",) if time is None and item.get("time") is not None else (),
@@ -126,15 +129,16 @@ def _told(name: str, item: dict[str, Any], by: Reading) -> Told:
 
 def _paid(given: dict[str, Any]) -> tuple[Any, str | None]:
     """Return the amount: the revenue as told, else price times quantity, which is one if untold."""
+    if not given:
+        return None, None
     plain = {key.removeprefix("$"): value for key, value in given.items()}
     coin = currency(plain.get("currency"))
-    total = amount(plain.get("revenue"))
-    if total is not None:
+    if (total := amount(plain.get("revenue"))) is not None:
         return total, coin
     price, quantity = amount(plain.get("price")), amount(plain.get("quantity", 1))
     if price is None or quantity is None:
         return None, coin
-    return amount(price * quantity), coin
+    return amount(_EXACT.multiply(price, quantity)), coin
 
 
 def _session(item: dict[str, Any], by: Reading) -> str | None:
@@ -149,12 +153,11 @@ def _session(item: dict[str, Any], by: Reading) -> str | None:
 
 
 def _properties(
-    item: dict[str, Any], given: dict[str, Any], belongs: dict[str, list[str]], policy: Policy
+    item: dict[str, Any], rest: dict[str, Any], belongs: dict[str, list[str]], policy: Policy
 ) -> dict[str, Any]:
     found = {
-        name: _without_query(value, policy) if name.startswith(_AUTO) else value
-        for name, value in given.items()
-        if name not in _CONSUMED
+        name: without_query(value, policy) if name[:1] == "[" else value
+        for name, value in rest.items()
     }
     for name in (*_KEPT, *_MONEY):
         if item.get(name) is not None:
@@ -165,42 +168,22 @@ def _properties(
     return found
 
 
-def _without_query(value: Any, policy: Policy) -> Any:
-    """Return what the SDK collected by itself; an address only as far as a page's is kept."""
-    if isinstance(value, str) and "://" in value:
-        return scrub_url(value, policy).url
-    return value
-
-
-def _context(item: dict[str, Any], given: dict[str, Any], by: Reading) -> Context:
-    found: dict[str, Any] = {
-        field: value for field, name in _CONTEXT.items() if (value := text(item.get(name)))
-    }
-    found |= {field: value for field, name in _PAGE.items() if (value := _said(given.get(name)))}
-    found |= {name: value for name in _CAMPAIGN if (value := _said(given.get(name)))}
-    found["page_url"] = text(given.get(_LOCATION)) or text(given.get(f"{_AUTO}Page URL"))
-    clicked = (_said(given.get(name)) for name in _CLICK_IDS)
-    found["click_id"] = next((one for one in clicked if one), None)
-    found["app_version"] = text(item.get("app_version")) or text(item.get("version_name"))
-    found["device_brand"] = text(item.get("device_brand")) or text(item.get("device_manufacturer"))
-    library = text(item.get("library"))
+def _context(item: dict[str, Any], found: dict[str, Any], by: Reading) -> Context:
+    """Return the context of the fields ``found``; ``library`` tells a name and a version."""
+    maker, version = found.pop("maker", None), found.pop("version", None)
+    url, library = found.pop("plain_url", None), found.pop("library", None)
+    found.setdefault("device_brand", maker)
+    found.setdefault("app_version", version)
+    found.setdefault("page_url", url)
     if library is not None:
-        name, _, version = library.rpartition("/")
-        found["library_name"], found["library_version"] = (name or library), (name and version)
-    found |= _address(item, by)
-    return Context(**found)
-
-
-def _address(item: dict[str, Any], by: Reading) -> dict[str, str | None]:
+        name, slash, release = library.rpartition("/")
+        found["library_name"] = name if slash else library
+        found["library_version"] = release if slash else None
     ip = text(item.get("ip"))
     if ip == "$remote":
-        agent = text(item.get("user_agent")) or by.user_agent
-        return {"ip": by.peer} | ({} if item.get("user_agent") else {"user_agent": agent})
-    # Whoever sends may say anything, so only a server is believed to name another address.
-    return {} if by.terms.public else {"ip": ip}
-
-
-def _said(value: Any) -> str | None:
-    """Return a text of a campaign; the SDK says ``EMPTY`` where there is none."""
-    found = text(value)
-    return None if found == "EMPTY" else found
+        found["ip"] = by.peer
+        found.setdefault("user_agent", by.user_agent)
+    elif not by.terms.public:
+        # Whoever sends may say anything, so only a server is believed to name another address.
+        found["ip"] = ip
+    return Context(**found)

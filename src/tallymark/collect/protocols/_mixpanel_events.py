@@ -13,19 +13,14 @@ from tallymark.core.errors import Refused
 from tallymark.core.event import Command, Context, Event, IdKind, Kind
 from tallymark.core.ids import hash128
 from tallymark.core.policy import Policy
-from tallymark.privacy.scrub import scrub_url
 
 from ._checks import Terms
+from ._context_fields import ARRIVAL, sort_out, without_query
 from ._foreign import Source, Told, another, event, is_placeholder, link, source
 from ._values import pixels, sequence, text, when
 
 NAMESPACE: Final = "mixpanel"
 DEVICE: Final = "$device:"
-CAMPAIGN: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-CLICK_IDS: Final = (
-    "gclid", "dclid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id", "ko_click_id", "sccid",
-    "wbraid", "gbraid", "rtd_cid",
-)  # fmt: skip
 # Names of Mixpanel's own that mean something everywhere.
 _KNOWN: Final[dict[str, tuple[str | None, Kind]]] = {
     "$mp_web_page_view": ("page_view", "page"),
@@ -41,26 +36,23 @@ _KNOWN: Final[dict[str, tuple[str | None, Kind]]] = {
     "$session_end": (None, "session"),
     "$ae_session": (None, "session"),
 }
-# Text of the context, by the names its fields have here.
-_CONTEXT: Final = {
-    "browser": "$browser", "os": "$os", "os_version": "$os_version", "device_model": "$model",
-    "device_brand": "$brand", "app_version": "$app_version_string", "library_name": "mp_lib",
-    "library_version": "$lib_version", "locale": "$locale", "timezone": "$timezone",
-    "country": "mp_country_code", "region": "$region", "city": "$city",
-    "page_title": "current_page_title", "page_path": "current_url_path",
-    "page_host": "current_domain",
+# What is no property: fields of the context, and, without a field, who, when and how it was sent.
+_FIELDS: Final[dict[str, str | None]] = {
+    **ARRIVAL,
+    "$current_url": "page_url", "current_page_title": "page_title", "current_url_path": "page_path",
+    "current_domain": "page_host", "$referrer": "referrer", "$browser": "browser",
+    "$browser_version": "browser_version", "$os": "os", "$os_version": "os_version",
+    "$brand": "device_brand", "$manufacturer": "maker", "$model": "device_model",
+    "$device": "device", "$app_version_string": "app_version", "mp_lib": "library_name",
+    "$lib_version": "library_version", "$locale": "locale", "$timezone": "timezone",
+    "mp_country_code": "country", "$region": "region", "$city": "city", "$user_agent": "user_agent",
+    **dict.fromkeys((
+        "token", "time", "distinct_id", "$device_id", "$user_id", "$insert_id", "$screen_width",
+        "$screen_height", "ip", "$ip", "$had_persisted_distinct_id", "current_url_search",
+        "current_url_protocol", "mp_sent_by_lib_version", "mp_processing_time_ms",
+        "$mp_api_endpoint", "$mp_api_timestamp_ms",
+    )),
 }  # fmt: skip
-# Who, when, how it was sent, and addresses: everything that is not a property.
-_CONSUMED: Final = frozenset(
-    {
-        "token", "time", "distinct_id", "$device_id", "$user_id", "$insert_id", "$current_url",
-        "$referrer", "$browser_version", "$device", "$manufacturer", "$screen_width",
-        "$screen_height", "ip", "$ip", "$user_agent", "$had_persisted_distinct_id",
-        "current_url_search", "current_url_protocol", "mp_sent_by_lib_version",
-        "mp_processing_time_ms", "$mp_api_endpoint", "$mp_api_timestamp_ms",
-        *_CONTEXT.values(), *CAMPAIGN, *CLICK_IDS,
-    }
-)  # fmt: skip
 _EARLIEST = 31_536_000_000_000
 _IMPORT_AHEAD = 3_600_000_000
 
@@ -121,16 +113,11 @@ def bare(given: str | None) -> str | None:
     return None if given is None else given.removeprefix(DEVICE) or None
 
 
-def without_query(value: Any, policy: Policy) -> Any:
-    """Return what the SDK collected by itself; an address only as far as a page's is kept."""
-    if isinstance(value, str) and "://" in value:
-        return scrub_url(value, policy).url
-    return value
-
-
 def groups(given: dict[str, Any], by: Reading) -> dict[str, list[str]]:
     """Return the groups among some properties: the keys that the settings name as such."""
     limits = by.terms.settings
+    if not limits.mixpanel_groups and not limits.account_group:
+        return {}
     found: dict[str, list[str]] = {}
     for key in dict.fromkeys((*limits.mixpanel_groups, limits.account_group)):
         value = given.get(key) if key else None
@@ -159,6 +146,11 @@ def _told(name: str | None, given: dict[str, Any], by: Reading) -> Told:
     canonical, kind = _KNOWN.get(name or "", (None, "track"))
     belongs = groups(given, by)
     time = when(given.get("time"))
+    found: dict[str, Any] = {}
+    properties = {
+        key: without_query(value, by.policy) if key[:1] == "$" else value
+        for key, value in sort_out(given, _FIELDS, found).items()
+    }
     return Told(
         name=canonical or name,
         namespace=insert_namespace(name, given.get("distinct_id")),
@@ -168,8 +160,8 @@ def _told(name: str | None, given: dict[str, Any], by: Reading) -> Told:
         user_id=user,
         anonymous_id=device,
         groups={key: names[0] for key, names in belongs.items()},
-        properties=_properties(given, by.policy),
-        context=_context(given, by),
+        properties=properties,
+        context=_context(given, found, by),
         flags=("time_unread",) if time is None and given.get("time") is not None else (),
         is_repairable=not by.is_import,
     )
@@ -268,32 +260,19 @@ def _check_import(given: dict[str, Any], received_at: int) -> None:
         )
 
 
-def _properties(given: dict[str, Any], policy: Policy) -> dict[str, Any]:
-    return {
-        name: without_query(value, policy) if name.startswith("$") else value
-        for name, value in given.items()
-        if name not in _CONSUMED
-    }
-
-
-def _context(given: dict[str, Any], by: Reading) -> Context:
-    found: dict[str, Any] = {
-        field: value for field, name in _CONTEXT.items() if (value := text(given.get(name)))
-    }
-    found |= {name: value for name in CAMPAIGN if (value := text(given.get(name)))}
-    found["page_url"] = text(given.get("$current_url"))
-    referrer = text(given.get("$referrer"))
-    found["referrer"] = None if referrer == "$direct" else referrer
-    version = text(given.get("$browser_version"))
-    # We keep major versions only, as user agents are read.
-    found["browser_version"] = version and version.partition(".")[0]
-    found.setdefault("device_brand", text(given.get("$manufacturer")))
-    found.setdefault("device_model", text(given.get("$device")))
-    clicked = (text(given.get(name)) for name in CLICK_IDS)
-    found["click_id"] = next((one for one in clicked if one), None)
-    found["screen_width"] = pixels(given.get("$screen_width"))
-    found["screen_height"] = pixels(given.get("$screen_height"))
-    found["user_agent"] = text(given.get("$user_agent"))
+def _context(given: dict[str, Any], found: dict[str, Any], by: Reading) -> Context:
+    """Return the context of the fields ``found``, and of what is no text."""
+    maker, device = found.pop("maker", None), found.pop("device", None)
+    found.setdefault("device_brand", maker)
+    found.setdefault("device_model", device)
+    if found.get("referrer") == "$direct":
+        del found["referrer"]
+    if "browser_version" in found:
+        # We keep major versions only, as user agents are read.
+        found["browser_version"] = found["browser_version"].partition(".")[0]
+    if "$screen_width" in given:
+        found["screen_width"] = pixels(given["$screen_width"])
+        found["screen_height"] = pixels(given.get("$screen_height"))
     if not by.terms.public:
         # Whoever sends may say anything, so only a server is believed to name another address.
         found["ip"] = text(given.get("ip")) or text(given.get("$ip"))

@@ -8,6 +8,7 @@ from tallymark.core.event import Command, Event, Operation
 from tallymark.core.policy import Policy
 
 from ._checks import check_groups
+from ._context_fields import without_query
 from ._foreign import Source, Told, another, event, membership, profile, source
 from ._mixpanel_events import (
     NAMESPACE,
@@ -16,7 +17,6 @@ from ._mixpanel_events import (
     groups,
     insert_namespace,
     who,
-    without_query,
 )
 from ._values import amount, content_id, currency, mapping, text, when, without
 
