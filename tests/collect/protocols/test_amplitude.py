@@ -116,7 +116,7 @@ def test_a_list_of_groups_keeps_the_first_on_the_event_and_all_among_the_propert
         ({"$price": -2.5, "$quantity": 2, "$currency": "EUR"}, "-5.0", "EUR"),
         ({"$price": "much", "$currency": "EUR"}, None, None),
         ({"$price": 5}, None, None),
-        ({"$price": 0.000000001, "$quantity": 0.1, "$currency": "EUR"}, None, None),
+        ({"$price": 0.000000015, "$quantity": 0.1, "$currency": "EUR"}, "0.000000002", "EUR"),
     ],
 )
 def test_revenue_is_told_or_price_times_quantity_exactly(
