@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.journey.flaky import Trouble, bodies, flaky
 from tests.journey.sdks import Target, as_json, run_python, snippet, target
 

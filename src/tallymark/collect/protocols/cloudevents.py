@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from tallymark.collect.body import inflate
 from tallymark.collect.loose import from_base64, mended, values
@@ -43,48 +42,23 @@ _JSON_TYPES: Final = frozenset({"", "application/json", "text/json"})
 _PROBLEM: Final = "application/problem+json"
 
 
-class Opened(Struct, frozen=True):
-    """The events of a request, unread, and whether one may be larger than a single event may be."""
-
-    items: list[Any]
-    is_large: bool = False
-
-
-def read(request: Request, settings: Settings) -> Opened:
-    """Return the events of a request; raises Refused for a body that holds none."""
-    body = inflate(request.body, request.headers.get("content-encoding", ""), settings)
-    media = _media(request.headers.get("content-type", ""))
-    is_large = len(body) > settings.max_event_bytes
-    if media.startswith("application/cloudevents"):
-        if not media.endswith("json"):
-            raise Refused(
-                f"CloudEvents as {media[:100]} are not read.",
-                code="UNSUPPORTED_MEDIA",
-                hint="Send them as application/cloudevents+json.",
-            )
-    elif "ce-specversion" in request.headers or "ce-id" in request.headers:
-        return Opened([_from_headers(request.headers, media, body)], is_large)
-    found = values(body.removeprefix(b"\xef\xbb\xbf").strip())
-    match found:
-        case dict():
-            return Opened([found], is_large)
-        case list():
-            return Opened(found, is_large)
-        case _:
-            raise Refused("The body must be an object or an array.", code="BAD_FIELD")
+def read(request: Request, settings: Settings) -> bytes:
+    """Return the body without its compression, unread: a wrong key never makes us parse it."""
+    return inflate(request.body, request.headers.get("content-encoding", ""), settings)
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
-    """Return the events of a request, each alone."""
-    opened: Opened = request.content
+    """Return the events of a request, each alone; raises Refused for a body that holds none."""
+    items = _items(request.headers, request.content)
     terms = agreed(settings, received_at=request.received_at, public=caller.kind == "public")
+    may_be_large = len(request.content) > settings.max_event_bytes
 
     def one(item: Any) -> list[Event]:
-        if opened.is_large and (size := len(as_json(item))) > settings.max_event_bytes:
+        if may_be_large and (size := len(as_json(item))) > settings.max_event_bytes:
             raise Refused(f"The event has {size} bytes.", code="EVENT_TOO_LARGE")
         return [event(_told(item, terms), terms)]
 
-    return take(opened.items, one, settings)
+    return take(items, one, settings)
 
 
 def reply(_decoded: Decoded, _request: Request) -> Reply:
@@ -103,6 +77,24 @@ def refuse(error: TallymarkError, _request: Request) -> Reply:
         "hint": error.hint,
     }
     return Reply(error.status, msgspec.json.encode(told), _PROBLEM)
+
+
+def _items(headers: Mapping[str, str], body: bytes) -> list[Any]:
+    """Return the events of a request, unread, in whichever mode they were sent."""
+    media = _media(headers.get("content-type", ""))
+    if media.startswith("application/cloudevents"):
+        if not media.endswith("json"):
+            raise Refused(
+                f"CloudEvents as {media[:100]} are not read.",
+                code="UNSUPPORTED_MEDIA",
+                hint="Send them as application/cloudevents+json.",
+            )
+    elif "ce-specversion" in headers or "ce-id" in headers:
+        return [_from_headers(headers, media, body)]
+    found = values(body.removeprefix(b"\xef\xbb\xbf").strip())
+    if not isinstance(found, dict | list):
+        raise Refused("The body must be an object or an array.", code="BAD_FIELD")
+    return found if isinstance(found, list) else [found]
 
 
 def _told(item: Any, terms: Terms) -> Told:
