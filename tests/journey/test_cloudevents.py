@@ -75,7 +75,7 @@ def test_the_python_of_the_how_to_page_is_stored_as_the_page_says(server: Target
         "ce_source": "api-gateway", "method": "GET", "duration_ms": "12.50", "user_id": "ana",
     }  # fmt: skip
     assert event["context"]["protocol"] == "cloudevents"
-    assert "ip" not in event["context"]
+    assert "browser" not in event["context"]
 
 
 def test_the_shell_of_the_how_to_page_is_stored(server: Target, tmp_path: Path) -> None:
