@@ -19,11 +19,14 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
-from tallymark.collect.accept import batch_of
+from tallymark.collect.batch import Origin, batch_of
 from tallymark.collect.protocol import Caller, Decoded, KeyKind, Reply, Request
-from tallymark.collect.protocols._otlp_count import TO_POINTS, check_frames
+from tallymark.collect.protocols._otlp_frames import TO_POINTS, check_frames, each_alone
 from tallymark.collect.protocols.otlp import credential, decode, otlp, read, refuse, reply
 from tallymark.core.clock import SystemClock
 from tallymark.core.errors import Refused, TallymarkError, Unavailable
@@ -141,7 +144,7 @@ def test_what_is_set_aside_keeps_no_address_or_query() -> None:
     decoded, _ = taken("traces", spans(span(given, name="")))
 
     caller = Caller("p", "secret", "k", Policy())
-    batch = batch_of(decoded, caller, protocol="otlp", received_at=NOW, clock=SystemClock()).batch
+    batch = batch_of(decoded, caller, Origin("otlp", NOW), clock=SystemClock()).batch
 
     (failed,) = batch.failed
     for hidden in (b"203.0.113.77", b"Agent/1", b"hidden"):
@@ -427,10 +430,47 @@ def test_a_body_of_many_empty_messages_is_refused_before_it_is_parsed(body: byte
         assert peak < 3_000_000
 
 
+def test_a_text_that_is_no_text_costs_its_own_span_only() -> None:
+    body = ExportTraceServiceRequest()
+    around = body.resource_spans.add()
+    around.resource.attributes.add(key="service.name").value.string_value = "shop"
+    scope = around.scope_spans.add()
+    scope.scope.name = "web"
+    for name in ("one", "broken", "three"):
+        scope.spans.add(name=name)
+    broken = body.SerializeToString().replace(b"broken", b"br\xffken")
+
+    decoded, said = taken("traces", broken)
+
+    assert [event.name for event in decoded.events] == ["one", "three"]
+    for event in decoded.events:
+        assert event.context.app_name == "shop"
+        assert event.properties["otel.scope.name"] == "web"
+    assert [(item.code, item.index) for item in decoded.failed] == [("PROTO_SYNTAX", 1)]
+    assert b"br" not in decoded.failed[0].raw
+    response = ExportTraceServiceResponse.FromString(said.body)
+    assert response.partial_success.rejected_spans == 1
+
+
+def test_a_large_resource_is_not_repeated_without_end() -> None:
+    body = ExportTraceServiceRequest()
+    around = body.resource_spans.add()
+    around.resource.attributes.add(key="large").value.string_value = "x" * 100_000
+    for _ in range(4_000):
+        around.scope_spans.add().spans.add(name="broken")
+    whole = body.SerializeToString().replace(b"broken", b"br\xffken")
+
+    pieces = sum(map(len, each_alone(whole)))
+
+    assert pieces <= 16 * len(whole)
+
+
 @given(st.binary(max_size=60))
 def test_walking_frames_ends_well_on_any_bytes(body: bytes) -> None:
     with suppress(Refused):
         check_frames(body, TO_POINTS, 3)
+
+    assert all(len(piece) > 0 for piece in each_alone(body))
 
 
 def test_an_exporter_of_a_server_says_nothing_of_a_person_and_that_of_a_browser_does() -> None:

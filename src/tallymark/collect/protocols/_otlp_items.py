@@ -11,7 +11,7 @@ import base64
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from math import isfinite
 from typing import Any, Final, Literal, TypeAlias
 
@@ -21,7 +21,7 @@ from tallymark.collect.loose import number
 from tallymark.core.errors import Refused
 from tallymark.core.settings import Settings
 
-from ._otlp_count import TO_ITEMS, TO_POINTS, check_frames
+from ._otlp_frames import TO_ITEMS, TO_POINTS, check_frames, each_alone
 from ._values import without
 
 Signal: TypeAlias = Literal["traces", "metrics", "logs"]
@@ -44,9 +44,10 @@ _UNKEPT = re.compile(
 )
 
 
-class TooLarge(Struct, frozen=True):
-    """An item with more bytes than an event may have, unread."""
+class Unread(Struct, frozen=True):
+    """An item of that many bytes of which nothing can be kept, and why."""
 
+    code: str
     bytes: int
 
 
@@ -56,16 +57,29 @@ def from_protobuf(signal: Signal, body: bytes, settings: Settings) -> list[Item]
     # Imported at the first export in protobuf: half of the servers never see one.
     from google.protobuf.message import DecodeError  # noqa: PLC0415
 
-    export = _messages()[signal]()
     try:
-        export.ParseFromString(body)
+        return _parsed(signal, body, settings)
     except DecodeError:
-        raise Refused("The body is no OTLP export in protobuf.", code="PROTO_SYNTAX") from None
+        items: list[Item] = []
+    for piece in each_alone(body):
+        try:
+            items += _parsed(signal, piece, settings)
+        except DecodeError:
+            items.append(Unread("PROTO_SYNTAX", len(piece)))
+        check_count(items, settings.max_batch_events)
+    if all(isinstance(item, Unread) for item in items):
+        raise Refused("The body is no OTLP export in protobuf.", code="PROTO_SYNTAX")
+    return items
+
+
+def _parsed(signal: Signal, body: bytes, settings: Settings) -> list[Item]:
+    export = _messages()[signal]()
+    export.ParseFromString(body)
     items: list[Item] = []
     limit = settings.max_event_bytes if len(body) > settings.max_event_bytes else None
     for raw, item in _READ[signal](export):
         is_large = limit is not None and raw.ByteSize() > limit
-        items.append(TooLarge(raw.ByteSize()) if is_large else item())
+        items.append(Unread("EVENT_TOO_LARGE", raw.ByteSize()) if is_large else item())
         check_count(items, settings.max_batch_events)
     return items
 
@@ -87,6 +101,7 @@ def without_messages(record: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+@cache
 def _messages() -> dict[Signal, Any]:
     from opentelemetry.proto.collector.logs.v1 import logs_service_pb2  # noqa: PLC0415
     from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2  # noqa: PLC0415

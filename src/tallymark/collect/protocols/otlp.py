@@ -20,7 +20,8 @@ from tallymark.core.settings import Settings
 from ._foreign import agreed, take
 from ._otlp_attributes import is_client
 from ._otlp_events import Reading, read_item
-from ._otlp_items import Item, Signal, TooLarge, from_protobuf
+from ._otlp_frames import varint
+from ._otlp_items import Item, Signal, Unread, from_protobuf
 from ._otlp_json import from_json
 from ._values import as_json, mapping
 
@@ -75,10 +76,9 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     may_be_large = export.is_json and len(export.body) > settings.max_event_bytes
 
     def one(item: Item) -> list[Event | Command]:
-        size = len(as_json(item)) if may_be_large else 0
-        if isinstance(item, TooLarge):
-            size = item.bytes
-        if size > settings.max_event_bytes:
+        if isinstance(item, Unread):
+            raise Refused(f"The item of {item.bytes} bytes cannot be read.", code=item.code)
+        if may_be_large and (size := len(as_json(item))) > settings.max_event_bytes:
             raise Refused(f"The item has {size} bytes.", code="EVENT_TOO_LARGE")
         return read_item(item, reading)
 
@@ -98,7 +98,7 @@ def reply(decoded: Decoded, request: Request) -> Reply:
         return Reply(200, msgspec.json.encode(told), _JSON)
     if not failed:
         return Reply(200, b"", _PROTOBUF)
-    partial = _REJECTED_COUNT + _varint(len(failed)) + _REJECTED_WHY + _sized(message)
+    partial = _REJECTED_COUNT + varint(len(failed)) + _REJECTED_WHY + _sized(message)
     return Reply(200, _PARTIAL + _sized(partial), _PROTOBUF)
 
 
@@ -110,7 +110,7 @@ def refuse(error: TallymarkError, request: Request) -> Reply:
         return Reply(
             status, msgspec.json.encode({"code": code, "message": _sayable(message)}), _JSON
         )
-    body = _STATUS_CODE + _varint(code) + _STATUS_MESSAGE + _sized(message)
+    body = _STATUS_CODE + varint(code) + _STATUS_MESSAGE + _sized(message)
     return Reply(status, body, _PROTOBUF)
 
 
@@ -132,18 +132,9 @@ def _is_json(request: Request, body: bytes) -> bool:
     return media == _JSON or media.endswith("+json") or body[:1] == b"{"
 
 
-def _varint(number: int) -> bytes:
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
-
-
 def _sized(content: str | bytes) -> bytes:
     raw = _sayable(content).encode() if isinstance(content, str) else content
-    return _varint(len(raw)) + raw
+    return varint(len(raw)) + raw
 
 
 def _sayable(message: str) -> str:
