@@ -39,6 +39,7 @@ _CAMPAIGN: Final = {
     "term": "utm_term",
     "content": "utm_content",
 }
+_VISIT: Final = _PLACE | _CAMPAIGN
 _SCREEN: Final = "screen_resolution"
 
 
@@ -128,15 +129,15 @@ def _taken(name: str | None, params: dict[str, Any]) -> dict[str, str]:
     """Return the parameters that tell of the page or visit, with the fields they are."""
     # "source" or "content" alone may mean anything.
     is_campaign = name == "campaign_details" or "campaign" in params or "medium" in params
-    known = _PLACE | (_CAMPAIGN if is_campaign else {})
-    found = {param: field for param, field in known.items() if text(params.get(param))}
-    if pixels(size_of_screen(params.get(_SCREEN))[0]):
+    known = _VISIT if is_campaign else _PLACE
+    found = {name: known[name] for name in known.keys() & params.keys() if text(params[name])}
+    if _SCREEN in params and size_of_screen(params[_SCREEN])[0]:
         found[_SCREEN] = "screen"
     return found
 
 
 def _context(taken: dict[str, str], params: dict[str, Any], place: dict[str, Any]) -> Context:
-    fields = dict(place)
+    fields = {name: value for name, value in place.items() if value is not None}
     for param, field in taken.items():
         if field == "screen":
             fields["screen_width"], fields["screen_height"] = size_of_screen(params[param])

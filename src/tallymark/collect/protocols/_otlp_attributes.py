@@ -69,11 +69,28 @@ _CLIENT_SYSTEMS: Final = frozenset({"ios", "ipados", "android"})
 class Whose(Struct, frozen=True):
     """Who took part, and what is told of the user."""
 
-    user_id: str | None
-    anonymous_id: str | None
-    session_id: str | None
-    account: str | None
-    profile: dict[str, Any]
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    session_id: str | None = None
+    account: str | None = None
+    profile: dict[str, Any] = {}
+
+
+class Resource(Struct, frozen=True):
+    """What a resource tells of everything that comes under it; read once an export."""
+
+    given: dict[str, Any]
+    whose: Whose
+    place: dict[str, Any]
+    kept: dict[str, Any]
+
+
+class Read(Struct, frozen=True):
+    """What the attributes of one item and its resource tell."""
+
+    whose: Whose
+    context: Context
+    properties: dict[str, Any]
 
 
 def renamed(given: dict[str, Any]) -> dict[str, Any]:
@@ -90,15 +107,43 @@ def renamed(given: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def whose(given: dict[str, Any], resource: dict[str, Any]) -> Whose:
-    """Return who took part; what is told of one use goes before what is told of its resource."""
+def read_resource(attributes: dict[str, Any]) -> Resource:
+    """Return what a resource tells."""
+    given = renamed(attributes)
+    place = {
+        "app_name": text(given.get("service.name")),
+        "app_version": text(given.get("service.version")),
+        "library_name": text(given.get("telemetry.sdk.name")),
+        "library_version": text(given.get("telemetry.sdk.version")),
+    }
+    if is_client(given):
+        place |= _device(given)
+    kept = {name: given[name] for name in _RESOURCE if given.get(name) is not None}
+    return Resource(given, _whose(given, Whose()), place, kept)
 
-    def first(names: tuple[str, ...]) -> str | None:
-        told = (text(source.get(name)) for source in (given, resource) for name in names)
-        return next((one for one in told if one), None)
 
-    known = {short: given[name] for name, short in _PROFILE.items() if given.get(name) is not None}
-    return Whose(first(USERS), first(_PSEUDONYMS), first(("session.id",)), first(ACCOUNTS), known)
+def read_attributes(
+    attributes: dict[str, Any], resource: Resource, policy: Policy, *, is_served: bool
+) -> Read:
+    """Return what the attributes of an item tell; before what is told of its resource.
+
+    ``is_served`` is a request that a server answered. Only then does the page say anything of who
+    asked: of a request that was made it is the other side's, and stays a property.
+    """
+    given = renamed(attributes)
+    if _TELLING.isdisjoint(given):
+        return Read(resource.whose, Context(**resource.place), {**resource.kept, **given})
+    whose = _whose(given, resource.whose)
+    taken = _SERVED if is_served else _TAKEN
+    properties = dict(resource.kept)
+    for name, value in given.items():
+        if name not in taken:
+            scrub = _SCRUBBED.get(name)
+            properties[name] = scrub(value, policy) if scrub and isinstance(value, str) else value
+    account = next((name for name in ACCOUNTS if name in properties), None)
+    if account:
+        del properties[account]
+    return Read(whose, _where(given, resource, is_served=is_served), properties)
 
 
 def is_client(resource: dict[str, Any]) -> bool:
@@ -110,51 +155,34 @@ def is_client(resource: dict[str, Any]) -> bool:
     )
 
 
-def where(given: dict[str, Any], resource: dict[str, Any], *, is_served: bool) -> Context:
-    """Return where it took place; ``is_served`` is a request that a server answered.
+def _whose(given: dict[str, Any], default: Whose) -> Whose:
+    if _PERSONS.isdisjoint(given):
+        return default
+    known = {short: given[name] for name, short in _PROFILE.items() if given.get(name) is not None}
+    return Whose(
+        _first(given, USERS) or default.user_id,
+        _first(given, _PSEUDONYMS) or default.anonymous_id,
+        _first(given, ("session.id",)) or default.session_id,
+        _first(given, ACCOUNTS) or default.account,
+        known or default.profile,
+    )
 
-    Only then does the page say anything: of a request that was made it is the other side's.
-    """
-    told = {
-        "app_name": text(resource.get("service.name")),
-        "app_version": text(resource.get("service.version")),
-        "library_name": text(resource.get("telemetry.sdk.name")),
-        "library_version": text(resource.get("telemetry.sdk.version")),
-        "ip": text(given.get("client.address")),
-        "user_agent": text(given.get("user_agent.original")),
-    }
+
+def _first(given: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    for name in names:
+        if name in given and (found := text(given[name])):
+            return found
+    return None
+
+
+def _where(given: dict[str, Any], resource: Resource, *, is_served: bool) -> Context:
+    told = {"ip": text(given.get("client.address")), **resource.place}
+    if agent := text(given.get("user_agent.original")):
+        told["user_agent"] = agent
     if is_served:
         told["ip"] = told["ip"] or text(given.get("network.peer.address"))
         told |= _page(given)
-    if is_client(resource):
-        told |= _device(given, resource)
-    return Context(**told)  # type: ignore[arg-type]
-
-
-def kept(
-    given: dict[str, Any], resource: dict[str, Any], policy: Policy, *, is_served: bool
-) -> dict[str, Any]:
-    """Return the attributes that become properties, with what of the resource is told again."""
-    found = {name: resource[name] for name in _RESOURCE if resource.get(name) is not None}
-    for name, value in given.items():
-        if name and not _is_taken(name, is_served=is_served):
-            scrub = _SCRUBBED.get(name)
-            found[name] = scrub(value, policy) if scrub and isinstance(value, str) else value
-    account = next((name for name in ACCOUNTS if name in found), None)
-    if account:
-        del found[account]
-    return found
-
-
-def _is_taken(name: str, *, is_served: bool) -> bool:
-    return (
-        name in _PLACES
-        or name in _PROFILE
-        or name in USERS
-        or name in _PSEUDONYMS
-        or name == "session.id"
-        or (is_served and name in _PAGE)
-    )
+    return Context(**told)
 
 
 def _page(given: dict[str, Any]) -> dict[str, str | None]:
@@ -175,7 +203,7 @@ def _page(given: dict[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _device(given: dict[str, Any], resource: dict[str, Any]) -> dict[str, str | None]:
+def _device(resource: dict[str, Any]) -> dict[str, str | None]:
     mobile = resource.get("browser.mobile")
     return {
         "os": text(resource.get("os.name")) or text(resource.get("browser.platform")),
@@ -186,8 +214,7 @@ def _device(given: dict[str, Any], resource: dict[str, Any]) -> dict[str, str | 
         if isinstance(mobile, bool)
         else None,
         "locale": text(resource.get("browser.language")),
-        "user_agent": text(given.get("user_agent.original"))
-        or text(resource.get("user_agent.original")),
+        "user_agent": text(resource.get("user_agent.original")),
     }
 
 
@@ -201,3 +228,8 @@ _SCRUBBED: Final[dict[str, Callable[[str, Policy], str]]] = {
     "url.full": lambda value, policy: scrub_url(value, policy).url,
     "url.path": scrub_path,
 }
+_TAKEN: Final = frozenset({*_PLACES, *_PROFILE, *USERS, *_PSEUDONYMS, "session.id", ""})
+_SERVED: Final = _TAKEN | _PAGE
+_PERSONS: Final = frozenset({*_PROFILE, *USERS, *_PSEUDONYMS, *ACCOUNTS, "session.id"})
+# Where none of these is told, attributes are properties and nothing else.
+_TELLING: Final = _SERVED | _PERSONS | _SCRUBBED.keys()

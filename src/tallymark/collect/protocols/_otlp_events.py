@@ -19,7 +19,7 @@ from tallymark.core.policy import Policy
 
 from ._checks import Terms
 from ._foreign import Told, event, profile, source
-from ._otlp_attributes import Whose, kept, renamed, where, whose
+from ._otlp_attributes import Resource, Whose, read_attributes, read_resource
 from ._otlp_items import Item, Signal, decimal, integer
 from ._values import amount, as_json, content_id, mapping, sequence, text
 
@@ -40,12 +40,17 @@ _VARIABLE = re.compile(r"[0-9@/]")
 
 
 class Reading(Struct, frozen=True):
-    """What the items of one export are read by; ``told`` are the profiles it has told already."""
+    """What the items of one export are read by.
+
+    ``told`` are the profiles it has told already, ``resources`` those it has read, by their place in
+    memory: items that came under one resource share it.
+    """
 
     signal: Signal
     terms: Terms
     policy: Policy
     told: set[str]
+    resources: dict[int, Resource]
 
 
 def read_item(item: Item, reading: Reading) -> list[Event | Command]:
@@ -58,19 +63,21 @@ def read_item(item: Item, reading: Reading) -> list[Event | Command]:
     given, resource = item.get("attributes"), item.get("resource")
     if not isinstance(given, dict) or not isinstance(resource, dict):
         raise Refused("The attributes are no list of them.", code="BAD_FIELD", path="attributes")
-    about = _About(item, renamed(given), renamed(resource), reading.policy)
-    found = _TELL[reading.signal](about)
+    known = reading.resources.get(id(resource))
+    if known is None:
+        known = reading.resources[id(resource)] = read_resource(resource)
+    found = _TELL[reading.signal](_About(item, given, known, reading.policy))
     if found is None:
         return []
     told, who = found
     made = event(told, reading.terms)
-    return [made, *_profile(who, made, reading)]
+    return [made, *_profile(who, made, reading)] if who.profile else [made]
 
 
 class _About(Struct, frozen=True):
     item: dict[str, Any]
     given: dict[str, Any]
-    resource: dict[str, Any]
+    resource: Resource
     policy: Policy
 
     @property
@@ -83,19 +90,20 @@ def _span(about: _About) -> tuple[Told, Whose]:
     kind = _kind(item.get("kind"))
     start, end = integer(item.get("startTimeUnixNano")), integer(item.get("endTimeUnixNano"))
     trace, span = _hex(item.get("traceId")), _hex(item.get("spanId"))
-    about = _with_exception(about)
-    properties = {
-        **_kept(about, is_served=kind == "server"),
+    status = mapping(item.get("status"))
+    properties: dict[str, Any] = {
         "span.kind": kind,
-        "span.status": _STATUSES.get(integer(mapping(item.get("status")).get("code")) or 0),
-        "span.status_message": text(mapping(item.get("status")).get("message")),
-        "span.events": _names(item.get("events")),
+        "span.status": _STATUSES.get(integer(status.get("code")) or 0),
+        "span.status_message": text(status.get("message")),
         "span.links": len(sequence(item.get("links"))) or None,
         "trace_id": trace,
         "span_id": span,
         "parent_span_id": _hex(item.get("parentSpanId")),
         "duration_ms": _milliseconds(end - start) if start and end and end >= start else None,
     }
+    if item.get("events"):
+        about = _with_exception(about)
+        properties["span.events"] = _names(item["events"])
     found = f"{trace}-{span}" if trace and span else None
     return _told(
         about,
@@ -118,13 +126,12 @@ def _log(about: _About) -> tuple[Told, Whose]:
     trace, span = _hex(item.get("traceId")), _hex(item.get("spanId"))
     has_error = "exception.type" in given or "exception.message" in given
     properties = {
-        **_kept(about, is_served=False),
         "severity": severity,
         "body": body if body not in ("", None) else None,
         "trace_id": trace,
         "span_id": span,
     }
-    said = [about.resource, body, given, item.get("severityNumber"), name, trace, span]
+    said = [about.resource.given, body, given, item.get("severityNumber"), name, trace, span]
     return _told(
         about,
         name=name or _line(severity, body),
@@ -143,12 +150,11 @@ def _point(about: _About) -> tuple[Told, Whose] | None:
     start, time = integer(item.get("startTimeUnixNano")), integer(item.get("timeUnixNano"))
     temporality = _temporality(item.get("aggregationTemporality"))
     kind = text(item.get("metric"))
-    series = content_id("series", about.resource, about.scope, name, about.given)
+    series = content_id("series", about.resource.given, about.scope, name, about.given)
     value = _value(item) if kind in ("sum", "gauge") else None
     if kind in ("sum", "gauge") and value is None:
         raise Refused("The point has no finite value.", code="VALUE_NOT_NUMERIC", path="value")
     properties = {
-        **_kept(about, is_served=False),
         **_figures(item),
         "metric.type": kind,
         "metric.unit": unit,
@@ -189,7 +195,14 @@ def _told(
     is_served: bool = False,
     **rest: Any,
 ) -> tuple[Told, Whose]:
-    who = whose(about.given, about.resource)
+    read = read_attributes(about.given, about.resource, about.policy, is_served=is_served)
+    kept, who = read.properties, read.whose
+    if scope := text(about.scope.get("name")):
+        kept["otel.scope.name"] = scope
+    for name, value in properties.items():
+        if value is not None:
+            kept[name] = value
+    kept.pop("", None)
     return Told(
         namespace=NAMESPACE,
         time=time // _NANOS if time else None,
@@ -197,15 +210,15 @@ def _told(
         anonymous_id=who.anonymous_id,
         session_id=who.session_id,
         groups={"account": who.account} if who.account else {},
-        properties={name: value for name, value in properties.items() if value is not None},
-        context=where(about.given, about.resource, is_served=is_served),
+        properties=kept,
+        context=read.context,
         **rest,
     ), who
 
 
 def _profile(who: Whose, made: Event, reading: Reading) -> list[Command]:
     """Return what is told of the user, once an export: a trace says it on every span."""
-    if not who.profile or made.user_id is None:
+    if made.user_id is None:
         return []
     key = as_json([made.user_id, who.profile])
     if key in reading.told:
@@ -213,12 +226,6 @@ def _profile(who: Whose, made: Event, reading: Reading) -> list[Command]:
     reading.told.add(key)
     by = source(reading.terms, NAMESPACE, made.id, made.time_client)
     return profile(by, "set", ("user", made.user_id), who.profile, reading.terms)
-
-
-def _kept(about: _About, *, is_served: bool) -> dict[str, Any]:
-    found = kept(about.given, about.resource, about.policy, is_served=is_served)
-    scope = text(about.scope.get("name"))
-    return {**found, "otel.scope.name": scope} if scope else found
 
 
 def _with_exception(about: _About) -> _About:
@@ -248,7 +255,7 @@ def _name(item: dict[str, Any]) -> str:
 
 
 def _kind(given: Any) -> str:
-    number = integer(given)
+    number = given if type(given) is int else integer(given)
     if number is None and isinstance(given, str):
         name = given.removeprefix("SPAN_KIND_").lower()
         return name if name in _KINDS else _KINDS[0]
@@ -281,9 +288,9 @@ def _line(severity: str | None, body: Any) -> str:
 
 def _hex(given: Any) -> str | None:
     """Return an id in small letters; None for none, or one of zeros, which OTLP calls invalid."""
-    if not isinstance(given, str) or not _HEX_ID.match(given) or not given.strip("0"):
+    if not isinstance(given, str) or not _HEX_ID.match(given):
         return None
-    return given.lower()
+    return given.lower() if given.strip("0") else None
 
 
 def _milliseconds(nanos: int) -> Decimal:

@@ -302,6 +302,8 @@ def _plain(given: str) -> str:
 
 def integer(given: Any) -> int | None:
     """Return a whole number, which JSON may hold as text; None for anything else."""
+    if type(given) is str and given.isdecimal() and len(given) <= 20:
+        return int(given)
     if isinstance(given, bool):
         return None
     if isinstance(given, int):

@@ -62,11 +62,14 @@ def _attributes(given: Any) -> Any:
         return {} if given is None else None
     found: dict[str, Any] = {}
     for one in given[:MOST_ATTRIBUTES]:
-        key = mapping(one).get("key")
+        key = one.get("key") if isinstance(one, dict) else None
         if not isinstance(key, str):
             return None
         if not is_unkept(key):
-            found[key] = _json_value(one.get("value"))
+            value = one.get("value")
+            # Most values are texts, and there are many.
+            plain = value.get("stringValue") if isinstance(value, dict) else value
+            found[key] = plain if isinstance(plain, str) else _json_value(value)
     return found
 
 

@@ -137,7 +137,10 @@ def _attribute(value: Any) -> str | None:
 
 
 def _first(*candidates: Any) -> str | None:
-    return next((found for one in candidates if (found := text(one))), None)
+    for one in candidates:
+        if one is not None and (found := text(one)):
+            return found
+    return None
 
 
 def _time(given: Any, terms: Terms) -> int | None:

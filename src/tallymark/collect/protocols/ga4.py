@@ -104,52 +104,71 @@ def _gtag(opened: Opened, terms: Terms) -> Decoded:
     return take(items, one, terms.settings, Decoded(0, server_side=False))
 
 
-def _protocol(body: dict[str, Any], stream: str, terms: Terms) -> Decoded:
-    given = body.get("events")
-    events = given if isinstance(given, list) else [] if given is None else [given]
-    # Two equal events of one request are two, and are so again when it is sent again.
-    equal: Counter[str] = Counter()
-    user = mapping(body.get("user_properties"))
-    whole = _hit({"name": "", "params": {}}, body, stream, equal)
+class _Whole(Struct, frozen=True):
+    """What a request says of all its events, read once."""
 
-    def one(item: Any) -> Iterator[Event | Command]:
-        if item is _USER:
-            yield from profiles(whole, user, terms)
-            return
-        if not isinstance(item, dict) or not isinstance(item.get("params", {}), dict):
-            raise Refused("The event is no object with parameters.", code="BAD_FIELD")
-        yield event(told(_hit(item, body, stream, equal)), terms)
-
-    items = [*([_USER] if user else []), *events]
-    # It is servers that speak this; whom they speak for, they say.
-    return take(items, one, terms.settings, Decoded(0, server_side=True))
+    stream: str
+    client_id: str | None
+    user_id: str | None
+    time: int | None
+    place: dict[str, Any]
+    consent: dict[str, str]
+    equal: Counter[str]
 
 
 # Stands for the user properties among the items of a request.
 _USER: Final = {"name": "user_properties"}
 
 
-def _hit(item: dict[str, Any], body: dict[str, Any], stream: str, equal: Counter[str]) -> Hit:
-    time = when(item.get("timestamp_micros"))
-    time = when(body.get("timestamp_micros")) if time is None else time
-    client = text(body.get("client_id")) or text(body.get("app_instance_id"))
-    user, name = text(body.get("user_id")), text(item.get("name"))
-    params = mapping(item.get("params"))
-    found = None
-    if time is not None:
-        content = content_id("event", stream, client, user, name, time, params)
-        equal[content] += 1
-        found = content_id(content, equal[content])
-    return Hit(
-        name=name,
+def _protocol(body: dict[str, Any], stream: str, terms: Terms) -> Decoded:
+    given = body.get("events")
+    events = given if isinstance(given, list) else [] if given is None else [given]
+    user = mapping(body.get("user_properties"))
+    whole = _Whole(
         stream=stream,
-        params=params,
-        id=found,
-        client_id=client,
-        user_id=user,
-        time=time,
+        client_id=text(body.get("client_id")) or text(body.get("app_instance_id")),
+        user_id=text(body.get("user_id")),
+        time=when(body.get("timestamp_micros")),
         place=_place(body),
         consent=_consent(body),
+        equal=Counter(),
+    )
+
+    def one(item: Any) -> Iterator[Event | Command]:
+        if item is _USER:
+            yield from profiles(_hit({}, whole), user, terms)
+            return
+        if not isinstance(item, dict) or not isinstance(item.get("params", {}), dict):
+            raise Refused("The event is no object with parameters.", code="BAD_FIELD")
+        yield event(told(_hit(item, whole)), terms)
+
+    items = [*([_USER] if user else []), *events]
+    # It is servers that speak this; whom they speak for, they say.
+    return take(items, one, terms.settings, Decoded(0, server_side=True))
+
+
+def _hit(item: dict[str, Any], whole: _Whole) -> Hit:
+    own = item.get("timestamp_micros")
+    time = whole.time if own is None else when(own) or whole.time
+    name, params = text(item.get("name")), mapping(item.get("params"))
+    found = None
+    if time is not None:
+        said = [whole.stream, whole.client_id, whole.user_id, name, time, params]
+        found = content_id("event", said)
+        # Two equal events of one request are two, and are so again when it is sent again.
+        whole.equal[found] += 1
+        if whole.equal[found] > 1:
+            found = content_id(found, whole.equal[found])
+    return Hit(
+        name=name,
+        stream=whole.stream,
+        params=params,
+        id=found,
+        client_id=whole.client_id,
+        user_id=whole.user_id,
+        time=time,
+        place=whole.place,
+        consent=whole.consent,
     )
 
 

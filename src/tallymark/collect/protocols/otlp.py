@@ -68,7 +68,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     export: Export = request.content
     items = _items(export, _signal(request), settings)
     terms = agreed(settings, received_at=request.received_at, public=caller.kind == "public")
-    reading = Reading(_signal(request), terms, caller.policy, set())
+    reading = Reading(_signal(request), terms, caller.policy, set(), {})
     # An exporter in a browser or phone is the person's; any other is a server, or speaks for many.
     is_persons = caller.kind == "public" and any(
         is_client(mapping(mapping(item).get("resource"))) for item in items[:1]
