@@ -244,7 +244,10 @@ def test_the_debug_address_answers_whatever_it_gets(body: bytes, expected: tuple
 
 
 def test_the_debug_address_tells_of_too_many_and_stops_somewhere() -> None:
-    many = {"client_id": "1", "events": [event(**{f"p{n}": 1 for n in range(26)})] * 26}
+    many = {
+        "client_id": "1",
+        "events": [{"name": "login", "params": {f"p{n}": 1 for n in range(26)}}] * 26,
+    }
 
     found = messages(many)
 
