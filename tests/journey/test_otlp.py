@@ -180,7 +180,7 @@ def test_cumulative_sums_can_be_differenced_and_deltas_are_metered(server: Targe
     totals = [e for e in named(server, "total") if e["account"] == "acme"]
     # Two flushes, and what the shutdown sends once more.
     assert [e["properties"]["metric.value"] for e in totals] == [1500, 1524, 1524]
-    assert len({e["properties"]["metric.series"] for e in totals}) == 1
+    assert len({e["properties"]["metric.stream"] for e in totals}) == 1
     assert len({e["properties"]["metric.start_ns"] for e in totals}) == 1
     assert {e["properties"]["metric.temporality"] for e in totals} == {"cumulative"}
     assert {e["properties"]["metric.monotonic"] for e in totals} == {True}

@@ -285,7 +285,7 @@ def test_only_what_adds_up_is_metered_and_only_with_a_secret_key() -> None:
         assert event.properties["metric.value"] == 9007199254740993
 
 
-def test_points_of_one_series_share_its_name_and_differ_by_their_time() -> None:
+def test_points_of_one_stream_share_its_name_and_differ_by_their_time() -> None:
     def at(attributes: dict[str, Any], time: int) -> dict[str, Any]:
         return {"asInt": 1, "timeUnixNano": time, "attributes": pairs(attributes)}
 
@@ -295,8 +295,8 @@ def test_points_of_one_series_share_its_name_and_differ_by_their_time() -> None:
 
     decoded, _ = taken("metrics", body)
 
-    series = [event.properties["metric.series"] for event in decoded.events]
-    assert series[0] == series[1] != series[2]
+    streams = [event.properties["metric.stream"] for event in decoded.events]
+    assert streams[0] == streams[1] != streams[2]
     assert len({event.id for event in decoded.events}) == 3
 
 

@@ -2,7 +2,7 @@
 
 A span's id is its own; records and points have none, so theirs is made from what they say: the same
 export sent twice counts once. Of a metric only the points of a delta sum have a ``value``, because
-only those may be added up: a cumulative sum repeats what it said before, and is kept with its series,
+only those may be added up: a cumulative sum repeats what it said before, and is kept with its stream,
 start and monotonicity so that usage can be taken as differences.
 """
 
@@ -150,7 +150,7 @@ def _point(about: _About) -> tuple[Told, Whose] | None:
     start, time = integer(item.get("startTimeUnixNano")), integer(item.get("timeUnixNano"))
     temporality = _temporality(item.get("aggregationTemporality"))
     kind = text(item.get("metric"))
-    series = content_id("series", about.resource.given, about.scope, name, about.given)
+    stream = content_id("stream", about.resource.given, about.scope, name, about.given)
     value = _value(item) if kind in ("sum", "gauge") else None
     if kind in ("sum", "gauge") and value is None:
         raise Refused("The point has no finite value.", code="VALUE_NOT_NUMERIC", path="value")
@@ -160,7 +160,7 @@ def _point(about: _About) -> tuple[Told, Whose] | None:
         "metric.unit": unit,
         "metric.temporality": temporality,
         "metric.monotonic": bool(item.get("isMonotonic")) if kind == "sum" else None,
-        "metric.series": series,
+        "metric.stream": stream,
         "metric.start_ns": start or None,
         "metric.time_ns": time or None,
         "metric.value": value,
@@ -171,7 +171,7 @@ def _point(about: _About) -> tuple[Told, Whose] | None:
         about,
         name=name,
         kind="metric",
-        id=content_id("point", series, start or 0, time) if time else None,
+        id=content_id("point", stream, start or 0, time) if time else None,
         time=time,
         properties=properties,
         value=metered,
@@ -202,7 +202,6 @@ def _told(
     for name, value in properties.items():
         if value is not None:
             kept[name] = value
-    kept.pop("", None)
     return Told(
         namespace=NAMESPACE,
         time=time // _NANOS if time else None,
