@@ -137,6 +137,25 @@ def test_hits_are_told_apart_by_page_load_count_and_line() -> None:
     assert len({*ids(first), *ids(other)}) == 4
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("0.12345678901", Decimal("0.12345678901")),
+        ("-7", -7),
+        ("1e3", Decimal("1e3")),
+        ("1_0", "1_0"),
+        ("many", "many"),
+        ("", ""),
+        ("9" * 5_000, "9" * 5_000),
+    ],
+)
+def test_a_number_of_a_hit_is_kept_to_its_last_digit(given: str, kept: Any) -> None:
+    (found,) = gtag(f"{HIT}&en=scroll&epn.n={given}").events
+
+    assert found.properties["n"] == kept
+    assert type(found.properties["n"]) is type(kept)
+
+
 def test_a_session_that_all_lines_share_begins_once() -> None:
     decoded = gtag(f"{HIT}&_ss=1&_fv=1", b"en=page_view\nen=scroll")
 

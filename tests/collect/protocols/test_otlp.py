@@ -268,7 +268,15 @@ def test_a_double_is_the_number_it_shows_and_a_meter_rounds_it_to_nine_places() 
 
     assert event.properties["metric.value"] == Decimal("0.30000000000000004")
     assert (event.value, event.unit) == (Decimal("0.300000000"), "GB")
-    assert "value_rounded" in event.flags
+
+
+def test_a_sum_too_large_to_be_added_up_is_kept_and_says_so() -> None:
+    point = {"asDouble": 1e300, "timeUnixNano": str(NANOS)}
+
+    event = one("metrics", metric(sum={"aggregationTemporality": 1, "dataPoints": [point]}))
+
+    assert (event.value, event.flags) == (None, ("value_too_large",))
+    assert event.properties["metric.value"] == Decimal("1e300")
 
 
 def test_only_what_adds_up_is_metered_and_only_with_a_secret_key() -> None:

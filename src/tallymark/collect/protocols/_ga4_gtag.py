@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from tallymark.collect.loose import form_fields
+from tallymark.collect.loose import form_fields, number
 from tallymark.core.policy import Purpose
 
 from ._ga4_hits import Hit, size_of_screen
-from ._values import amount, content_id, text
+from ._values import content_id, text
 
 _PARAM_TEXT, _PARAM_NUMBER = "ep.", "epn."
 _USER_TEXT, _USER_NUMBER = "up.", "upn."
@@ -28,6 +28,8 @@ _ITEM_FIELDS: Final = {
 }  # fmt: skip
 _NUMBERS: Final = frozenset({"price", "quantity", "index", "discount"})
 _LINE: Final = "_line"
+_FIGURES = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400}|(?:\.[0-9]{1,400})?[eE][+-]?[0-9]{1,4})?")
+_LONGEST_WHOLE: Final = 40
 _CONSENT = re.compile(r"G1([01-])([01-])")
 _ADVERTISING: Final[tuple[Purpose, ...]] = ("sharing", "personalization")
 _ANALYTICS: Final[tuple[Purpose, ...]] = ("measurement", "product", "performance")
@@ -128,8 +130,8 @@ def _prefixed(fields: Mapping[str, str], as_text: str, as_number: str) -> dict[s
         if name.startswith(as_text) and len(name) > len(as_text):
             found[name[len(as_text) :]] = value
         elif name.startswith(as_number) and len(name) > len(as_number):
-            number = _number(value)
-            found[name[len(as_number) :]] = value if number is None else number
+            figure = _number(value)
+            found[name[len(as_number) :]] = value if figure is None else figure
     return found
 
 
@@ -142,14 +144,15 @@ def _item(given: str) -> dict[str, Any]:
         if own := _CUSTOM.fullmatch(key):
             custom[own[1]][own[2]] = value
         elif name := _ITEM_FIELDS.get(key):
-            number = _number(value) if name in _NUMBERS else None
-            found[name] = value if number is None else number
+            figure = _number(value) if name in _NUMBERS else None
+            found[name] = value if figure is None else figure
     names = custom["k"].items()
     return found | {name: custom["v"][at] for at, name in names if name and at in custom["v"]}
 
 
 def _number(given: str | None) -> int | Decimal | None:
-    exact = amount(given)
-    if exact is None:
+    """Return a number exactly as it was written; None for any other text."""
+    found = _FIGURES.fullmatch(given.strip()) if given else None
+    if not found:
         return None
-    return int(exact) if exact == exact.to_integral_value() and "." not in str(given) else exact
+    return number(found[0]) if found[1] or len(found[0]) > _LONGEST_WHOLE else int(found[0])

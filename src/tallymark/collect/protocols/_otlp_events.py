@@ -8,7 +8,7 @@ start and monotonicity so that usage can be taken as differences.
 
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
@@ -33,7 +33,6 @@ _NO_VALUE: Final = 1
 _NANOS: Final = 1_000
 _MOST_LISTED: Final = 20
 _LONGEST_LINE: Final = 300
-_STEP: Final = Decimal("0.000000001")
 # What differs from line to line of one kind; without it every line would be an event of its own name.
 _QUOTED = re.compile(r"""(["'])[^"']*\1""")
 _VARIABLE = re.compile(r"[0-9@/]")
@@ -303,13 +302,9 @@ def _value(item: dict[str, Any]) -> int | Decimal | None:
 
 
 def _metered(value: int | Decimal | None) -> tuple[Decimal | None, tuple[str, ...]]:
-    """Return a quantity with at most nine decimals, flagged if it had more: doubles have many."""
-    exact = amount(value)
-    if exact is not None or value is None:
-        return exact, ()
-    if abs(Decimal(value)) >= Decimal(10) ** 29:
-        return None, ("value_too_large",)
-    return Decimal(value).quantize(_STEP, ROUND_HALF_EVEN), ("value_rounded",)
+    """Return what is added up, nine digits after the point, with a flag where it cannot be."""
+    found = amount(value)
+    return found, ("value_too_large",) if found is None else ()
 
 
 def _figures(item: dict[str, Any]) -> dict[str, Any]:
