@@ -182,7 +182,7 @@ class App:
 
 # Not sent to anybody; nginx uses the same number in its logs.
 _CLIENT_LEFT = 499
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "OPTIONS"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 
 class _Watched:

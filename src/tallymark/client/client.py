@@ -220,6 +220,24 @@ class Client:
         """Make a successor of a key; return ``key`` and ``secret``, shown this once."""
         return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/rotate", options)
 
+    def sites(self, project: str | None = None) -> list[dict[str, Any]]:
+        """Return the names by which clients of other protocols call a project."""
+        return list(self._get(f"/tm/v1/projects/{self._named(project)}/sites")["sites"])
+
+    def add_site(self, protocol: str, name: str, *, project: str | None = None) -> Any:
+        """Let clients of a protocol call a project by that name; return the site."""
+        path = f"/tm/v1/projects/{self._named(project)}/sites"
+        return self._post(path, {"protocol": protocol, "name": name})
+
+    def remove_site(
+        self, protocol: str, name: str, *, project: str | None = None
+    ) -> list[dict[str, Any]]:
+        """End a site now; return those that are left."""
+        path = f"/tm/v1/projects/{self._named(project)}/sites"
+        body = {"protocol": protocol, "name": name}
+        answer = self._call("DELETE", path, body, is_repeatable=False)
+        return list(_DECODER.decode(answer)["sites"])
+
     def backup(self, target: str | Path) -> Any:
         """Write a consistent copy to a new folder on the server's machine; return its manifest."""
         return self._post("/tm/v1/backup", {"target": str(Path(target).absolute())})

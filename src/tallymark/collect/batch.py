@@ -90,7 +90,7 @@ def batch_of(
     policy = caller.policy
     is_server = caller.kind != "public" if decoded.server_side is None else decoded.server_side
     agent = None if is_server else origin.headers.get("user-agent")
-    peer = None if is_server else origin.peer
+    peer = None if is_server or decoded.hides_address else origin.peer
     signals = signals_of(origin.headers)
     given = around.visitor
     context = StepContext(

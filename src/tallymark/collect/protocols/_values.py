@@ -28,6 +28,9 @@ _LATEST: Final = 253_402_300_799_999_999
 
 def text(value: Any) -> str | None:
     """Return a text, or a number as text; None for anything else and for nothing but white space."""
+    # Most of what a protocol may say is not said.
+    if value is None:
+        return None
     match value:
         case str():
             return value.strip() or None
@@ -57,6 +60,8 @@ def amount(value: Any) -> Decimal | None:
     It is exact up to nine digits after the point. More of them come of sums of floating point, such
     as 0.30000000000000004, and are rounded half away from zero.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
         try:
             value = Decimal(value.strip())
@@ -95,6 +100,8 @@ def when(value: Any) -> int | None:
     Takes ISO 8601 (UTC where it names no offset) and numbers, or text of numbers, of seconds,
     milliseconds, microseconds or nanoseconds since 1970, told apart by their size.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
         value = value.strip()
         if not value or len(value) > 40:
