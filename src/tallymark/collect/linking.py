@@ -1,6 +1,6 @@
 """From events and commands to claims on identity, and from what became of them to rows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -15,7 +15,10 @@ from tallymark.store.engine import Rows
 Numbered: TypeAlias = Sequence[tuple[int, Command, Batch]]
 Fetch: TypeAlias = Callable[[Sql], Rows]
 
-RESTORE_ROWS = 200_000
+_RESTORE_ROWS = 500_000
+_IS_PLAIN = Sql(
+    "outcome = 'linked' AND how = 'identify' AND one_kind = 'anonymous' AND other_kind = 'user'"
+)
 _MOST_NOTED = 100_000
 _LINK = ("seq", "one_key", "one_kind", "other_key", "other_kind", "how", "outcome", "reason")
 _MOVE = ("seq", "actor_key", "was_key", "into_key", "is_folded")
@@ -107,26 +110,42 @@ def move_columns(
 
 
 def restore(people: People, fetch: Fetch) -> None:
-    """Give the people every link that is stored."""
+    """Give the people every link that is stored.
+
+    Nearly all are plain: those come as numbers only, because millions of them hold up a start.
+    """
+    rest: list[Link] = []
+    for seqs, ones, others in _plain_links(fetch):
+        rest += (
+            Link(Claim(seqs[place], int(ones[place]), int(others[place])), "linked")
+            for place in people.restore_plain(ones, others)
+        )
+    rows = fetch(
+        sql(
+            "SELECT seq, one_key, other_key, one_kind = 'user', other_kind = 'user', how, outcome"
+            " FROM identity_link WHERE outcome IN ('linked', 'retracted') AND NOT ({plain})",
+            plain=_IS_PLAIN,
+        )
+    ).rows
+    rest += [Link(Claim(*claimed), outcome) for *claimed, outcome in rows]
+    people.restore(sorted(rest, key=lambda link: link.claim.seq))
+
+
+def _plain_links(fetch: Fetch) -> Iterator[tuple[list[int], Keys, Keys]]:
     after = -1
     while True:
         rows = fetch(
             sql(
-                "SELECT seq, one_key, one_kind, other_key, other_kind, how, outcome"
-                " FROM identity_link WHERE seq > {after} AND outcome IN ('linked', 'retracted')"
-                " ORDER BY seq LIMIT {most}",
-                after=after, most=RESTORE_ROWS,
+                "SELECT seq, one_key, other_key FROM identity_link"
+                " WHERE seq > {after} AND {plain} ORDER BY seq LIMIT {most}",
+                after=after, plain=_IS_PLAIN, most=_RESTORE_ROWS,
             )
         ).rows  # fmt: skip
         if not rows:
             return
-        after = rows[-1][0]
-        people.restore(
-            [
-                Link(Claim(seq, one, other, one_kind == "user", other_kind == "user", how), outcome)
-                for seq, one, one_kind, other, other_kind, how, outcome in rows
-            ]
-        )
+        seqs, ones, others = zip(*rows, strict=True)
+        after = seqs[-1]
+        yield list(seqs), np.array(ones, dtype=np.int64), np.array(others, dtype=np.int64)
 
 
 def label(kind: str, name: str) -> str:

@@ -27,6 +27,8 @@ Reason: TypeAlias = Literal[
 # A slot says what an actor is: 0 alone, below 0 the user of a star with so many other ids, above 0
 # a star's anonymous id and whose it is, from _WEB on part of a web and which.
 _WEB = 1 << 62
+# Up to so many stars it is quicker to look for each by itself.
+_FEW = 16
 
 
 class Claim(Struct, frozen=True, gc=False):
@@ -70,6 +72,8 @@ class People:
     def __init__(self, most_ids: int) -> None:
         self._most_ids = most_ids
         self._slots = np.zeros(1024, dtype=np.int64)
+        # The same memory: single slots are read three times as fast this way.
+        self._slot = self._slots.data
         self._slots_before: dict[int, int] = {}
         # Of webs: the members by person, the neighbours of each member, and which are users.
         self._webs: Book[int, frozenset[int]] = Book()
@@ -87,16 +91,30 @@ class People:
         """Decide claims, which must be in log order."""
         self._begin(claims)
         for claim in claims:
-            decided = self._decided(claim)
-            if decided is not None:
+            if self._is_plain(claim):
+                self._join_star(claim.seq, claim.one, claim.other)
+                self.links.append(Link(claim, "linked"))
+            elif (decided := self._decided(claim)) is not None:
                 self.links.append(Link(claim, *decided))
 
+    def restore_plain(self, anon_keys: Keys, user_keys: Keys) -> list[int]:
+        """Take over stored links of an anonymous id by an identify; return the places left over.
+
+        What is left over belongs to ``restore``, which must come after all of these.
+        """
+        self._reserve(int(max(anon_keys.max(initial=0), user_keys.max(initial=0))))
+        fits = (self._slots[anon_keys] == 0) & (self._slots[user_keys] <= 0)
+        first = np.zeros(len(anon_keys), dtype=bool)
+        first[np.unique(anon_keys, return_index=True)[1]] = True
+        fits &= first
+        self._slots[anon_keys[fits]] = user_keys[fits]
+        np.subtract.at(self._slots, user_keys[fits], 1)
+        return np.flatnonzero(~fits).tolist()
+
     def restore(self, links: Sequence[Link]) -> None:
-        """Take over what the store already holds, in log order; may be called for part after part."""
-        claims = [link.claim for link in links]
-        self._begin(claims)
-        quick = self._restore_stars(links)
-        for link in (link for link, is_done in zip(links, quick, strict=True) if not is_done):
+        """Take over all other stored links and retractions, in log order."""
+        self._begin([link.claim for link in links])
+        for link in links:
             if link.outcome == "linked":
                 self._link(link.claim)
             elif link.outcome == "retracted":
@@ -121,7 +139,7 @@ class People:
     def person(self, actor_key: int) -> int:
         """Return the person of one actor."""
         self._reserve(actor_key)
-        slot = int(self._slots[actor_key])
+        slot = self._slot[actor_key]
         return actor_key if slot <= 0 else slot & (_WEB - 1)
 
     def commit(self) -> None:
@@ -134,7 +152,7 @@ class People:
     def rollback(self) -> None:
         """Take back what the claims did."""
         for actor, slot in self._slots_before.items():
-            self._slots[actor] = slot
+            self._slot[actor] = slot
         self._slots_before = {}
         for book in (self._webs, self._near, self._users, self._apart):
             book.undo()
@@ -148,6 +166,21 @@ class People:
     def _end(self) -> None:
         self._touched, self._stars = set(), {}
         self.links, self.moves = [], []
+
+    def _is_plain(self, claim: Claim) -> bool:
+        """Whether it makes an anonymous id that is alone one of a star, as most claims do.
+
+        What ``_decided`` would find out too, in a tenth of the time.
+        """
+        return (
+            self._slot[claim.one] == 0
+            and 1 - self._most_ids < self._slot[claim.other] <= 0
+            and claim.other_is_user
+            and not claim.one_is_user
+            and claim.how == "identify"
+            and not claim.is_placeholder
+            and _pair(claim) not in self._apart
+        )
 
     def _decided(self, claim: Claim) -> tuple[Outcome, Reason] | None:
         """Do what a claim says, if it may be done; None if it says nothing new."""
@@ -184,9 +217,9 @@ class People:
         return ""
 
     def _is_linked(self, claim: Claim) -> bool:
-        if self._slots[claim.one] >= _WEB:
+        if self._slot[claim.one] >= _WEB:
             return claim.one in self._near and claim.other in self._near[claim.one]
-        return bool(self._slots[claim.one] == claim.other or self._slots[claim.other] == claim.one)
+        return bool(self._slot[claim.one] == claim.other or self._slot[claim.other] == claim.one)
 
     def _has_users(self, claim: Claim) -> bool:
         """Whether both sides are identified already."""
@@ -194,22 +227,22 @@ class People:
         return all(self._has_user(actor, is_user=is_user) for actor, is_user in ends)
 
     def _has_user(self, actor: int, *, is_user: bool) -> bool:
-        slot = int(self._slots[actor])
+        slot = self._slot[actor]
         if slot >= _WEB:
             return slot - _WEB in self._users
         return is_user or slot != 0
 
     def _size(self, actor: int) -> int:
-        slot = int(self._slots[actor])
+        slot = self._slot[actor]
         if slot >= _WEB:
             return len(self._webs[slot - _WEB])
         centre = slot if slot > 0 else actor
-        return 1 - int(self._slots[centre])
+        return 1 - self._slot[centre]
 
     def _link(self, claim: Claim) -> None:
         if claim.how != "identify":
             self._apart.drop(_pair(claim))
-        one, other = int(self._slots[claim.one]), int(self._slots[claim.other])
+        one, other = self._slot[claim.one], self._slot[claim.other]
         if one == 0 and other <= 0 and claim.other_is_user and not claim.one_is_user:
             self._join_star(claim.seq, claim.one, claim.other)
         elif other == 0 and one <= 0 and claim.one_is_user and not claim.other_is_user:
@@ -219,7 +252,7 @@ class People:
 
     def _join_star(self, seq: int, leaf: int, centre: int) -> None:
         self._set(leaf, centre)
-        self._set(centre, int(self._slots[centre]) - 1)
+        self._set(centre, self._slot[centre] - 1)
         if centre in self._stars:
             self._stars[centre].append(leaf)
         self.moves.append(Move(seq, leaf, leaf, centre))
@@ -240,7 +273,7 @@ class People:
 
     def _web_of(self, actor: int, *, is_user: bool) -> int:
         """Return the person of an actor, after making it a web if it is none."""
-        slot = int(self._slots[actor])
+        slot = self._slot[actor]
         if slot >= _WEB:
             return slot - _WEB
         centre = slot if slot > 0 else actor
@@ -257,16 +290,16 @@ class People:
 
     def _unlink(self, claim: Claim) -> None:
         self._apart.put(_pair(claim), True)
-        if self._slots[claim.one] == claim.other:
+        if self._slot[claim.one] == claim.other:
             self._leave_star(claim.seq, claim.one, claim.other)
-        elif self._slots[claim.other] == claim.one:
+        elif self._slot[claim.other] == claim.one:
             self._leave_star(claim.seq, claim.other, claim.one)
         else:
             self._split_web(claim)
 
     def _leave_star(self, seq: int, leaf: int, centre: int) -> None:
         self._set(leaf, 0)
-        self._set(centre, int(self._slots[centre]) + 1)
+        self._set(centre, self._slot[centre] + 1)
         if centre in self._stars:
             self._stars[centre].remove(leaf)
         self.moves.append(Move(seq, leaf, centre, leaf))
@@ -277,7 +310,7 @@ class People:
         reached = self._reached(claim.one)
         if claim.other in reached:
             return
-        was = int(self._slots[claim.one]) - _WEB
+        was = self._slot[claim.one] - _WEB
         rest = self._webs[was] - reached
         self._webs.drop(was)
         for part in (reached, rest):
@@ -311,8 +344,8 @@ class People:
             self.moves.append(Move(seq, member, was, name))
 
     def _set(self, actor: int, slot: int) -> None:
-        self._slots_before.setdefault(actor, int(self._slots[actor]))
-        self._slots[actor] = slot
+        self._slots_before.setdefault(actor, self._slot[actor])
+        self._slot[actor] = slot
 
     def _leaves(self, centre: int) -> list[int]:
         """Return the anonymous ids of a star, found together with those of all stars at hand.
@@ -321,39 +354,30 @@ class People:
         """
         if centre not in self._stars:
             wanted = {centre} | {
-                slot if 0 < (slot := int(self._slots[key])) < _WEB else key
+                slot if 0 < (slot := self._slot[key]) < _WEB else key
                 for key in self._touched
             }  # fmt: skip
             self._stars = {key: [] for key in wanted}
-            is_wanted = np.zeros(len(self._slots), dtype=bool)
-            is_wanted[list(wanted)] = True
-            is_leaf = (self._slots > 0) & (self._slots < _WEB)
-            for leaf in np.flatnonzero(is_leaf & is_wanted[np.where(is_leaf, self._slots, 0)]):
-                self._stars[int(self._slots[leaf])].append(int(leaf))
+            known = [key for key in wanted if self._slot[key] < 0]
+            for leaf in self._pointing_to(known):
+                self._stars[self._slot[leaf]].append(leaf)
         return self._stars[centre]
 
-    def _restore_stars(self, links: Sequence[Link]) -> list[bool]:
-        """Restore at once what makes plain stars; say which links those are."""
-        anon = np.zeros(len(links), dtype=np.int64)
-        user = np.zeros(len(links), dtype=np.int64)
-        for place, link in enumerate(links):
-            claim = link.claim
-            is_plain = claim.other_is_user and not claim.one_is_user and claim.how == "identify"
-            if is_plain and link.outcome == "linked":
-                anon[place], user[place] = claim.one, claim.other
-        fits = (anon != 0) & (self._slots[anon] == 0) & (self._slots[user] <= 0)
-        first = np.zeros(len(links), dtype=bool)
-        first[np.unique(anon, return_index=True)[1]] = True
-        fits &= first
-        self._slots[anon[fits]] = user[fits]
-        np.subtract.at(self._slots, user[fits], 1)
-        return [bool(fit) for fit in fits]
+    def _pointing_to(self, users: Sequence[int]) -> list[int]:
+        if len(users) <= _FEW:
+            found = [np.flatnonzero(self._slots == user) for user in users]
+            return np.concatenate(found).tolist() if found else []
+        is_wanted = np.zeros(len(self._slots), dtype=bool)
+        is_wanted[users] = True
+        is_leaf = (self._slots > 0) & (self._slots < _WEB)
+        return np.flatnonzero(is_leaf & is_wanted[np.where(is_leaf, self._slots, 0)]).tolist()
 
     def _reserve(self, actor_key: int) -> None:
         if actor_key >= len(self._slots):
             grown = np.zeros(max(actor_key + 1, 2 * len(self._slots)), dtype=np.int64)
             grown[: len(self._slots)] = self._slots
             self._slots = grown
+            self._slot = self._slots.data
 
 
 def _names_users(claim: Claim) -> bool:
