@@ -2,15 +2,19 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
+
+from tallymark.core.errors import Unavailable
 
 from .connection import add_connection_flags, open_client
 from .main import COMMANDS, Subparsers
 from .render import aligned, shown
 
 _FACTS: Final = ("person", "type", "id", "people", "events", "first_time", "last_time")
+_WAIT_SECONDS: Final = 5
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -28,6 +32,9 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look it up and print it."""
     with open_client(args, must_exist=True) as client:
+        # Whoever asks has often just sent what they look for.
+        with suppress(Unavailable):
+            client.wait(timeout_seconds=_WAIT_SECONDS)
         found = (
             client.group(args.id, group_type=args.group, at=args.at)
             if args.group
