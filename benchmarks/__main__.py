@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import collect, footprint, freshness, load, query
+from benchmarks import collect, footprint, freshness, load, protocols, query, soak
 from benchmarks.report import Line, finish, note
 
 _LARGE_EVENTS = 10_000_000
@@ -47,8 +47,10 @@ def parts(*, large: bool, installs: bool) -> Mapping[str, Callable[[], list[Line
     size = _LARGE_FILE if large else footprint.FILE_BYTES
     return {
         "collect": collect.measure,
+        "protocols": protocols.measure,
         "load": lambda: load.measure(large=large),
         "freshness": lambda: freshness.measure(events=events),
+        "soak": soak.measure,
         "query": lambda: queries(_LARGE_EVENTS if large else _QUERY_EVENTS),
         "footprint": lambda: footprint.measure(size=size, events=events, installs=installs),
     }

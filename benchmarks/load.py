@@ -25,7 +25,7 @@ from benchmarks.baselines import load_baseline
 from benchmarks.report import Line, finish, note
 from msgspec import Struct
 
-from tallymark.collect.accept import prepare
+from tallymark.collect.batch import prepare
 from tallymark.collect.load import Loader
 from tallymark.collect.protocol import Caller, Request
 from tallymark.collect.protocols.native import native

@@ -62,6 +62,16 @@ def test_every_discriminator_names_types_that_are_there() -> None:
             assert resolve(reference)["type"] == "object"
 
 
+def test_sending_is_described_with_its_shapes_its_strictness_and_its_answer() -> None:
+    send = DOCUMENT["paths"]["/tm/v1/events"]["post"]
+    answer = resolve(send["responses"]["2XX"]["content"]["application/json"]["schema"]["$ref"])
+
+    assert [one["name"] for one in send["parameters"]] == ["strict"]
+    assert list(send["requestBody"]["content"]) == ["application/json", "application/x-ndjson"]
+    assert len(send["requestBody"]["content"]["application/json"]["schema"]["anyOf"]) == 3
+    assert list(answer["properties"]) == ["accepted", "failed"]
+
+
 def test_every_route_is_described_once() -> None:
     described = {(method.upper(), path) for method, path, _ in operations()}
     expected = {(route.method, route.path) for route in all_routes()}

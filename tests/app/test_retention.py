@@ -16,7 +16,7 @@ from tallymark.app.backup import backed_up, restore
 from tallymark.app.folders import Folders
 from tallymark.app.link import StoreLink
 from tallymark.app.retention import trim
-from tallymark.collect.accept import prepare
+from tallymark.collect.batch import prepare
 from tallymark.collect.protocol import Caller, Request
 from tallymark.collect.protocols.native import native
 from tallymark.core.clock import DAY, SystemClock, rfc3339

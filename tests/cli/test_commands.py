@@ -115,6 +115,35 @@ def test_keys_are_made_listed_and_revoked(
     assert secret not in listed
 
 
+def test_a_new_project_whose_name_is_no_id_gets_its_key(
+    served: tuple[Path, Client], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--project", "My Shop", "--data", str(served[0])]
+
+    assert main(["keys", "create", "read", "--new-project", *where]) == 0
+
+    assert "of my-shop, shown this once" in capsys.readouterr().out
+
+
+def test_sites_are_added_listed_and_removed(
+    served: tuple[Path, Client], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--project", "default", "--data", str(served[0])]
+
+    assert main(["sites", "list", *where]) == 0
+    assert main(["sites", "add", "plausible", "shop.example", *where]) == 0
+    assert main(["sites", "list", *where]) == 0
+    assert main(["sites", "remove", "plausible", "shop.example", *where]) == 0
+    printed = capsys.readouterr().out
+    assert main(["sites", "remove", "plausible", "shop.example", *where]) == 2
+
+    assert printed.startswith("default has no sites.\n")
+    assert "The plausible site shop.example now sends to default." in printed
+    assert re.search(r"^plausible +shop\.example +20\d\d-\S+Z$", printed, re.MULTILINE)
+    assert "The plausible site shop.example no longer works." in printed
+    assert "There is no plausible site 'shop.example'." in capsys.readouterr().err
+
+
 def test_doctor_finds_what_failed_and_says_what_to_do(
     served: tuple[Path, Client], capsys: pytest.CaptureFixture[str]
 ) -> None:

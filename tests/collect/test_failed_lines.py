@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tallymark.collect.accept import prepare
+from tallymark.collect.batch import prepare
 from tallymark.collect.load import Loader
 from tallymark.collect.protocol import Caller, Decoded, Request
 from tallymark.collect.protocols.native import native

@@ -132,7 +132,7 @@ def test_golden_requests_get_their_recorded_replies(path: Path) -> None:
         (b'{"name":"a","properties":{"x":' + b"[" * 100_000, "JSON_DEPTH"),
         (b'{"name":"a","properties":{"x":' + b'{"a":' * 100_000, "JSON_DEPTH"),
         (b'{"name":"a","properties":{"x":NaN}}', "JSON_NUMBER"),
-        (b'[{"name":"a"},{"name":"a","properties":{"x":-Infinity}}]', "JSON_NUMBER"),
+        (b'[{"name":"a","properties":{"x":-Infinity}}]', "JSON_NUMBER"),
         (b'{"name":"a","properties":{"x":1e999}}', "JSON_NUMBER"),
         (b'{"name":"a","properties":{"x":1e-999}}', "JSON_NUMBER"),
         (b'{"name":"a","properties":{"x":1e99999999999999999999}}', "JSON_NUMBER"),
@@ -333,6 +333,12 @@ def test_a_misspelt_field_is_answered_with_the_right_one() -> None:
     assert failed.message == "There is no field 'usr_id'. Did you mean 'user_id'?"
 
 
+def test_a_field_that_only_events_have_is_not_advised_to_a_command() -> None:
+    (failed,) = decode([{"type": "identify", "user_id": "ana", "name": "signup"}]).failed
+
+    assert (failed.code, failed.message) == ("BAD_FIELD", "There is no field 'name'.")
+
+
 # Ids
 
 
@@ -346,6 +352,12 @@ def test_placeholders_are_no_people(field: str, user_id: str) -> None:
     assert code_of({"name": "a", field: user_id}) == "ILLEGAL_ID"
 
 
+@pytest.mark.parametrize("account", ["undefined", "null", " ", "0"])
+def test_a_placeholder_is_no_account(account: str) -> None:
+    assert code_of({"name": "a", "account": account}) == "ILLEGAL_ID"
+    assert code_of({"name": "a", "groups": {"account": account}}) == "ILLEGAL_ID"
+
+
 @pytest.mark.parametrize("field", ["id", "session_id", "account", "user_id", "anonymous_id"])
 @pytest.mark.parametrize(
     ("given", "code"),
@@ -354,7 +366,7 @@ def test_placeholders_are_no_people(field: str, user_id: str) -> None:
 )  # fmt: skip
 def test_ids_are_short_plain_text(field: str, given: str, code: str) -> None:
     expected = (
-        "ILLEGAL_ID" if field.endswith(("user_id", "anonymous_id")) and given == "  " else code
+        "ILLEGAL_ID" if field in ("user_id", "anonymous_id", "account") and given == "  " else code
     )
 
     assert code_of({"name": "a", field: given}) == expected
@@ -614,7 +626,7 @@ def test_a_public_key_may_not_join_or_part_people(kind: str) -> None:
         ({"type": "identify", "user_id": "a", "name": "x"}, "BAD_FIELD"),
         ({"type": "identify", "user_id": "a", "traits": {"k" * 201: 1}}, "KEY_TOO_LONG"),
         ({"type": "group"}, "MISSING_FIELD"),
-        ({"type": "group", "group_id": ""}, "BAD_ID"),
+        ({"type": "group", "group_id": ""}, "ILLEGAL_ID"),
         ({"type": "group", "group_id": "a", "group_type": "user"}, "BAD_FIELD"),
         ({"type": "identify", "user_id": "a", "operations": {"grow": {}}}, "BAD_FIELD"),
         ({"type": "identify", "user_id": "a", "operations": {"add": {"n": "1"}}}, "VALUE_NOT_NUMERIC"),
@@ -633,6 +645,35 @@ def test_commands_are_checked_like_events(command: dict[str, Any], code: str) ->
 
 
 # All or nothing
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (b'{"name":"b","properties":{"cut":"\\ud83d"}}', "SURROGATE"),
+        (b'{"name":"b\xff"}', "UTF8_INVALID"),
+        (b'{"name":"b","properties":{"x":NaN}}', "JSON_NUMBER"),
+        (b'{"name":"b","properties":{"x":-Infinity}}', "JSON_NUMBER"),
+    ],
+)
+@pytest.mark.parametrize(
+    "body", [b'[{"name":"\xc3\xa9"},%s, {"name":"c"}]', b'{"events":[{"name":"\xc3\xa9"},%s, {"name":"c"}]}']
+)  # fmt: skip
+def test_an_item_that_no_decoder_takes_does_not_cost_the_others(
+    body: bytes, bad: bytes, code: str
+) -> None:
+    decoded = decode(body % bad)
+
+    assert [event.name for event in decoded.events] == ["é", "c"]
+    assert [(item.index, item.code, item.raw) for item in decoded.failed] == [(1, code, bad)]
+
+
+@pytest.mark.parametrize("said", ["true", "yes", "", "2"])
+def test_a_strict_that_is_neither_1_nor_0_is_refused_and_not_taken_for_no(said: str) -> None:
+    with pytest.raises(Refused, match="strict is 1 or 0") as refused:
+        decode([{"name": "a"}], query=f"strict={said}")
+
+    assert refused.value.path == "strict"
 
 
 def test_one_failed_item_of_a_strict_request_fails_all() -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from tallymark.collect.accept import batch_of
+from tallymark.collect.batch import Origin, batch_of
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.clock import SystemClock
 from tallymark.core.errors import Refused, TallymarkError, Unavailable
@@ -59,9 +59,7 @@ def outcome(
         assert isinstance(protocol.claims(request), bool)
         caller = Caller("p", kind, "k")
         decoded = protocol.decode(request, caller, LIMITS)
-        made = batch_of(
-            decoded, caller, protocol=protocol.name, received_at=NOW, clock=SystemClock()
-        )
+        made = batch_of(decoded, caller, Origin(protocol.name, NOW), clock=SystemClock())
         # What was accepted can be kept: it goes through the log and comes out the same.
         encode_batch(made.batch)
         return decoded, protocol.reply(decoded, request)
@@ -122,6 +120,16 @@ def test_trouble_is_told_in_a_way_the_clients_of_the_protocol_understand(name: s
         assert reply.status in (trouble.status, 200, 204, 400)
     # Whatever else it says, overload must make a client come back.
     assert protocol.refuse(troubles[0], request).status == 503
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_the_key_of_a_body_that_could_not_be_read_is_looked_for_without_a_bug(name: str) -> None:
+    protocol = PROTOCOLS[name]
+
+    for method, path in protocol.routes:
+        request = Request(method, path, "a=1", _HEADERS, b"{", None, NOW)
+
+        assert protocol.credential(request) is None
 
 
 _json = st.recursive(

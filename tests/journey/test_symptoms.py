@@ -46,6 +46,29 @@ def test_a_question_nested_without_end_is_refused(server: Server, depth: int) ->
     assert (answer.status, answer.code) == (400, "QUERY_INVALID")
 
 
+def test_a_question_that_is_not_utf_8_is_refused_and_no_bug(server: Server) -> None:
+    answer = server.ask(b'{"range":"\xff"}')
+
+    assert (answer.status, answer.code) == (400, "QUERY_INVALID")
+
+
+@pytest.mark.parametrize(
+    ("question", "path", "detail"),
+    [
+        ({"top": 0}, "top", "top: Expected `int` >= 1."),
+        ({"filter": {"op": "no"}}, "filter.op", "filter.op: Invalid value 'no'."),
+        ({"rnge": "7d"}, None, "Object contains unknown field `rnge`."),
+    ],
+)
+def test_a_question_with_a_wrong_field_is_told_which(
+    server: Server, question: dict[str, object], path: str | None, detail: str
+) -> None:
+    answer = server.ask(question)
+
+    assert (answer.status, answer.code) == (400, "QUERY_INVALID")
+    assert (answer.json().get("path"), answer.json()["detail"]) == (path, detail)
+
+
 @pytest.mark.parametrize("interval", ["hour", "day"])
 def test_a_29th_of_february_has_no_year_before_it_and_says_so(
     server: Server, interval: str

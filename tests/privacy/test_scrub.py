@@ -185,3 +185,15 @@ def test_refused_text_without_personal_fields_is_unchanged(fields: dict[str, int
     raw = json.dumps({f"k{name}": value for name, value in fields.items()}).encode()
 
     assert scrub_raw(raw, POLICY) == raw
+
+
+def test_a_secret_key_in_refused_text_is_not_kept() -> None:
+    key = b"_Yi1Orfp7_7L3fatTygOaExWPik3x6aujd6RfwD3VT_3H4ApR"
+    raw = b'{"token_auth":"sk%b","api_key":"rk%b","aid":"pk%b"}' % (key, key, key)
+
+    kept = scrub_raw(raw, POLICY)
+
+    assert b"sk_" not in kept
+    assert b"rk_" not in kept
+    assert b"7L3fatTygOaExWPik3x6aujd6RfwD3VT" in kept
+    assert kept.startswith(b'{"token_auth":"[key]')

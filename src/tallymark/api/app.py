@@ -28,6 +28,7 @@ from .cors import cors_headers, preflight_headers
 from .openapi import document
 from .peers import Peers
 from .people_routes import PEOPLE_ROUTES
+from .privacy_routes import PRIVACY_ROUTES
 from .problem import Disconnected, bug, problem_response
 from .projects import local_known
 from .routing import NotThisWay, Routes
@@ -38,7 +39,7 @@ from .services import Call, Route, Services
 @cache
 def all_routes() -> tuple[Route, ...]:
     """Return every route but those of collection, with the description made from them."""
-    routes = (*ASK_ROUTES, *PEOPLE_ROUTES, *CONTROL_ROUTES, *SERVICE_ROUTES)
+    routes = (*ASK_ROUTES, *PEOPLE_ROUTES, *CONTROL_ROUTES, *PRIVACY_ROUTES, *SERVICE_ROUTES)
     return (*routes, *described(lambda: api_document(all_routes())))
 
 
@@ -182,7 +183,7 @@ class App:
 
 # Not sent to anybody; nginx uses the same number in its logs.
 _CLIENT_LEFT = 499
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "OPTIONS"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 
 class _Watched:

@@ -67,6 +67,11 @@ async def ledger(call: Call) -> Response:
     return await from_store(call, "ledger", since=whole(call, "since"), until=whole(call, "until"))
 
 
+async def quality(call: Call) -> Response:
+    """Return how good what arrived in the last hours is, by source."""
+    return await from_store(call, "quality", hours=whole(call, "hours", least=1))
+
+
 async def status(call: Call) -> Response:
     """Return how far the log and the store are."""
     return await from_store(call, "status")
@@ -151,6 +156,10 @@ ASK_ROUTES: tuple[Route, ...] = (
     Route("GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id."),
     Route("GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.", query=_PAGE),
     Route("GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.", query=_RANGE),
+    Route(
+        "GET", "/tm/v1/quality", "read", quality, "Tell how good what arrives is, by source.",
+        query={"hours": "How far to look back; 24 if left out."},
+    ),
     Route("GET", "/tm/v1/status", "read", status, "Tell how far loading is."),
     Route(
         "GET", "/tm/v1/live", "read", live, "Follow what is accepted and refused now.",

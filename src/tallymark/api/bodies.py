@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.types import Receive
 
-from tallymark.core.errors import Refused, Unavailable
+from tallymark.core.errors import Refused, Unavailable, misfit
 from tallymark.core.settings import MIB
 
 from .problem import Disconnected
@@ -83,8 +83,8 @@ def decode_body(body: bytes, wanted: type[T]) -> T:
     try:
         return msgspec.json.decode(body or b"{}", type=wanted)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at ")
-        raise Refused(f"{text}.", code="BAD_FIELD", path=path.strip("`") or None) from None
+        text, path = misfit(error)
+        raise Refused(text, code="BAD_FIELD", path=path) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(f"The body is not valid JSON: {error}.", code="JSON_SYNTAX") from None
 

@@ -40,13 +40,16 @@ def document(
 ) -> Json:
     """Return the whole document as plain JSON values."""
     insights = list(insights)
-    types = _types(routes, insights, wire_event)
+    protocols = list(protocols)
+    types = _types(routes, insights, [wire_event, *(one.answer for one in protocols)])
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     reference = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, Json] = {}
-    event = reference.get(repr(wire_event))
+    event = reference.get(repr(wire_event), {})
     for (method, path), sharing in _addresses(protocols).items():
-        paths.setdefault(path, {})[method.lower()] = _collect(sharing, method, path, event)
+        paths.setdefault(path, {})[method.lower()] = _collect(
+            sharing, method, path, event, reference
+        )
     for route in routes:
         if route.path == "/tm/v1/ask/{insight}":
             for insight in insights:
@@ -71,13 +74,12 @@ def document(
     }
 
 
-def _types(routes: Sequence[Route], insights: Sequence[Insight], wire_event: Any) -> list[Any]:
+def _types(routes: Sequence[Route], insights: Sequence[Insight], wire: Sequence[Any]) -> list[Any]:
     found: list[Any] = [Problem, Provenance]
     found += [kind for route in routes for kind in (route.body, route.answer) if kind is not None]
     found += [insight.question for insight in insights]
     found += [insight.data for insight in insights if insight.data is not None]
-    if wire_event is not None:
-        found.append(wire_event)
+    found += [kind for kind in wire if kind is not None]
     # A type that several routes share is described once.
     return list({repr(kind): kind for kind in found}.values())
 
@@ -91,9 +93,17 @@ def _addresses(protocols: Iterable[Protocol]) -> dict[tuple[str, str], list[Prot
     return found
 
 
-def _collect(sharing: Sequence[Protocol], method: str, path: str, event: Json | None) -> Json:
+def _collect(
+    sharing: Sequence[Protocol],
+    method: str,
+    path: str,
+    event: Json,
+    reference: Mapping[str, Json],
+) -> Json:
     names = " or ".join(protocol.name for protocol in sharing)
+    first = sharing[0]
     brings_events = any((method, path) in protocol.routes for protocol in sharing)
+    answer = reference.get(repr(first.answer), {}) if first.answer is not None else {}
     described: Json = {
         "operationId": _operation(method, path),
         "summary": f"Send events ({names}).".replace(" (native)", "")
@@ -101,17 +111,23 @@ def _collect(sharing: Sequence[Protocol], method: str, path: str, event: Json | 
         else f"What clients of {names} ask for.",
         "tags": ["Collect"],
         "security": [{"publicKey": []}, {"secretKey": []}] if brings_events else [{}],
-        "parameters": _in_path(path),
-        "responses": {"2XX": _ok("application/json", {}), **_problems()},
+        "parameters": [*_in_path(path), *_query(first.query)],
+        "responses": {"2XX": _ok("application/json", answer), **_problems()},
     }
     is_own = all(protocol.open is None for protocol in sharing)
     if method == "POST" and is_own:
-        batch = {"type": "array", "items": event or {}}
-        content: Json = {
-            "schema": {"anyOf": [event or {}, batch]},
-            "examples": {"one": {"summary": "One event", "value": _EVENT_EXAMPLE}},
+        events = {"type": "array", "items": event}
+        batch = {"type": "object", "required": ["events"], "properties": {"events": events}}
+        described["requestBody"] = {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [event, events, batch]},
+                    "examples": {"one": {"summary": "One event", "value": _EVENT_EXAMPLE}},
+                },
+                "application/x-ndjson": {"schema": event},
+            },
         }
-        described["requestBody"] = {"required": True, "content": {"application/json": content}}
     elif method == "POST":
         described["description"] = "Bodies are read as this protocol's clients send them."
         described["requestBody"] = {"content": {"*/*": {"schema": _ANYTHING}}}
@@ -154,19 +170,12 @@ def _ask(insight: Insight, reference: Mapping[str, Json]) -> Json:
 
 
 def _plain(route: Route, reference: Mapping[str, Json]) -> Json:
-    query = [
-        {
-            "name": name, "in": "query", "required": False, "description": says,
-            "schema": {"type": "string"},
-        }
-        for name, says in route.query.items()
-    ]  # fmt: skip
     described: Json = {
         "operationId": _operation(route.method, route.path),
         "summary": route.summary,
         "tags": [_tag(route)],
         "security": _SECURITY[route.access],
-        "parameters": [*_in_path(route.path), *query],
+        "parameters": [*_in_path(route.path), *_query(route.query)],
         "responses": {
             ("201" if "create" in route.summary.lower() else "200"): _ok(
                 route.media_type, reference.get(repr(route.answer), {})
@@ -180,6 +189,14 @@ def _plain(route: Route, reference: Mapping[str, Json]) -> Json:
         content = {"application/json": {"schema": reference[repr(route.body)]}}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _query(described: Mapping[str, str]) -> list[Json]:
+    text = {"type": "string"}
+    return [
+        {"name": name, "in": "query", "required": False, "description": says, "schema": text}
+        for name, says in described.items()
+    ]
 
 
 def _tag(route: Route) -> str:

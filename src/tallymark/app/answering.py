@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tallymark import __version__
 from tallymark.core.clock import Clock
-from tallymark.core.errors import InvalidQuery
+from tallymark.core.errors import InvalidQuery, misfit
 from tallymark.core.ids import hash128
 from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
@@ -89,11 +89,9 @@ def decode_question(insight: Insight, question: Any) -> Struct:
         else:
             decoded = msgspec.convert(question, insight.question)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at ")
-        raise InvalidQuery(
-            f"{text}.", path=path.strip("`") or None, hint=_hint(insight, text)
-        ) from None
-    except msgspec.DecodeError as error:
+        text, path = misfit(error)
+        raise InvalidQuery(text, path=path, hint=_hint(insight, text)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidQuery(f"The question is not valid JSON: {error}.") from None
     except RecursionError:
         raise InvalidQuery("The question is nested too deeply.") from None

@@ -91,7 +91,8 @@ async def back_up(
             await call("snapshot", {"project": name, "target": str(place / "store.duckdb")}),
             type=StoreStatus,
         )
-        await in_thread(_copy_if_there, folders.loads(name), place / "loads.json")
+        for kept in (folders.loads(name), folders.pseudonym_key(name)):
+            await in_thread(_copy_if_there, kept, place / kept.name)
         head, items = await in_thread(_copy_log, folders.log(name), place / "log.db")
         projects[name] = ProjectEntry(
             head, items, status.log_position, status.events, status.ledger

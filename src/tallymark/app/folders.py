@@ -6,7 +6,8 @@ data/
   backups.json     how far the last backup holds each project
   front.sock       the owner's own way in
   store.sock       from the front to the store process
-  projects/<id>/   log.db  store.duckdb  loads.json  index/  corrupt/
+  salts/           today's salt of visitors' ids
+  projects/<id>/   log.db  store.duckdb  loads.json  pseudonym.key  index/  corrupt/
 """
 
 import fcntl
@@ -53,6 +54,15 @@ class Folders(Struct, frozen=True):
     def temp(self) -> Path:
         """Where the engine spills to disk."""
         return self.data / "tmp"
+
+    @property
+    def salts(self) -> Path:
+        """Where the salts of visitors' ids are kept for a day; in no backup."""
+        return self.data / "salts"
+
+    def pseudonym_key(self, name: str) -> Path:
+        """Return the file of the secret with which a project's values are hashed."""
+        return self.project(name) / "pseudonym.key"
 
     def project(self, name: str) -> Path:
         """Return the project's folder; the name is checked, so it cannot lead elsewhere."""

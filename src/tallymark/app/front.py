@@ -23,6 +23,7 @@ from tallymark.api.services import Services
 from tallymark.app.folders import Folders, locked
 from tallymark.app.front_store import FrontStore
 from tallymark.app.link import StoreLink
+from tallymark.app.privacy_files import PrivacyFiles
 from tallymark.app.retention import keep_trimmed
 from tallymark.app.supervisor import Supervisor
 from tallymark.catalog.catalog import Catalog
@@ -118,7 +119,14 @@ class _Front:
             on_salvage=self._tell_salvage,
             known_head=lambda project: self._store_positions.get(project, 0),
         )
-        collector = Collector(self._settings, writer, clock=self._clock, publish=live.publish)
+        privacy = PrivacyFiles(self._folders, self._clock)
+        collector = Collector(
+            self._settings,
+            writer,
+            clock=self._clock,
+            publish=live.publish,
+            around=privacy.surroundings(),
+        )
         callers = Callers(catalog, self._clock, keep_seconds=self._settings.key_cache_seconds)
         self._count(collector, writer)
         await self._open_logs(writer)
@@ -145,6 +153,7 @@ class _Front:
                 clock=self._clock, logger=self._logger,
             )
         )  # fmt: skip
+        purging = loop.create_task(privacy.keep_purged())
         try:
             await serve(
                 listeners,
@@ -155,6 +164,7 @@ class _Front:
             )
         finally:
             trimming.cancel()
+            purging.cancel()
             with suppress(TallymarkError):
                 await collector.flush()
             await writer.close()

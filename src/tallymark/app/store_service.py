@@ -8,6 +8,7 @@ import msgspec
 
 from tallymark.app.answering import Asking, answer
 from tallymark.app.folders import Folders
+from tallymark.app.quality import quality
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
 from tallymark.core.clock import Clock
@@ -20,6 +21,8 @@ from tallymark.store.engine import Engine, Fetch, Limits, Rows
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _PAGE = 100
 _MOST = 1000
+_HOURS = 24
+_MOST_HOURS = 24 * 366
 
 _RECOUNT = """
 SELECT (SELECT count(*) FROM event),
@@ -49,6 +52,7 @@ class StoreService:
             "person": self.person,
             "group": self.group,
             "links": self.links,
+            "quality": self.quality,
             "snapshot": self.snapshot,
             "check": self.check,
         }
@@ -83,6 +87,15 @@ class StoreService:
                 high=int.from_bytes(key[:8], "big"), low=int.from_bytes(key[8:], "big"),
             ),
         ).rows  # fmt: skip
+        if not held:
+            # The ids of other tools' clients have namespaces of their own.
+            held = self._fetch(
+                project,
+                sql(
+                    "SELECT min(seq) FROM event WHERE event_id = {id} HAVING count(*) > 0",
+                    id=event_id,
+                ),
+            ).rows
         failed = self._fetch(
             project,
             sql(
@@ -92,7 +105,10 @@ class StoreService:
             ),
         )  # fmt: skip
         if not held and not failed.rows:
-            raise NotFound(f"No event with the id {event_id!r} was received.")
+            raise NotFound(
+                f"The store holds no event with the id {event_id!r}.",
+                hint="One that was accepted a moment ago may still be loading; ask again.",
+            )
         found: dict[str, Any] = {"id": event_id, "outcome": "refused", "failed": _records(failed)}
         if held:
             seq = int(held[0][0])
@@ -194,6 +210,13 @@ class StoreService:
             )
         cursor = str(page[-1].seq) if len(page) == most else None
         return _encode({"links": page, "counts": counts, "cursor": cursor})
+
+    def quality(self, params: Params) -> bytes:
+        """Return how good what arrived in the last hours is, by source."""
+        project = self._known(params["project"])
+        hours = min(int(params.get("hours") or _HOURS), _MOST_HOURS)
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode(quality(fetch, self._clock.now(), hours))
 
     def snapshot(self, params: Params) -> bytes:
         """Copy a project's store to ``target`` at a commit; say what the copy holds."""

@@ -369,7 +369,9 @@ def _insert_key(
 def _key_of(connection: Connection, key_id: str) -> Key:
     row = connection.execute(sa.select(API_KEY).where(API_KEY.c.id == key_id)).mappings().first()
     if row is None:
-        raise NotFound(f"There is no key {key_id[:80]!r}.")
+        raise NotFound(
+            f"There is no key {key_id[:80]!r}.", hint="See its id with: tallymark keys list"
+        )
     return _key(row)
 
 

@@ -35,7 +35,7 @@ def open_client(args: argparse.Namespace, *, must_exist: bool = False) -> Client
     Unavailable SERVER_AWAY if a folder that must exist does not, and NotAllowed AUTH_MISSING if
     there is no key for an address.
     """
-    project = args.project or os.environ.get("TALLYMARK_PROJECT")
+    project = args.project or os.environ.get("TALLYMARK_PROJECT") or None
     url = args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
     if url is not None:
         key = args.key or os.environ.get("TALLYMARK_KEY")

@@ -1,11 +1,13 @@
 """``tallymark demo``: a sample history to look around in, its first answers, and a server for more."""
 
 import argparse
+import os
 import shlex
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 from typing import Any, Final
 
 import msgspec
@@ -77,7 +79,7 @@ def add_parser(subparsers: Subparsers) -> None:
         " load them, print the first answers and serve them until Ctrl-C. The next time the same"
         f" history is used again; delete the folder ({FOLDER}) for a new one.",
     )
-    add_serving_flags(parser)
+    add_serving_flags(parser, FOLDER)
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="size of the history; 1 has about 300 000 events")  # fmt: skip
     parser.add_argument("--no-serve", action="store_true", help="stop after the first answers")
 
@@ -193,7 +195,10 @@ def _print_next(settings: Settings, keys: dict[str, str]) -> None:
         print("\n".join(f"  {kind:7} {text}" for kind, text in keys.items()))
     else:
         print(f"Make another key with: tallymark keys create read --data {settings.data}")
-    print("Try in another terminal:")
+    print("Try in another terminal, in this folder:")
+    if which("tallymark") is None:
+        # `make demo` calls it by its path, so a new shell would not find it.
+        print(f"  . {shlex.quote(os.path.relpath(Path(sys.prefix, 'bin', 'activate')))}")
     for command in (
         "ask events --event order_completed --last 90d --limit 5",
         "ask trends --event feature_used --breakdown feature --measure unique_people --last 90d",

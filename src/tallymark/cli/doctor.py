@@ -20,6 +20,14 @@ from .render import shown
 Health: TypeAlias = Literal["ok", "warn", "bad"]
 _LAG_WARNS: Final = 1_000
 _CLOCK_SLACK: Final = 2 * MICROSECONDS
+_SHARE: Final = 0.05
+_ENOUGH: Final = 100
+_FEW_NAMES: Final = 8
+_DRIFTS: Final = {
+    "new": "",
+    "vanished": "If that was not meant, see what changed where they were sent.",
+    "mixed": "They come as text and as numbers, which are different values; send one type.",
+}
 
 
 class Finding(Struct, frozen=True):
@@ -81,6 +89,43 @@ def failures(counts: dict[str, int]) -> Iterator[Finding]:
         yield Finding("warn", f"failed events: {count:,} × {code}", fix)
 
 
+def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
+    """Yield what each key or site sent in the last hours: how much of it counts, how late it is."""
+    if not found["sources"]:
+        yield Finding("ok", "arrivals: nothing in the last 24 hours")
+    for one in found["sources"]:
+        name = f"{one['protocol']} from {one['source'] or 'nobody known'}"
+        outcomes = [f"{count:,} {word}" for word, count in one["outcomes"].items() if count]
+        what = f"arrivals: {name}: {one['received']:,} received, {', '.join(outcomes)}"
+        ago = (now - one["last_received_us"]) // (60 * MICROSECONDS)
+        what += f"; last {ago:,} min ago"
+        if one["late_p95_seconds"] is not None:
+            what += f"; 95 % within {one['late_p95_seconds']:,.1f} s of happening"
+        yield Finding("ok", what)
+        yield from _troubles(name, one)
+    drift = found["drift"]
+    for word in ("new", "vanished", "mixed"):
+        if drift[word]:
+            names = ", ".join(drift[word][:_FEW_NAMES])
+            yield Finding("ok" if word == "new" else "warn", f"properties {word}: {names}", _DRIFTS[word])  # fmt: skip
+
+
+def _troubles(name: str, one: dict[str, Any]) -> Iterator[Finding]:
+    for code, count in one["failed"].items():
+        fix = CODES[code].fix if code in CODES else ""
+        yield Finding("warn", f"  {name}: {count:,} × {code}", fix)
+    for code, count in one["dropped"].items():
+        yield Finding("ok", f"  {name}: {count:,} dropped, {code}")
+    events = one["outcomes"]["accepted"]
+    if one["skewed"] > events * _SHARE:
+        yield Finding("warn", f"  {name}: {one['skewed']:,} events with a wrong clock", "Set the clocks of whatever sends them.")  # fmt: skip
+    if one["without_id"] > events * _SHARE:
+        yield Finding("warn", f"  {name}: {one['without_id']:,} events without an id", "Without one, an event that is sent again counts twice.")  # fmt: skip
+    before = one["received_week_ago"]
+    if before > _ENOUGH and one["received"] < before / 2:
+        yield Finding("warn", f"  {name}: {before:,} came in the same hours a week ago", "See whether something stopped sending.")  # fmt: skip
+
+
 def clock(last_received: int | None, now: int) -> Finding:
     """Return whether this machine's clock is behind what the store has seen."""
     if last_received is not None and last_received > now + _CLOCK_SLACK:
@@ -131,6 +176,7 @@ def _project(client: Client) -> Iterator[Finding]:
         yield loading(status)
         yield ledger(status)
         yield from failures(client.failed(limit=1)["counts"])
+        yield from sources(client.quality(), SystemClock().now())
         yield clock(status["last_received_us"], SystemClock().now())
     except TallymarkError as error:
         yield Finding("bad", f"project: {error.message}", error.hint)

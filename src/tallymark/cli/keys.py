@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from tallymark.client import Client
-from tallymark.core.clock import rfc3339
+from tallymark.core.clock import SystemClock, rfc3339
 from tallymark.core.errors import Refused
 
 from .connection import add_connection_flags, open_client
@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
                 lines = _listed(client)
             case "create":
                 if args.new_project:
-                    client.create_project(args.project, id=args.project)
+                    # Its id is made from the name: "My Shop" becomes my-shop.
+                    made = client.create_project(args.project)
+                    client.project = made["project"]["id"]
                 lines = _issued(client.create_key(args.kind, label=args.label))
             case "revoke":
                 lines = [f"The key {client.revoke(args.key)['id']} no longer works."]
@@ -73,7 +75,10 @@ def _listed(client: Client) -> list[str]:
 def _state(key: dict[str, Any]) -> str:
     if key["revoked_at"] is not None:
         return f"revoked {_when(key['revoked_at'])}"
-    return f"ends {_when(key['expires_at'])}" if key["expires_at"] is not None else "works"
+    if key["expires_at"] is None:
+        return "works"
+    word = "ended" if key["expires_at"] <= SystemClock().now() else "ends"
+    return f"{word} {_when(key['expires_at'])}"
 
 
 def _issued(made: dict[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "who": "Tell everything known of one person, or of one group.",
     "identity": "List what was linked and refused; link ids, or take a link back.",
     "keys": "List, create, revoke and rotate the keys of a project.",
+    "sites": "List, add and remove the names by which clients of other tools call a project.",
     "doctor": "Check that everything works, and say how to mend what does not.",
     "backup": "Write a consistent copy of everything while it is served.",
     "restore": "Make a new data folder from a backup.",

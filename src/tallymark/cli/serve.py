@@ -41,9 +41,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
 
 
-def add_serving_flags(parser: argparse.ArgumentParser) -> None:
+def add_serving_flags(parser: argparse.ArgumentParser, folder: str = "data") -> None:
     """Add the flags that say where to serve."""
-    parser.add_argument("--data", metavar="DIR", help="data folder (default: data)")
+    parser.add_argument("--data", metavar="DIR", help=f"data folder (default: {folder})")
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
     parser.add_argument(

@@ -217,6 +217,10 @@ class Client:
         """Return how many items met which outcome; received equals the sum of the others."""
         return self._get("/tm/v1/ledger", **filters)
 
+    def quality(self, hours: int = 24) -> Any:
+        """Return how good what arrived in the last hours is, by source."""
+        return self._get("/tm/v1/quality", hours=hours)
+
     # Looking after it; only over the socket of the data folder
 
     def projects(self) -> list[dict[str, Any]]:
@@ -242,6 +246,24 @@ class Client:
     def rotate(self, key_id: str, **options: Any) -> Any:
         """Make a successor of a key; return ``key`` and ``secret``, shown this once."""
         return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/rotate", options)
+
+    def sites(self, project: str | None = None) -> list[dict[str, Any]]:
+        """Return the names by which clients of other protocols call a project."""
+        return list(self._get(f"/tm/v1/projects/{self._named(project)}/sites")["sites"])
+
+    def add_site(self, protocol: str, name: str, *, project: str | None = None) -> Any:
+        """Let clients of a protocol call a project by that name; return the site."""
+        path = f"/tm/v1/projects/{self._named(project)}/sites"
+        return self._post(path, {"protocol": protocol, "name": name})
+
+    def remove_site(
+        self, protocol: str, name: str, *, project: str | None = None
+    ) -> list[dict[str, Any]]:
+        """End a site now; return those that are left."""
+        path = f"/tm/v1/projects/{self._named(project)}/sites"
+        body = {"protocol": protocol, "name": name}
+        answer = self._call("DELETE", path, body, is_repeatable=False)
+        return list(_DECODER.decode(answer)["sites"])
 
     def backup(self, target: str | Path) -> Any:
         """Write a consistent copy to a new folder on the server's machine; return its manifest."""

@@ -1,7 +1,7 @@
 """From a request to the log: inflate, decode, steps, one batch, durable; only then the answer.
 
-``prepare`` is the pure part and ``batch_of`` its second half, for whoever has events already. The
-``Collector`` adds the effects: the log, the live view, the counters.
+``batch.prepare`` is the pure part. The ``Collector`` adds the effects: the log, the live view, the
+counters.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from tallymark.core.clock import MICROSECONDS, Clock
 from tallymark.core.errors import Refused
 from tallymark.core.event import Batch, Failed
 from tallymark.core.settings import Settings
-from tallymark.privacy.scrub import scrub_ip, scrub_line, scrub_raw
+from tallymark.privacy.scrub import scrub_raw
 
+from .batch import NOTHING_KEPT, Prepared, Surroundings, prepare
 from .body import GZIP_MAGIC, inflate
-from .protocol import Caller, Decoded, Protocol, Reply, Request
-from .steps import StepContext, run_steps
+from .protocol import Caller, Protocol, Reply, Request
 
 MINUTE = 60 * MICROSECONDS
 # Refused requests of one project and code in a minute, beyond which most are only counted.
@@ -31,8 +31,6 @@ _THREAD_FROM_BYTES = 64 * 1024
 _THREAD_FROM_PACKED_BYTES = 8 * 1024
 # Ten hostile megabytes can decode to half a gigabyte, and more threads would not decode faster.
 _LARGE_AT_ONCE = 2
-# A place in the log has this much room for the items of one batch.
-_MOST_ITEMS = 65_536
 
 
 class Appender(Interface):
@@ -40,74 +38,6 @@ class Appender(Interface):
 
     async def append(self, project: str, batch: Batch, *, size: int) -> int:
         """Return the position of the batch once it is durable; raises Unavailable."""
-
-
-class Prepared(Struct, frozen=True):
-    """A batch ready for the log, what it was decoded from, and the seconds each step took."""
-
-    batch: Batch
-    decoded: Decoded
-    seconds: dict[str, float]
-
-
-def prepare(
-    protocol: Protocol, request: Request, caller: Caller, settings: Settings, *, clock: Clock
-) -> Prepared:
-    """Return the batch of a request whose body is inflated already; raises Refused."""
-    decoded = protocol.decode(request, caller, settings)
-    return batch_of(
-        decoded,
-        caller,
-        protocol=protocol.name,
-        received_at=request.received_at,
-        peer=request.peer,
-        user_agent=request.headers.get("user-agent"),
-        clock=clock,
-    )
-
-
-def batch_of(
-    decoded: Decoded,
-    caller: Caller,
-    *,
-    protocol: str,
-    received_at: int,
-    clock: Clock,
-    peer: str | None = None,
-    user_agent: str | None = None,
-) -> Prepared:
-    """Return what was decoded as one batch, after the steps and scrubbed by the caller's policy.
-
-    Address and user agent of the request are the person's only if it is not a server's. An item that
-    became several commands counts as several.
-    """
-    policy = caller.policy
-    is_server = caller.kind != "public" if decoded.server_side is None else decoded.server_side
-    agent = None if is_server else user_agent
-    stepped = run_steps(decoded.events, StepContext(policy, agent), clock)
-    if stepped.dropped:
-        dropped = Counter(decoded.dropped) + Counter(stepped.dropped)
-        decoded = structs.replace(decoded, dropped=dict(dropped))
-    failed = [_scrubbed(item, caller) for item in decoded.failed]
-    kept = len(stepped.events) + len(decoded.commands) + len(failed)
-    items = kept + sum(decoded.dropped.values())
-    if items > _MOST_ITEMS:
-        raise Refused(f"The batch holds {items} items.", code="BATCH_TOO_LONG")
-    batch = Batch(
-        received_at=received_at,
-        source=caller.source,
-        protocol=protocol,
-        received=items,
-        sent_at=decoded.sent_at,
-        ip=None if is_server else scrub_ip(peer, policy.ip),
-        user_agent=agent if policy.keep_user_agent else None,
-        server_side=is_server,
-        events=stepped.events,
-        commands=decoded.commands,
-        failed=failed,
-        dropped=decoded.dropped,
-    )
-    return Prepared(batch, decoded, stepped.seconds)
 
 
 class Collector:
@@ -123,7 +53,9 @@ class Collector:
         *,
         clock: Clock,
         publish: Callable[[str, Batch], None] = lambda project, batch: None,
+        around: Surroundings = NOTHING_KEPT,
     ) -> None:
+        self._around = around
         self._settings = settings
         self._log = log
         self._clock = clock
@@ -152,7 +84,8 @@ class Collector:
         self, protocol: Protocol, request: Request, caller: Caller, why: Refused
     ) -> None:
         """Keep a request of which nothing could be read, with the reason; it was counted then."""
-        await self._store_refusal(_Unreadable(why, _legible(request)), request, protocol, caller)
+        text = _legible(protocol, request)
+        await self._store_refusal(_Unreadable(why, text), request, protocol, caller)
 
     async def accept(self, protocol: Protocol, request: Request, caller: Caller) -> Reply:
         """Return the protocol's answer once everything of the request is durable.
@@ -204,21 +137,26 @@ class Collector:
     ) -> "Prepared | _Unreadable":
         if protocol.open is not None:
             try:
-                return prepare(protocol, request, caller, self._settings, clock=self._clock)
+                return self._prepared(protocol, request, caller)
             except Refused as refusal:
-                return _Unreadable(refusal, _legible(request))
+                return _Unreadable(refusal, _legible(protocol, request))
         encoding = request.headers.get("content-encoding", "")
         text: bytes | None = None
         try:
             text = inflate(request.body, encoding, self._settings)
             if text is not request.body:
                 request = structs.replace(request, body=text)
-            return prepare(protocol, request, caller, self._settings, clock=self._clock)
+            return self._prepared(protocol, request, caller)
         except Refused as refusal:
             if text is None:
                 # Compressed bytes cannot be scrubbed, so nothing of them is kept.
                 text = b"" if encoding or request.body[:2] == GZIP_MAGIC else request.body
             return _Unreadable(refusal, text)
+
+    def _prepared(self, protocol: Protocol, request: Request, caller: Caller) -> Prepared:
+        return prepare(
+            protocol, request, caller, self._settings, clock=self._clock, around=self._around
+        )
 
     async def _store(self, project: str, batch: Batch, size: int) -> None:
         await self._log.append(project, batch, size=size)
@@ -266,9 +204,10 @@ class _Unreadable(Struct, frozen=True):
     text: bytes
 
 
-def _legible(request: Request) -> bytes:
+def _legible(protocol: Protocol, request: Request) -> bytes:
     """Return a body in which personal fields can be found and scrubbed; nothing of any other."""
-    return request.body if request.body.lstrip()[:1] in (b"{", b"[") else b""
+    is_json = request.body.lstrip()[:1] in (b"{", b"[")
+    return request.body if is_json and protocol.is_legible else b""
 
 
 _Flooding: TypeAlias = tuple[str, str, str, str]
@@ -305,16 +244,3 @@ class _Flood:
         held = {key: window.held for key, window in self._windows.items() if window.held}
         self._windows.clear()
         return held
-
-
-def _scrubbed(item: Failed, caller: Caller) -> Failed:
-    raw = scrub_raw(item.raw, caller.policy)
-    if not item.line:
-        return structs.replace(item, raw=raw)
-    # A line is no JSON, most of the time, and its message quotes it.
-    is_cut = len(item.raw) < item.raw_bytes
-    return structs.replace(
-        item,
-        raw=scrub_line(raw, caller.policy, is_cut=is_cut),
-        message=scrub_line(item.message.encode(), caller.policy).decode(),
-    )

@@ -90,7 +90,7 @@ def command_claim(command: Command) -> Event:
         case ProfileOp():
             does = f"profile:{command.op}:{command.subject_kind}"
         case IdentityLink():
-            does = f"link:{command.how}"
+            does = f"link:{command.how}:{command.one_kind}:{command.other_kind}"
         case GroupMembership():
             does = f"group:{command.group_type}"
         case _:

@@ -69,6 +69,12 @@ _TABLE: tuple[Code, ...] = (
     Code("NOT_KEPT", "envelope", 202, "What was sent is no use and no change, such as a session replay; it is counted and not kept.", "Nothing to do."),
     # privacy
     Code("OPT_OUT", "privacy", 202, "The person opted out; nothing was kept but this count.", "Nothing to do."),
+    Code("CONSENT_DENIED", "privacy", 202, "The person said no to this purpose; nothing was kept but this count.", "Nothing to do."),
+    Code("CONSENT_UNKNOWN", "privacy", 202, "Nobody has said yes yet, and the project asks first; nothing was kept but this count.", "Send the person's choice as `consent`, or see `pre_consent` in the policy."),
+    Code("GPC", "privacy", 202, "The browser sent Global Privacy Control; nothing was kept but this count.", "Nothing to do."),
+    Code("DNT", "privacy", 202, "The browser sent Do Not Track, and the project drops such events; nothing was kept but this count.", "Nothing to do."),
+    Code("IDENTIFY_IN_COOKIELESS", "privacy", 202, "Who somebody is may not be kept here; the link or profile was counted only.", "Ask for consent first, or see `consent` in the policy."),
+    Code("PII_BLOCKED", "privacy", 400, "A property looks like personal data, and the project sets such events aside.", "Leave it out, or declare it in `properties` of the policy."),
     # identity
     Code("ILLEGAL_ID", "identity", 400, "The id is a placeholder, not a person.", "Leave the id out when nobody is known."),
     Code("MERGE_REFUSED", "identity", 409, "Two identified people are never merged silently.", "Link them explicitly if they are one person."),
@@ -182,3 +188,13 @@ class Broken(TallymarkError):
     """What lies on disk is not what was written."""
 
     default_code = "LOG_DAMAGED"
+
+
+def misfit(error: Exception) -> tuple[str, str | None]:
+    """Return what a decoder found not to fit, beginning with the field it is about, and that field.
+
+    The field is None where it is the whole. msgspec writes ``Expected `int` >= 1 - at `$.top```.
+    """
+    what, _, place = str(error).partition(" - at `$")
+    field = place.removesuffix("`").removeprefix(".") or None
+    return (f"{field}: {what}." if field else f"{what}."), field

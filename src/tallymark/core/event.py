@@ -58,6 +58,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
 
     ``time`` is when it happened as we believe it; ``time_client`` as the client said, if it did.
     ``namespace`` says whose ids ``id`` belongs to: the key of dedupe is (project, namespace, id).
+    ``consent`` is what the person said of purposes, by its name: ``granted``, ``denied`` …
     """
 
     name: str
@@ -78,6 +79,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     revenue: Decimal | None = None
     currency: str | None = None
     flags: tuple[str, ...] = ()
+    consent: dict[str, str] = {}
 
 
 IdKind: TypeAlias = Literal["user", "anonymous"]

@@ -1,10 +1,16 @@
 """What a project allows to be kept of the people it counts; applied before the log."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from msgspec import Meta, Struct
 
 IpRule: TypeAlias = Literal["drop", "mask", "full"]
+Purpose: TypeAlias = Literal[
+    "essential", "measurement", "product", "performance", "personalization", "sharing"
+]
+Mode: TypeAlias = Literal["opt_out", "opt_in", "cookieless", "contract"]
+Treatment: TypeAlias = Literal["drop", "hmac", "truncate"]
+PURPOSES: frozenset[str] = frozenset(get_args(Purpose))
 
 # Campaign parameters carry no personal data by design and make attribution possible.
 CAMPAIGN_PARAMETERS = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
@@ -29,3 +35,52 @@ class Policy(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     keep_user_agent: Annotated[
         bool, Meta(description="Keep the raw user agent; otherwise only its families are kept.")
     ] = False
+    consent: Annotated[
+        Mode,
+        Meta(
+            description="opt_out: kept until somebody says no; opt_in: kept once somebody says yes;"
+            " cookieless: kept without saying who until somebody says yes; contract: only account and"
+            " quantity are kept."
+        ),
+    ] = "opt_out"
+    pre_consent: Annotated[
+        Literal["drop", "cookieless"],
+        Meta(description="What becomes of events before anybody chose, where consent is opt_in."),
+    ] = "drop"
+    purposes: Annotated[
+        dict[str, Purpose],
+        Meta(
+            description="What events are collected for, by pattern of their name, such as `ad_*`."
+        ),
+    ] = {}
+    gpc: Annotated[
+        Literal["off", "sharing", "all"],
+        Meta(
+            description="What Global Privacy Control forbids: nothing; sharing and personalization;"
+            " everything."
+        ),
+    ] = "sharing"
+    dnt: Annotated[
+        Literal["off", "cookieless", "drop"],
+        Meta(description="What becomes of events of a browser that sends Do Not Track."),
+    ] = "cookieless"
+    explicit_overrides_signals: Annotated[
+        bool,
+        Meta(
+            description="An explicit yes counts more than a browser's signal, except for sharing."
+        ),
+    ] = False
+    properties: Annotated[
+        dict[str, Treatment],
+        Meta(
+            description="What becomes of properties, by pattern of their name: drop; hmac, a keyed"
+            " hash; truncate, three letters."
+        ),
+    ] = {}
+    suspects: Annotated[
+        Literal["off", "tag", "hmac", "drop", "quarantine"],
+        Meta(
+            description="What becomes of property values that look like e-mail, phone, card, IBAN,"
+            " token or secret; tag only flags the event."
+        ),
+    ] = "tag"

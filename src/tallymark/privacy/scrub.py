@@ -42,6 +42,8 @@ _LINK = frozenset(
 _NAMES = "|".join(re.escape(name) for name in sorted(_ADDRESS | _AGENT | _PATH | _LINK))
 _PERSONAL_FIELD = re.compile(rb'"(%b)"(\s*:\s*)"((?:[^"\\]|\\.)*)' % _NAMES.encode(), re.DOTALL)
 
+# Some protocols carry the key in the body, and what is refused as a whole is kept as it came.
+_SECRET_KEY = re.compile(rb"(?:sk|rk)_[0-9A-Za-z]{8}_[0-9A-Za-z]+")
 _QUERY = re.compile(rb"\?([^\s\"'<>?]+)")
 # Whole runs, so that each byte is looked at once; what is between two of them is no part of a name.
 _WORD = re.compile(rb"[^\s\"'<>,;:()\[\]{}|=&/?\\]+")
@@ -121,7 +123,7 @@ def scrub_raw(raw: bytes, policy: Policy) -> bytes:
     """Return refused JSON text, whole or cut short, with its personal fields scrubbed as an event's.
 
     It may be no JSON at all, so fields are found by the names that the protocols use for addresses,
-    user agents and pages.
+    user agents and pages. Secret and read keys of ours become ``[key]``.
     """
 
     def scrubbed(found: re.Match[bytes]) -> bytes:
@@ -129,7 +131,7 @@ def scrub_raw(raw: bytes, policy: Policy) -> bytes:
         kept = _scrub_field(name.decode(), _text(value), policy)
         return b'"%b"%b"%b' % (name, found[2], msgspec.json.encode(kept)[1:-1])
 
-    return _PERSONAL_FIELD.sub(scrubbed, raw)
+    return _SECRET_KEY.sub(b"[key]", _PERSONAL_FIELD.sub(scrubbed, raw))
 
 
 def scrub_line(line: bytes, policy: Policy, *, is_cut: bool = False) -> bytes:

@@ -130,7 +130,7 @@ def check_id(given: str, path: str, max_bytes: int) -> None:
 def check_person(given: str, path: str, max_bytes: int) -> None:
     """Raise ILLEGAL_ID for a placeholder such as ``undefined``, else what ``check_id`` raises."""
     if len(given) <= LONGEST and is_placeholder(given):
-        raise _refused("ILLEGAL_ID", f"{path} {given!a} is a placeholder, not a person.", path)
+        raise _refused("ILLEGAL_ID", f"{path} {given!a} is a placeholder and names nobody.", path)
     check_id(given, path, max_bytes)
 
 
@@ -141,7 +141,9 @@ def check_groups(groups: dict[str, str], settings: Settings) -> None:
     for group_type, group_id in groups.items():
         _check_key(group_type, "groups", settings.max_key_bytes)
         check_id(group_type, "groups", settings.max_key_bytes)
-        check_id(group_id, f"groups.{group_type}", settings.max_id_bytes)
+        # To believe "undefined" would make one customer of all that have none.
+        check = check_person if group_type == "account" else check_id
+        check(group_id, f"groups.{group_type}", settings.max_id_bytes)
 
 
 def check_properties(properties: dict[str, Any], path: str, agreed: Terms) -> None:

@@ -70,6 +70,7 @@ class Told(Struct, frozen=True, kw_only=True):
     revenue: Decimal | None = None
     currency: str | None = None
     flags: tuple[str, ...] = ()
+    consent: dict[str, str] = {}
     is_repairable: bool = True
 
 
@@ -105,7 +106,10 @@ def event(told: Told, agreed: Terms) -> Event:
     name = _name(told.name, limits, flags)
     user = person(told.user_id, limits, flags)
     anonymous = person(told.anonymous_id, limits, flags)
-    groups = {kind: group for kind, group in told.groups.items() if group}
+    groups = {kind: name for kind, name in told.groups.items() if name}
+    if is_placeholder(groups.get("account", "a customer")):
+        del groups["account"]
+        flags.append("illegal_id")
     if groups:
         check_groups(groups, limits)
     if told.properties:
@@ -142,6 +146,7 @@ def event(told: Told, agreed: Terms) -> Event:
         revenue=money,
         currency=told.currency if money is not None else None,
         flags=tuple(dict.fromkeys(flags)),
+        consent=told.consent,
     )
 
 

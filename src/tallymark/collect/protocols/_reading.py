@@ -63,6 +63,13 @@ _SHAPES: dict[str, type[Struct]] = {
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _HIGH_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
+# What no decoder takes, though the text around it is JSON; each cover is as long as what it covers.
+_NO_HIGH_BYTES = bytes(range(128)) + b"x" * 128
+_COVERS = (
+    (re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"), rb"\\u0020"),
+    (re.compile(rb"NaN"), b"0.0"),
+    (re.compile(rb"Infinity"), b"0.000000"),
+)
 _BYTE = re.compile(r"byte (\d+)")
 _FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?\Z", re.DOTALL)
 _FIELD = re.compile(
@@ -119,22 +126,16 @@ def cut(body: bytes, settings: Settings, *, is_lines: bool) -> Cut:
         return Cut(_lines(body, settings))
     text = body.strip()
     try:
-        if text.startswith(b"["):
-            return Cut(_plain(_RAWS.decode(text), settings))
-        if not text.startswith(b"{"):
-            msgspec.json.decode(text, type=Raw)
-            raise Refused("The body must be an object or an array.", code="BAD_FIELD")
-        if _HEAD.decode(text).events is UNSET:
-            return Cut([text])
-        batch = _RAW_BATCH.decode(text)
-        events = _plain(batch.events, settings, batch.failed)
-        return Cut(events, batch.sent_at, batch.failed)
+        return _cut_document(text, settings)
     except msgspec.ValidationError as error:
         raise refusal(error, text) from error
     except UNREADABLE as error:
         if _is_lines(text):
             return Cut(_lines(text, settings))
-        raise refusal(error, text) from error
+        apart = _cut_around(text, settings)
+        if apart is None:
+            raise refusal(error, text) from error
+        return apart
 
 
 def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand:
@@ -199,6 +200,43 @@ def _read_at_once(body: bytes, *, is_lines: bool) -> Opened:
     return Opened([_EVENT.decode(body)])
 
 
+def _cut_document(text: bytes, settings: Settings) -> Cut:
+    if text.startswith(b"["):
+        return Cut(_plain(_RAWS.decode(text), settings))
+    if not text.startswith(b"{"):
+        msgspec.json.decode(text, type=Raw)
+        raise Refused("The body must be an object or an array.", code="BAD_FIELD")
+    if _HEAD.decode(text).events is UNSET:
+        return Cut([text])
+    batch = _RAW_BATCH.decode(text)
+    events = _plain(batch.events, settings, batch.failed)
+    return Cut(events, batch.sent_at, batch.failed)
+
+
+def _cut_around(text: bytes, settings: Settings) -> Cut | None:
+    """Return the items of a body with values that no decoder takes; None if more is wrong with it.
+
+    To see where the items lie, such values are covered by as many bytes of text or number. What is
+    returned is cut from the body as it came, so that each item meets its own refusal.
+    """
+    covered = text.translate(_NO_HIGH_BYTES)
+    for value, cover in _COVERS:
+        covered = value.sub(cover, covered)
+    if covered == text or not text.startswith((b"[", b"{")):
+        return None
+    try:
+        found = _cut_document(covered, settings)
+    except UNREADABLE:
+        return None
+    items: list[bytes] = []
+    end = 0
+    for item in found.items:
+        start = covered.index(item, end)
+        end = start + len(item)
+        items.append(text[start:end])
+    return Cut(items, found.sent_at, found.failed)
+
+
 def _misfit(problem: str) -> Refused:
     found = _FAULT.match(problem)
     what, path = (found["what"], found["path"]) if found else (problem, None)
@@ -219,7 +257,10 @@ def _field(name: str, parent: str | None, *, is_missing: bool) -> Refused:
         return Refused(f"{path} is missing.", code="MISSING_FIELD", path=path)
     if parent is None and (name in RESERVED or name.startswith("$")):
         return Refused(f"{path} is set by the server.", code="RESERVED_KEY", path=path)
+    # Commands have other fields than events; what is a field of the one is no help for the other.
     shape = _SHAPES.get(parent or "")
+    if shape is not None and name in shape.__struct_fields__:
+        shape = None
     near = did_you_mean(name[:100], shape.__struct_fields__) if shape else None
     message = f"There is no field {path!r}."
     return Refused(f"{message} {near}" if near else message, code="BAD_FIELD", path=path, hint=near)

@@ -5,7 +5,7 @@ Nothing here raises: what cannot be meant is None, or empty.
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 import msgspec
@@ -20,11 +20,17 @@ _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _FRACTION = re.compile(r"(?<=\d)[.,](\d+)")
 # A number of seconds, milliseconds, microseconds or nanoseconds since 1970 tells by its size which.
 _UNITS: Final = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
+_NINE_DIGITS: Final = Decimal("1e-9")
+# Here the context's 28 digits hold every rounded number.
+_ROUNDED_BELOW: Final = 10**18
 _LATEST: Final = 253_402_300_799_999_999
 
 
 def text(value: Any) -> str | None:
     """Return a text, or a number as text; None for anything else and for nothing but white space."""
+    # Most of what a protocol may say is not said.
+    if value is None:
+        return None
     match value:
         case str():
             return value.strip() or None
@@ -49,7 +55,13 @@ def sequence(value: Any) -> list[Any]:
 
 
 def amount(value: Any) -> Decimal | None:
-    """Return a number, or text that is one, exactly; None for anything else or out of range."""
+    """Return a number, or text that is one; None for anything else or out of range.
+
+    It is exact up to nine digits after the point. More of them come of sums of floating point, such
+    as 0.30000000000000004, and are rounded half away from zero.
+    """
+    if value is None:
+        return None
     if isinstance(value, str):
         try:
             value = Decimal(value.strip())
@@ -57,6 +69,9 @@ def amount(value: Any) -> Decimal | None:
             return None
         if not value.is_finite():
             return None
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) < _ROUNDED_BELOW:
+        rounded = value.quantize(_NINE_DIGITS, ROUND_HALF_UP)
+        value = value if rounded == value else rounded
     try:
         return quantity(value, "amount")
     except Refused:
@@ -85,6 +100,8 @@ def when(value: Any) -> int | None:
     Takes ISO 8601 (UTC where it names no offset) and numbers, or text of numbers, of seconds,
     milliseconds, microseconds or nanoseconds since 1970, told apart by their size.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
         value = value.strip()
         if not value or len(value) > 40:
@@ -97,8 +114,8 @@ def when(value: Any) -> int | None:
     for limit, scale in _UNITS:
         if value < limit:
             return int(value * scale)
-    found = int(value // 1000)
-    return found if found <= _LATEST else None
+    # Compared first: a number of more digits than the context has cannot be divided.
+    return int(value // 1000) if value < _LATEST * 1000 else None
 
 
 def content_id(*parts: Any) -> str:
@@ -121,9 +138,13 @@ def as_json(value: Any) -> str:
 
 def _iso(value: str) -> int | None:
     try:
-        found = datetime.fromisoformat(_FRACTION.sub(_six_digits, value, count=1))
+        # What clients write; only what is odd is looked at more closely.
+        found = datetime.fromisoformat(value)
     except ValueError:
-        return None
+        try:
+            found = datetime.fromisoformat(_FRACTION.sub(_six_digits, value, count=1))
+        except ValueError:
+            return None
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
     try:

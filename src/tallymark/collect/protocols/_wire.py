@@ -17,6 +17,7 @@ One event:
 | `context` | object | where: `page`, `campaign`, `device`, `os`, `browser`, `app`, `library`, `screen`, `location`, `locale`, `timezone`, `ip`, `user_agent` |
 | `value`, `unit` | number, text | a metered quantity; secret keys only |
 | `revenue`, `currency` | number, ISO 4217 | money |
+| `consent` | object of text | what the person said, by purpose: `{"measurement": "granted"}` |
 
 An item with a `type` says something of a person or group instead, and is no use:
 
@@ -146,6 +147,7 @@ class WireEvent(_Wire, frozen=True):
     unit: str | None = None
     revenue: Any = UNSET
     currency: str | None = None
+    consent: dict[str, str] | None = None
     type: Literal["event"] = "event"
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 import msgspec
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from tallymark.collect.body import is_ndjson
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
@@ -57,6 +57,23 @@ from ._wire import (
 )
 
 SENT_AT_HEADER = "tallymark-sent-at"
+
+
+class FailedItem(Struct, frozen=True):
+    """An item that was not taken, by its place in the request, and the field that is wrong."""
+
+    index: int
+    id: str | None
+    code: str
+    message: str
+    path: str | UnsetType = UNSET
+
+
+class Outcome(Struct, frozen=True):
+    """What became of a request: how many items are durable, and which were not taken."""
+
+    accepted: int
+    failed: list[FailedItem]
 
 
 class _Taken(Struct, frozen=True):
@@ -108,13 +125,12 @@ def reply(decoded: Decoded, _request: Request | None = None) -> Reply:
     Lines that came as failed are counted only: who sent them knows.
     """
     failed = [
-        {"index": item.index, "id": item.id, "code": item.code, "message": item.message}
-        | ({"path": item.path} if item.path else {})
+        FailedItem(item.index, item.id, item.code, item.message, item.path or UNSET)
         for item in decoded.failed
         if not item.line
     ]
     accepted = decoded.received - len(decoded.failed) - sum(decoded.dropped.values())
-    body = msgspec.json.encode({"accepted": accepted, "failed": failed})
+    body = msgspec.json.encode(Outcome(accepted, failed))
     return Reply(422 if decoded.strict and failed else 202, body)
 
 
@@ -174,6 +190,8 @@ def _rare_fields(wire: WireEvent, agreed: Terms) -> dict[str, Any]:
         if wire.account is not None:
             groups["account"] = wire.account
         check_groups(groups, agreed.settings)
+    if wire.consent is not None:
+        rare["consent"] = wire.consent
     if wire.value is not UNSET or wire.unit is not None:
         rare |= {"value": _metered(wire, agreed), "unit": wire.unit}
     if wire.revenue is not UNSET or wire.currency is not None:
@@ -285,7 +303,17 @@ def _sent_at(request: Request, given: Time | None) -> int | None:
 
 
 def _is_strict(query: str) -> bool:
-    return "strict" in query and "1" in urllib.parse.parse_qs(query).get("strict", ())
+    if "strict" not in query:
+        return False
+    given = urllib.parse.parse_qs(query, keep_blank_values=True).get("strict", ["0"])[-1]
+    # To take another word for no would store the half of a batch that was meant to be all or nothing.
+    if given not in {"0", "1"}:
+        raise Refused(
+            f"strict is 1 or 0, not {given[:100]!r}.",
+            hint="Send ?strict=1 for all or nothing.",
+            path="strict",
+        )
+    return given == "1"
 
 
 def _failed(index: int, why: Refused, raw: bytes, settings: Settings) -> Failed:
@@ -309,4 +337,6 @@ native = Protocol(
     decode=decode,
     reply=reply,
     summary="Tallymark's own: one event, an array, a batch or JSON lines.",
+    answer=Outcome,
+    query={"strict": "1 for all or nothing: one failed item fails the request, with 422."},
 )

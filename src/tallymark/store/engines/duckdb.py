@@ -29,6 +29,7 @@ _FETCH_ROWS = 10_000
 # commit of 10 000 events took ten times as long for it. What is not folded yet stays in memory, so
 # the journal cannot grow at will.
 _JOURNAL = "64 MiB"
+_RE2 = "If a filter has a pattern, check it: RE2 knows no look-around."
 _TRANSIENT = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 
 
@@ -262,7 +263,8 @@ def _telling(limits: Limits) -> Iterator[None]:
             hint="Shorten the range, or filter out the largest numbers.",
         ) from None
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        raise Refused(_first_line(error), code="QUERY_INVALID") from None
+        _, _, what = _first_line(error).rpartition(" Error: ")
+        raise Refused(f"It cannot be computed: {what}.", code="QUERY_INVALID", hint=_RE2) from None
     except duckdb.IOException as error:
         if _is_damage(error):
             raise

@@ -1,0 +1,99 @@
+"""How fast each wire protocol becomes a batch of the log, on one core and without HTTP or disk.
+
+    python -m benchmarks.protocols
+
+Ours opens, decodes, checks, scrubs, encodes and compresses a request; beside it stand bare msgspec
+decoding of the same body, and what the reference server does to it: decoding, encoding and
+compressing, nothing looked at. The budget bounds the latter. All in one process, in turns, the best
+of each.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+from backports import zstd
+from benchmarks.foreign import REQUESTS, Sent
+from benchmarks.report import Line, finish, note
+from msgspec import structs
+
+from tallymark.collect.batch import prepare
+from tallymark.collect.body import inflate
+from tallymark.collect.protocol import Caller, Protocol, Request
+from tallymark.core.clock import SystemClock
+from tallymark.core.registry import discover
+from tallymark.core.settings import Settings
+from tallymark.log.codec import encode_batch
+
+SECONDS = 0.6
+ROUNDS = 3
+BUDGET = 0.5
+# The three that most use; the others may take twice as long.
+FIRST = frozenset({"native", "segment", "posthog"})
+NOW = 1_790_000_100_000_000
+
+
+def measure() -> list[Line]:
+    """Return two lines for each protocol."""
+    note("protocols: from a request's bytes to the log's")
+    found = discover("tallymark.collect.protocols", Protocol)
+    return [line for name, made in REQUESTS.items() if name in found for line in _lines(found[name], made())]  # fmt: skip
+
+
+def _lines(protocol: Protocol, sent: Sent) -> list[Line]:
+    request = Request(
+        sent.method, sent.path, sent.query, sent.headers, sent.body, "203.0.113.9", NOW
+    )
+    settings, clock = Settings(), SystemClock()
+    caller = Caller("p", "public", "pk_1")
+
+    def ours() -> int:
+        if protocol.open is None:
+            ready = structs.replace(request, body=inflate(request.body, "", settings))
+        else:
+            ready = structs.replace(request, content=protocol.open(request, settings))
+        batch = prepare(protocol, ready, caller, settings, clock=clock).batch
+        encode_batch(batch)
+        return len(batch.events)
+
+    def bare() -> None:
+        msgspec.json.decode(sent.inside)
+
+    def least() -> None:
+        zstd.compress(msgspec.json.encode(msgspec.json.decode(sent.inside)), level=1)
+
+    taken = ours()
+    assert taken == sent.events, f"{protocol.name} took {taken} of {sent.events}"
+    mine, decoded, reference = _best(ours, sent), _best(bare, sent), _best(least, sent)
+    return [
+        Line(
+            what=f"{protocol.name}, requests of {sent.events}, to decode, encode and compress",
+            measured=f"{mine:,.0f} events/s",
+            baseline=f"{reference:,.0f} events/s",
+            number=mine / reference,
+            budget=BUDGET if protocol.name in FIRST else BUDGET / 2,
+        ),
+        Line(
+            what="the same to bare decoding",
+            measured=f"{mine:,.0f} events/s",
+            baseline=f"{decoded:,.0f} events/s",
+            number=mine / decoded,
+        ),
+    ]
+
+
+def _best(work: Callable[[], object], sent: Sent) -> float:
+    """Return the events a second of the quickest round."""
+    rates = []
+    for _ in range(ROUNDS):
+        done, began = 0, time.perf_counter()
+        while (took := time.perf_counter() - began) < SECONDS / ROUNDS or not done:
+            work()
+            done += 1
+        rates.append(done * sent.events / took)
+    return max(rates)
+
+
+if __name__ == "__main__":
+    sys.exit(finish(measure()))

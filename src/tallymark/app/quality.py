@@ -1,0 +1,176 @@
+"""How good what arrives is: figures by source, over the last hours, from the ledger and the events.
+
+    received = accepted + duplicate + conflict + quarantined + dropped + rejected
+
+holds for each line of it. Lateness is receipt minus event time; a time that was repaired, clamped or
+taken from receipt is counted as skewed. Drift compares the names of properties with those before.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from tallymark.collect.ledger import OUTCOMES
+from tallymark.core.clock import MICROSECONDS
+from tallymark.core.sql import Sql, sql
+from tallymark.store.engine import Fetch
+
+HOUR: Final = 3600 * MICROSECONDS
+WEEK: Final = 7 * 24 * HOUR
+_MOST_NAMES: Final = 50
+
+
+class SourceQuality(Struct, frozen=True):
+    """What one key, or site, sent by one protocol.
+
+    ``failed`` and ``dropped`` are items by reason. ``received_week_ago`` is the same span a week
+    before. Lateness in seconds is None where no event with a time of its own was counted.
+    """
+
+    source: str
+    protocol: str
+    received: int
+    outcomes: dict[str, int]
+    failed: dict[str, int]
+    dropped: dict[str, int]
+    received_week_ago: int
+    first_received_us: int | None
+    last_received_us: int | None
+    late_p50_seconds: float | None = None
+    late_p95_seconds: float | None = None
+    skewed: int = 0
+    bots: int = 0
+    without_id: int = 0
+
+    @property
+    def is_valid_share(self) -> float:
+        """Share of what was received that counts or counted before; 1 where nothing was received."""
+        good = self.outcomes.get("accepted", 0) + self.outcomes.get("duplicate", 0)
+        return good / self.received if self.received else 1.0
+
+
+class Drift(Struct, frozen=True):
+    """Property names that are new, that came before and no more, and that come in several types."""
+
+    new: list[str]
+    vanished: list[str]
+    mixed: list[str]
+
+
+class Quality(Struct, frozen=True):
+    """What arrived since an instant, by source, those with most first."""
+
+    since_us: int
+    until_us: int
+    sources: list[SourceQuality]
+    drift: Drift
+
+
+def quality(fetch: Fetch, now: int, hours: int) -> Quality:
+    """Return the figures of the last hours."""
+    since = now - hours * HOUR
+    lines = _ledger(fetch, since, now)
+    before = {
+        (source, protocol): int(items)
+        for source, protocol, items in fetch(
+            sql(
+                "SELECT source, protocol, sum(items) FROM ledger WHERE outcome = 'received'"
+                " AND minute_us >= {since} AND minute_us < {until} GROUP BY ALL",
+                since=since - WEEK, until=now - WEEK,
+            )
+        ).rows
+    }  # fmt: skip
+    events = _events(fetch, since)
+    found = [
+        SourceQuality(
+            source=source,
+            protocol=protocol,
+            received=line.get("received", 0),
+            outcomes={outcome: line.get(outcome, 0) for outcome in OUTCOMES},
+            failed=line["failed"],
+            dropped=line["dropped by reason"],
+            received_week_ago=before.get((source, protocol), 0),
+            first_received_us=line["first"],
+            last_received_us=line["last"],
+            **events.get((source, protocol), {}),
+        )
+        for (source, protocol), line in lines.items()
+    ]
+    found.sort(key=lambda one: (-one.received, one.source, one.protocol))
+    return Quality(since, now, found, _drift(fetch, since))
+
+
+def _ledger(fetch: Fetch, since: int, until: int) -> dict[tuple[str, str], dict[str, Any]]:
+    rows = fetch(
+        sql(
+            "SELECT source, protocol, outcome, reason, sum(items)::BIGINT, min(minute_us),"
+            " max(minute_us) FROM ledger WHERE minute_us >= {since} AND minute_us < {until}"
+            " GROUP BY ALL ORDER BY 1, 2, 3, 5 DESC, 4",
+            since=since, until=until,
+        )
+    ).rows  # fmt: skip
+    lines: dict[tuple[str, str], dict[str, Any]] = {}
+    for source, protocol, outcome, reason, items, first, last in rows:
+        line = lines.setdefault(
+            (source, protocol),
+            {"failed": {}, "dropped by reason": {}, "first": first, "last": last},
+        )
+        line[outcome] = line.get(outcome, 0) + int(items)
+        line["first"], line["last"] = min(line["first"], first), max(line["last"], last)
+        if outcome == "dropped":
+            line["dropped by reason"][reason] = int(items)
+        elif outcome in ("conflict", "quarantined", "rejected"):
+            failed: dict[str, int] = line["failed"]
+            failed[reason] = failed.get(reason, 0) + int(items)
+    return lines
+
+
+def _events(fetch: Fetch, since: int) -> Mapping[tuple[str, str], dict[str, Any]]:
+    rows = fetch(
+        sql(
+            """
+            SELECT source, protocol,
+                   quantile_cont(greatest(received_us - time_us, 0), 0.5)
+                     FILTER (WHERE time_rule <> 'received') / 1e6,
+                   quantile_cont(greatest(received_us - time_us, 0), 0.95)
+                     FILTER (WHERE time_rule <> 'received') / 1e6,
+                   count(*) FILTER (WHERE time_rule IN ('repaired', 'clamped')),
+                   count(*) FILTER (WHERE is_bot),
+                   count(*) FILTER (WHERE contains(flags, 'no_id'))
+            FROM event WHERE received_us >= {since} GROUP BY ALL
+            """,
+            since=since,
+        )
+    ).rows
+    return {
+        (source, protocol): {
+            "late_p50_seconds": None if half is None else float(half),
+            "late_p95_seconds": None if most is None else float(most),
+            "skewed": skewed,
+            "bots": bots,
+            "without_id": without,
+        }
+        for source, protocol, half, most, skewed, bots, without in rows
+    }
+
+
+def _drift(fetch: Fetch, since: int) -> Drift:
+    edge = fetch(sql("SELECT min(seq) FROM event WHERE received_us >= {since}", since=since)).rows
+    first = edge[0][0]
+    if first is None:
+        return Drift([], [], [])
+
+    def names(having: Sql) -> list[str]:
+        listed = Sql("SELECT name FROM property GROUP BY name HAVING ") + having
+        return [row[0] for row in fetch(listed + sql(" ORDER BY 1 LIMIT {n}", n=_MOST_NAMES)).rows]
+
+    is_old = (
+        fetch(sql("SELECT count(*) FROM event WHERE seq < {first}", first=first)).rows[0][0] > 0
+    )
+    return Drift(
+        # Where nothing came before, everything is new and nothing has drifted.
+        new=names(sql("min(first_seq) >= {first}", first=first)) if is_old else [],
+        vanished=names(sql("max(last_seq) < {first}", first=first)),
+        mixed=names(sql("count(*) FILTER (WHERE last_seq >= {first}) > 1", first=first)),
+    )

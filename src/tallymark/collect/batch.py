@@ -1,0 +1,161 @@
+"""One request's items as one batch of the log: after the steps, and scrubbed.
+
+Pure, but for the times of the steps and the ids of visitors: what stands here decides what reaches
+the disk.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct, structs
+
+from tallymark.core.clock import Clock
+from tallymark.core.errors import CODES, Refused
+from tallymark.core.event import Batch, Command, Failed
+from tallymark.core.policy import Policy
+from tallymark.core.settings import Settings
+from tallymark.privacy.consent import Signals, judge_command, signals_of
+from tallymark.privacy.cookieless import Visit
+from tallymark.privacy.pseudonyms import uses_key
+from tallymark.privacy.scrub import scrub_ip, scrub_line, scrub_raw
+
+from .protocol import Caller, Decoded, Protocol, Request
+from .steps import SetAside, StepContext, run_steps
+
+# A place in the log has this much room for the items of one batch.
+_MOST_ITEMS = 65_536
+
+
+class Prepared(Struct, frozen=True):
+    """A batch ready for the log, what it was decoded from, and the seconds each step took."""
+
+    batch: Batch
+    decoded: Decoded
+    seconds: dict[str, float]
+
+
+class Surroundings(Struct, frozen=True):
+    """What collection keeps for privacy beside the log: nothing, where nobody asks for it.
+
+    ``visitor`` gives the id of one day for a visit at an instant; ``key`` the secret of a project.
+    """
+
+    visitor: Callable[[Visit, int], str] | None = None
+    key: Callable[[str], bytes] = lambda _project: b""
+
+
+NOTHING_KEPT: Final = Surroundings()
+
+
+class Origin(Struct, frozen=True):
+    """Where a batch came from and by what: what its request tells besides its content."""
+
+    protocol: str
+    received_at: int
+    peer: str | None = None
+    headers: Mapping[str, str] = {}
+
+
+def prepare(
+    protocol: Protocol,
+    request: Request,
+    caller: Caller,
+    settings: Settings,
+    *,
+    clock: Clock,
+    around: Surroundings = NOTHING_KEPT,
+) -> Prepared:
+    """Return the batch of a request whose body is inflated already; raises Refused."""
+    decoded = protocol.decode(request, caller, settings)
+    origin = Origin(protocol.name, request.received_at, request.peer, request.headers)
+    return batch_of(decoded, caller, origin, clock=clock, around=around)
+
+
+def batch_of(
+    decoded: Decoded,
+    caller: Caller,
+    origin: Origin,
+    *,
+    clock: Clock,
+    around: Surroundings = NOTHING_KEPT,
+) -> Prepared:
+    """Return what was decoded as one batch, after the steps and scrubbed by the caller's policy.
+
+    Address and user agent of the request are the person's only if it is not a server's. An item that
+    became several commands counts as several. What consent dropped is not told in the answer, which
+    stays the one of an event that was kept.
+    """
+    policy = caller.policy
+    is_server = caller.kind != "public" if decoded.server_side is None else decoded.server_side
+    agent = None if is_server else origin.headers.get("user-agent")
+    peer = None if is_server or decoded.hides_address else origin.peer
+    signals = signals_of(origin.headers)
+    given = around.visitor
+    context = StepContext(
+        policy=policy,
+        user_agent=agent,
+        peer=peer,
+        project=caller.project,
+        is_server=is_server,
+        signals=signals,
+        visitor=None if given is None else lambda visit: given(visit, origin.received_at),
+        key=around.key(caller.project) if uses_key(policy) else b"",
+    )
+    stepped = run_steps(decoded.events, context, clock)
+    commands, refused = _allowed(decoded, signals, policy, is_server=is_server)
+    failed = [_scrubbed(item, caller) for item in decoded.failed]
+    failed += [_set_aside(one) for one in stepped.aside]
+    dropped = dict(Counter(decoded.dropped) + Counter(stepped.dropped) + Counter(refused))
+    items = len(stepped.events) + len(commands) + len(failed) + sum(dropped.values())
+    if items > _MOST_ITEMS:
+        raise Refused(f"The batch holds {items} items.", code="BATCH_TOO_LONG")
+    batch = Batch(
+        received_at=origin.received_at,
+        source=caller.source,
+        protocol=origin.protocol,
+        received=items,
+        sent_at=decoded.sent_at,
+        ip=None if context.is_nameless else scrub_ip(peer, policy.ip),
+        user_agent=agent if policy.keep_user_agent and not context.is_nameless else None,
+        server_side=is_server,
+        events=stepped.events,
+        commands=commands,
+        failed=failed,
+        dropped=dropped,
+    )
+    return Prepared(batch, decoded, stepped.seconds)
+
+
+def _allowed(
+    decoded: Decoded, signals: Signals, policy: Policy, *, is_server: bool
+) -> tuple[list[Command], dict[str, int]]:
+    """Return the commands that may be kept, and how many may not by reason."""
+    found = judge_command(signals, policy, is_server=is_server)
+    if found.verdict == "keep" or not decoded.commands:
+        return decoded.commands, {}
+    return [], {found.reason: len(decoded.commands)}
+
+
+def _set_aside(one: SetAside) -> Failed:
+    code = CODES[one.code]
+    # Its properties are what must not be kept, so only the event's head is.
+    raw = msgspec.json.encode(one.event)
+    return Failed(
+        code=code.code, stage=code.stage, message=code.meaning, path="properties",
+        id=one.event.id, name=one.event.name, raw=raw, raw_bytes=len(raw),
+    )  # fmt: skip
+
+
+def _scrubbed(item: Failed, caller: Caller) -> Failed:
+    raw = scrub_raw(item.raw, caller.policy)
+    if not item.line:
+        return structs.replace(item, raw=raw)
+    # A line is no JSON, most of the time, and its message quotes it.
+    is_cut = len(item.raw) < item.raw_bytes
+    return structs.replace(
+        item,
+        raw=scrub_line(raw, caller.policy, is_cut=is_cut),
+        message=scrub_line(item.message.encode(), caller.policy).decode(),
+    )

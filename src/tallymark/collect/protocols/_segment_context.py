@@ -1,0 +1,108 @@
+"""Where a use took place, as Segment's and RudderStack's SDKs tell it in ``context``."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tallymark.core.event import Context
+
+from ._foreign import NOWHERE
+from ._values import mapping, pixels, sequence, text
+
+# Members of a section, and the fields they become.
+_SECTIONS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "campaign": (
+        ("source", "utm_source"), ("medium", "utm_medium"), ("name", "utm_campaign"),
+        ("term", "utm_term"), ("content", "utm_content"),
+    ),
+    "device": (("type", "device_type"), ("manufacturer", "device_brand"), ("model", "device_model")),
+    "os": (("name", "os"), ("version", "os_version")),
+    "app": (("name", "app_name"), ("version", "app_version")),
+    "library": (("name", "library_name"), ("version", "library_version")),
+    "location": (("country", "country"), ("region", "region"), ("city", "city")),
+}  # fmt: skip
+_TEXTS: Final = {
+    "locale": "locale", "timezone": "timezone", "ip": "ip", "userAgent": "user_agent",
+}  # fmt: skip
+_OF_PAGE: Final = ("url", "path", "title", "referrer", "search")
+# What RudderStack's browser SDK adds: the address again, with everything the policy takes off it.
+_AGAIN: Final = "tab_url"
+_USAGE: Final = ("measurement", "product", "performance")
+# The categories that consent managers are usually set up with, and the purposes they are about.
+_PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "analytics": _USAGE, "statistics": _USAGE, "performance": _USAGE, "c0002": _USAGE,
+    "functional": ("personalization",), "preferences": ("personalization",),
+    "personalization": ("personalization",), "c0003": ("personalization",),
+    "advertising": ("sharing",), "marketing": ("sharing",), "targeting": ("sharing",),
+    "c0004": ("sharing",), "measurement": ("measurement",), "product": ("product",),
+    "sharing": ("sharing",),
+}  # fmt: skip
+# How RudderStack's browser SDK says that nobody referred.
+NOBODY: Final = "$direct"
+
+
+def context(given: dict[str, Any], page: dict[str, Any]) -> Context:
+    """Return the context of a message; ``page`` is what both it and a page call tell of the page."""
+    found: dict[str, Any] = {}
+    for name, told in given.items():
+        if name in _TEXTS:
+            found[_TEXTS[name]] = text(told)
+        elif name in _SECTIONS and isinstance(told, dict):
+            for member, field in _SECTIONS[name]:
+                if member in told:
+                    found[field] = text(told[member])
+    if "app_name" in found and found["app_name"] == found.get("library_name"):
+        # RudderStack's browser SDK takes itself for the app.
+        found["app_name"] = found["app_version"] = None
+    if isinstance(screen := given.get("screen"), dict):
+        found["screen_width"] = pixels(screen.get("width"))
+        found["screen_height"] = pixels(screen.get("height"))
+    if page:
+        referrer = text(page.get("referrer"))
+        found["page_url"] = _url(page)
+        found["page_path"] = text(page.get("path"))
+        found["page_title"] = text(page.get("title"))
+        found["referrer"] = None if referrer == NOBODY else referrer
+    return Context(**found) if found else NOWHERE
+
+
+def consent(given: dict[str, Any]) -> dict[str, str]:
+    """Return what the person said, by purpose; of several categories of one purpose a no holds.
+
+    A category whose name says nothing to us says nothing: it is neither a yes nor a no.
+    """
+    said: list[tuple[Any, bool]] = []
+    for name, told in mapping(mapping(given.get("consent")).get("categoryPreferences")).items():
+        said.append((name, told is True))
+    managed = mapping(given.get("consentManagement"))
+    said += [(name, True) for name in sequence(managed.get("allowedConsentIds"))]
+    said += [(name, False) for name in sequence(managed.get("deniedConsentIds"))]
+    found: dict[str, str] = {}
+    for name, is_yes in said:
+        for purpose in _PURPOSES.get(str(name)[:40].strip().lower(), ()):
+            if found.get(purpose) != "denied":
+                found[purpose] = "granted" if is_yes else "denied"
+    return found
+
+
+def page_of(
+    page: dict[str, Any], properties: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the page that a page call tells of, and its properties without what was moved there.
+
+    The address is kept once, where the policy scrubs it.
+    """
+    told = {name: properties[name] for name in _OF_PAGE if text(properties.get(name)) is not None}
+    kept = {
+        name: value
+        for name, value in properties.items()
+        if name != _AGAIN and not (name in _OF_PAGE and isinstance(value, str | None))
+    }
+    return mapping(page) | told, kept
+
+
+def _url(page: dict[str, Any]) -> str | None:
+    """Return the address with its query, which a canonical one lacks: campaigns are read from it."""
+    url, search = text(page.get("url")), text(page.get("search"))
+    if url is None or search is None or "?" in url or not search.startswith("?"):
+        return url
+    return url.partition("#")[0] + search

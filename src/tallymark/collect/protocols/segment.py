@@ -1,0 +1,375 @@
+"""Segment's tracking API, which RudderStack's SDKs speak as well: one message a request, or a batch.
+
+``track``, ``page`` and ``screen`` are uses; ``identify``, ``group`` and ``alias`` change what is
+known of somebody. Every client counts a 200 as taken, so a message that cannot be counted is set
+aside and the rest answered as a success, as Segment does.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from tallymark.collect.loose import open_loosely
+from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
+from tallymark.core.errors import Refused, TallymarkError
+from tallymark.core.event import Command, Event, IdKind
+from tallymark.core.policy import Policy
+from tallymark.core.settings import Settings
+from tallymark.privacy.scrub import scrub_url
+
+from ._checks import Terms, check_groups
+from ._foreign import (
+    Source,
+    Told,
+    agreed,
+    event,
+    is_placeholder,
+    link,
+    membership,
+    person,
+    profile,
+    sent_at,
+    source,
+    take,
+)
+from ._segment_context import NOBODY, consent, context, page_of
+from ._segment_setup import ENDPOINTS
+from ._values import amount, content_id, currency, mapping, sequence, text, when
+
+_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
+_TYPE_OF: Final = {name: name for name in _TYPES} | {name[0]: name for name in _TYPES}
+_BATCHES: Final = ("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch", "/b")
+_ORDER: Final = "order completed"
+_MONEY: Final = frozenset({"revenue", "total", "value"})
+# Each tells the revenue of an order that another event counts, or that was given back.
+_NOT_EARNED: Final = frozenset(
+    {"checkout started", "order updated", "order refunded", "order cancelled"}
+)
+_SERVER = re.compile(r"\b(python|ruby|go|java|php|net|node|rust|elixir|scala|perl)\b")
+_CLIENT = re.compile(
+    r"\b(js|next|javascript|ios|android|swift|kotlin|flutter|react|native|cordova|unity)\b"
+)
+# RudderStack's SDK for Node says once when it sends a batch, however often and late it then tries:
+# that wait would be taken for a clock that is slow.
+_STAMPS_ONCE: Final = "analytics-node"
+# Who sent the first few messages sent them all.
+_LOOKED_AT: Final = 10
+# Of RudderStack's browser SDK: where somebody first came from.
+_FIRST_REFERRER: Final = "initial_referrer"
+_EPOCH = re.compile(r"\d{9,16}\Z")
+
+
+_Who: TypeAlias = tuple[str | None, str | None]
+"""User and anonymous id."""
+_NOBODY: Final[_Who] = (None, None)
+
+
+class _Around(Struct, frozen=True):
+    """What the messages of one request share; ``as_told`` are the terms that repair no clock.
+
+    ``keeps_times`` says that none of them is to be repaired.
+    """
+
+    terms: Terms
+    as_told: Terms
+    type: str | None
+    sent_at: int | None
+    keeps_times: bool
+    context: dict[str, Any]
+    policy: Policy
+
+
+def claims(request: Request) -> bool:
+    """Return whether a request at an address that others have too is one of Segment's."""
+    content = request.content.content if request.content else None
+    if not isinstance(content, dict):
+        return False
+    first = content
+    if isinstance(content.get("batch"), list):
+        first = mapping(next(iter(content["batch"]), None))
+    return first.get("type") in _TYPES or "writeKey" in content
+
+
+def credential(request: Request) -> str | None:
+    """Return the write key: the Basic user name, else that of the body, else that of the query."""
+    given = _basic_user(request.headers)
+    if given or request.content is None:
+        return given
+    body = mapping(request.content.content)
+    messages = (mapping(one) for one in sequence(body.get("batch"))[:_LOOKED_AT])
+    keys = (text(one.get("writeKey")) for one in (body, *messages))
+    return next(filter(None, keys), None) or text(request.content.fields.get("writeKey"))
+
+
+def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
+    """Return what the messages hold; raises Refused for a body that has none."""
+    address = request.path.rstrip("/")
+    messages, envelope = _messages(request.content.content, is_batch=address.endswith(_BATCHES))
+    single = messages[0] if not envelope and len(messages) == 1 else None
+    when_sent = when(envelope.get("sentAt")) or when(mapping(single).get("sentAt"))
+    when_sent = when_sent or when(request.headers.get("sentat"))
+    is_public, now = caller.kind == "public", request.received_at
+    as_told = agreed(settings, received_at=now, public=is_public)
+    around = _Around(
+        terms=agreed(settings, received_at=now, sent_at=when_sent, public=is_public),
+        as_told=as_told,
+        type=_TYPE_OF.get(address.rpartition("/")[2]),
+        sent_at=when_sent,
+        keeps_times=address.endswith("/import") or _library(messages) == _STAMPS_ONCE,
+        context=mapping(envelope.get("context")),
+        policy=caller.policy,
+    )
+    said = Decoded(0, sent_at=when_sent, server_side=_is_server(messages))
+    return take(messages, lambda message: _read(message, around), settings, said)
+
+
+def reply(_decoded: Decoded, _request: Request) -> Reply:
+    """Return what Segment answers; RudderStack's SDKs look for exactly the 200."""
+    return Reply(200, b'{"success":true}')
+
+
+def refuse(error: TallymarkError, _request: Request) -> Reply:
+    """Return the two members that the SDKs show; they come back after a 429 or 5xx, and only then."""
+    return Reply(error.status, msgspec.json.encode({"code": error.code, "message": error.message}))
+
+
+def _basic_user(headers: Mapping[str, str]) -> str | None:
+    scheme, _, rest = headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user = base64.b64decode(rest.strip(), validate=True).decode("latin-1")
+    except (binascii.Error, ValueError):
+        return None
+    return text(user.partition(":")[0])
+
+
+def _messages(content: Any, *, is_batch: bool) -> tuple[list[Any], dict[str, Any]]:
+    """Return the messages, and what stands around them if anything does."""
+    if isinstance(content, list):
+        return content, {}
+    if not isinstance(content, dict):
+        raise Refused("The body holds no JSON object.", code="JSON_SYNTAX")
+    if "batch" in content:
+        if not isinstance(content["batch"], list):
+            raise Refused("batch must be a list of messages.", code="BAD_FIELD", path="batch")
+        return content["batch"], content
+    if is_batch and "type" not in content:
+        raise Refused("There is no batch.", code="MISSING_FIELD", path="batch")
+    return [content], {}
+
+
+def _is_server(messages: list[Any]) -> bool | None:
+    """Return whether a server's SDK sent this, by what it says of itself; None if it does not."""
+    for message in messages[:_LOOKED_AT]:
+        given = mapping(message)
+        channel = given.get("channel")
+        if channel in ("server", "web", "mobile"):
+            return bool(channel == "server")
+        name = _library([given])
+        # Servers first: Node's are named after a language of browsers too.
+        if _SERVER.search(name):
+            return True
+        if _CLIENT.search(name):
+            return False
+    return None
+
+
+def _library(messages: list[Any]) -> str:
+    """Return the name of the SDK that the first message tells; empty if it does not."""
+    given = mapping(next(iter(messages), None))
+    library = mapping(mapping(given.get("context")).get("library"))
+    return (text(library.get("name")) or "")[:100].lower()
+
+
+def _read(message: Any, around: _Around) -> list[Event] | list[Command]:
+    if not isinstance(message, dict):
+        raise Refused("A message must be an object.")
+    kind = _type(message, around)
+    who = text(message.get("userId")), text(message.get("anonymousId"))
+    if who == _NOBODY:
+        raise Refused(
+            "The message has neither userId nor anonymousId.", code="MISSING_FIELD", path="userId"
+        )
+    time, terms = _clock(message, around)
+    if kind in ("track", "page", "screen"):
+        return [event(_use(kind, message, who, time=time, around=around), terms)]
+    by = source(terms, "segment", text(message.get("messageId")), time)
+    return _COMMANDS[kind](message, by, terms)
+
+
+def _type(message: dict[str, Any], around: _Around) -> str:
+    given = message.get("type")
+    if given is None:
+        guessed = around.type or ("track" if text(message.get("event")) else None)
+        if guessed is None:
+            raise Refused("The message has no type.", code="MISSING_FIELD", path="type")
+        return guessed
+    found = given.strip().lower() if isinstance(given, str) else None
+    if found not in _TYPES:
+        raise Refused(f"There is no type {given!a:.100}.", path="type")
+    return found
+
+
+def _clock(message: dict[str, Any], around: _Around) -> tuple[int | None, Terms]:
+    """Return when the client says it was, and the terms that say how far to believe it."""
+    time, original = when(message.get("timestamp")), when(message.get("originalTimestamp"))
+    # Beside the clock's own reading, a time is what a program says, or what Segment repaired before
+    # it passed this on; and what is imported was never read off this clock.
+    if around.keeps_times or None not in (time, original):
+        return original if time is None else time, around.as_told
+    own = when(message.get("sentAt"))
+    is_same = own is None or own == around.sent_at
+    terms = around.terms if is_same else sent_at(around.terms, own)
+    return original if time is None else time, terms
+
+
+def _use(
+    kind: str, message: dict[str, Any], who: _Who, *, time: int | None, around: _Around
+) -> Told:
+    given = mapping(message.get("context"))
+    if around.context:
+        given = around.context | given
+    properties = mapping(message.get("properties"))
+    name = text(message.get("event"))
+    page = mapping(given.get("page"))
+    if kind != "track":
+        name = f"{kind}_view"
+        titles = {"name": message.get("name"), "category": message.get("category")}
+        properties = {key: one for key, one in titles.items() if one is not None} | properties
+    if kind == "page":
+        page, properties = page_of(page, properties)
+        first = text(properties.pop(_FIRST_REFERRER, None))
+        if first is not None and first != NOBODY:
+            properties[_FIRST_REFERRER] = scrub_url(first, around.policy).url
+    money, code = _money(name, properties)
+    account = text(given.get("groupId") or message.get("groupId"))
+    user, anonymous = who
+    session = given.get("sessionId")
+    return Told(
+        name=name,
+        namespace="segment",
+        id=text(message.get("messageId")),
+        time=time,
+        kind="track" if kind == "track" else "page" if kind == "page" else "screen",
+        user_id=user,
+        anonymous_id=anonymous,
+        session_id=session and _session(session, anonymous or user),
+        groups={"account": account} if account and not is_placeholder(account) else {},
+        properties=properties,
+        context=context(given, page),
+        revenue=money,
+        currency=code,
+        consent=consent(given) if "consent" in given or "consentManagement" in given else {},
+    )
+
+
+def _session(given: Any, who: str | None) -> str | None:
+    """Return the id of a session, made unique where it is no more than the instant it began."""
+    found = text(given)
+    if found is None or not _EPOCH.match(found):
+        return found
+    return f"{found}-{content_id(who or '')[:12]}"
+
+
+def _money(name: str | None, properties: dict[str, Any]) -> tuple[Decimal | None, str | None]:
+    """Return revenue and currency as the e-commerce events tell them; US dollars if none is named."""
+    if _MONEY.isdisjoint(properties):
+        return None, None
+    said = (name or "")[:100].lower().replace("_", " ")
+    if said in _NOT_EARNED:
+        return None, None
+    names = ("revenue", "total", "value") if said == _ORDER else ("revenue",)
+    found = next(
+        (
+            one
+            for key in names
+            if key in properties and (one := amount(properties[key])) is not None
+        ),
+        None,
+    )
+    if found is None:
+        return None, None
+    given = properties.get("currency")
+    return found, currency(given) if given else "USD"
+
+
+def _people(message: dict[str, Any], terms: Terms) -> _Who:
+    """Return user and anonymous id, neither of them a placeholder; raises Refused if both were."""
+    flags: list[str] = []
+    user = person(text(message.get("userId")), terms.settings, flags)
+    anonymous = person(text(message.get("anonymousId")), terms.settings, flags)
+    if user is None and anonymous is None:
+        raise Refused("The id is a placeholder, not a person.", code="ILLEGAL_ID", path="userId")
+    return user, anonymous
+
+
+def _identify(message: dict[str, Any], by: Source, terms: Terms) -> list[Command]:
+    user, anonymous = _people(message, terms)
+    # RudderStack's browser SDK has the traits in the context only.
+    traits = mapping(mapping(message.get("context")).get("traits")) | mapping(message.get("traits"))
+    subject = ("user", user) if user else ("anonymous", anonymous)
+    return [
+        *link(by, ("anonymous", anonymous), ("user", user)),
+        *profile(by, "set", subject, traits, terms),
+    ]
+
+
+def _group(message: dict[str, Any], by: Source, terms: Terms) -> list[Command]:
+    user, anonymous = _people(message, terms)
+    account = text(message.get("groupId"))
+    if account is None:
+        raise Refused("group needs a groupId.", code="MISSING_FIELD", path="groupId")
+    if is_placeholder(account):
+        raise Refused("groupId is a placeholder, not a group.", code="ILLEGAL_ID", path="groupId")
+    check_groups({"account": account}, terms.settings)
+    return [
+        *link(by, ("anonymous", anonymous), ("user", user)),
+        *membership(by, ("account", account), user, anonymous),
+        *profile(by, "set", ("account", account), mapping(message.get("traits")), terms),
+    ]
+
+
+def _alias(message: dict[str, Any], by: Source, terms: Terms) -> list[Command]:
+    user, anonymous = _people(message, terms)
+    former = person(text(message.get("previousId")), terms.settings, [])
+    if user is None or (former is None and anonymous is None):
+        raise Refused("alias needs userId and previousId.", code="MISSING_FIELD", path="previousId")
+    now: tuple[IdKind, str] = ("user", user)
+    found = link(by, ("anonymous", anonymous), now) if anonymous != former else []
+    if former is not None and former != user:
+        found += link(by, ("anonymous", former), now, "alias")
+        if former != anonymous:
+            # Nothing says whether the former id named a device or a user.
+            found += link(by, ("user", former), now, "alias")
+    return found
+
+
+_COMMANDS: Final = {"identify": _identify, "group": _group, "alias": _alias}
+
+segment = Protocol(
+    name="segment",
+    routes=tuple(
+        ("POST", path)
+        for path in (
+            *_BATCHES,
+            *(f"/v1/{name}" for name in _TYPES),
+            # Browsers whose `apiHost` has no `/v1` send to the bare letters.
+            *(f"{base}/{name[0]}" for base in ("/v1", "") for name in _TYPES),
+        )
+    ),
+    decode=decode,
+    reply=reply,
+    summary="Segment's SDKs, and RudderStack's.",
+    open=open_loosely,
+    credential=credential,
+    claims=claims,
+    refuse=refuse,
+    endpoints=ENDPOINTS,
+)

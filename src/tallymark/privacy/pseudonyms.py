@@ -1,0 +1,148 @@
+"""What of a property may be kept: rules by its name, and a look for personal data nobody declared.
+
+Runs before the log. A keyed hash (``hmac``) lets the same value still be counted and joined within a
+project; nobody without the project's key can tell what it was.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from msgspec import Struct
+
+from tallymark.core.policy import Policy, Treatment
+
+HASH_PREFIX: Final = "h_"
+_HASH_HEX: Final = 32
+_TRUNCATED: Final = 3
+# Longer text is prose; a look through megabytes of it would cost more than it finds.
+_LONGEST: Final = 2_000
+
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+_JWT = re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")
+_KEY = re.compile(r"\b(?:sk|rk|ghp|gho|xox[abp]|AKIA|AIza)[-_]?[0-9A-Za-z_-]{16,}")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[0-9A-Z]{4}){2,7}(?: ?[0-9A-Z]{1,3})?\b")
+_CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])")
+_PHONE = re.compile(
+    r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}(?!\w)"
+)
+
+# What any of these must hold; most text holds none, and is looked at no further.
+_HINT = re.compile(
+    r"@|eyJ|\d[\d .()-]{6}|[A-Z]{2}\d\d|[A-Za-z]{2,4}[-_][0-9A-Za-z_-]{16}|AKIA|AIza"
+)
+
+
+class Treated(Struct, frozen=True):
+    """Properties after the rules, the flags of what was found, and whether to set the event aside."""
+
+    properties: dict[str, Any]
+    flags: tuple[str, ...] = ()
+    is_blocked: bool = False
+
+
+def treated(properties: dict[str, Any], policy: Policy, key: bytes) -> Treated:
+    """Return the properties that may be kept; ``key`` is the project's own, for ``hmac``."""
+    rules = policy.properties
+    kept = properties
+    if rules:
+        kept = {}
+        for name, value in properties.items():
+            rule = _rule(name, rules)
+            if rule == "drop":
+                continue
+            kept[name] = value if rule is None or value is None else apply(rule, value, key)
+    if policy.suspects == "off":
+        return Treated(kept)
+    found = {name: kind for name, value in kept.items() if (kind := suspect(value)) is not None}
+    if not found:
+        return Treated(kept)
+    flags = ("pii_suspect", *(f"pii_{kind}" for kind in sorted(set(found.values()))))
+    match policy.suspects:
+        case "tag":
+            return Treated(kept, flags)
+        case "quarantine":
+            return Treated(kept, flags, is_blocked=True)
+        case "drop":
+            return Treated({k: v for k, v in kept.items() if k not in found}, flags)
+        case _:
+            hashed = {k: apply("hmac", v, key) if k in found else v for k, v in kept.items()}
+            return Treated(hashed, flags)
+
+
+def uses_key(policy: Policy) -> bool:
+    """Return whether a policy needs the project's own key."""
+    return policy.suspects == "hmac" or "hmac" in policy.properties.values()
+
+
+def apply(treatment: Treatment, value: Any, key: bytes) -> Any:
+    """Return what stands for a value: a keyed hash, its first letters, or nothing."""
+    text = value if isinstance(value, str) else str(value)
+    match treatment:
+        case "hmac":
+            digest = hmac.new(key, text.strip().lower().encode("utf-8", "replace"), hashlib.sha256)
+            return HASH_PREFIX + digest.hexdigest()[:_HASH_HEX]
+        case "truncate":
+            return text[:_TRUNCATED]
+        case _:
+            return None
+
+
+def hints_at_people(values: Iterable[Any]) -> bool:
+    """Return whether any of many values may be a suspect: one look at all of them together."""
+    texts: list[str] = []
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind is dict or kind is list:
+            return True
+    return _HINT.search("\n".join(texts)) is not None
+
+
+def suspect(value: Any, depth: int = 3) -> str | None:
+    """Return what kind of personal data a value looks like, None if like none."""
+    if isinstance(value, str):
+        return _suspect(value[:_LONGEST])
+    if depth and isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return next((kind for one in inner if (kind := suspect(one, depth - 1))), None)
+    return None
+
+
+def _suspect(text: str) -> str | None:
+    if _HINT.search(text) is None:
+        return None
+    return next((kind for kind, looks_like in _KINDS if looks_like(text)), None)
+
+
+def _rule(name: str, rules: Mapping[str, Treatment]) -> Treatment | None:
+    exact = rules.get(name)
+    if exact is not None:
+        return exact
+    return next((rule for pattern, rule in rules.items() if fnmatchcase(name, pattern)), None)
+
+
+def _passes_luhn(text: str) -> bool:
+    digits = [int(char) for char in text if char.isdigit()]
+    doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
+    return sum(doubled) + sum(digits[-1::-2]) > 0 and (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
+
+
+def _passes_mod_97(text: str) -> bool:
+    plain = text.replace(" ", "")
+    moved = plain[4:] + plain[:4]
+    return int("".join(str(int(char, 36)) for char in moved)) % 97 == 1
+
+
+_KINDS: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
+    ("email", lambda text: "@" in text and _EMAIL.search(text) is not None),
+    ("token", lambda text: "eyJ" in text and _JWT.search(text) is not None),
+    ("secret", lambda text: _KEY.search(text) is not None),
+    ("iban", lambda text: any(_passes_mod_97(found[0]) for found in _IBAN.finditer(text))),
+    ("card", lambda text: any(_passes_luhn(found[0]) for found in _CARD.finditer(text))),
+    ("phone", lambda text: "+" in text and _PHONE.search(text) is not None),
+)
