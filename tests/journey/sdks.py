@@ -73,7 +73,7 @@ def as_json(printed: str) -> Any:
 
 
 @contextmanager
-def target(folder: Path, **settings: int) -> Iterator[Target]:
+def target(folder: Path, **settings: int | str) -> Iterator[Target]:
     """Give a running server with an empty project."""
     server = Target(folder / "data", settings=settings)
     server.start()

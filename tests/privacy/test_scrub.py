@@ -170,6 +170,28 @@ def test_refused_text_is_scrubbed_by_the_same_rules() -> None:
     assert masked["context"]["user_agent"] == 'Mozilla "5"'
 
 
+def test_refused_text_is_scrubbed_by_the_names_of_opentelemetry_too() -> None:
+    raw = json.dumps(
+        {
+            "client.address": "203.0.113.77",
+            "net.peer.ip": "203.0.113.77",
+            "user_agent.original": "Agent",
+            "url.full": "https://x.example/p?token=1",
+            "url.query": "token=1&utm_source=mail",
+            "http.target": "/p?token=1",
+        }
+    ).encode()
+
+    assert json.loads(scrub_raw(raw, POLICY)) == {
+        "client.address": "",
+        "net.peer.ip": "",
+        "user_agent.original": "",
+        "url.full": "https://x.example/p",
+        "url.query": "?utm_source=mail",
+        "http.target": "/p",
+    }
+
+
 def test_refused_text_that_is_cut_short_or_no_json_is_scrubbed_too() -> None:
     assert scrub_raw(b'{"ip" : "203.0.113.77', POLICY) == b'{"ip" : "'
     assert scrub_raw(b'[{"url":"https:\\/\\/x.example\\/p?a\\', POLICY).startswith(

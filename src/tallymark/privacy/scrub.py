@@ -28,18 +28,31 @@ _OPAQUE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HAS_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
 # A site has few pages; longer addresses are not worth remembering.
 _LONGEST_REMEMBERED = 512
-_ADDRESS = frozenset({"ip", "$ip", "ip_address", "cip", "client_ip", "ip_override"})
-_AGENT = frozenset({"user_agent", "userAgent", "$raw_user_agent", "$user_agent", "ua"})
-_PATH = frozenset({"path", "pathname", "$pathname", "current_url_path"})
+_ADDRESS = frozenset(
+    {
+        "ip", "$ip", "ip_address", "cip", "client_ip", "ip_override", "client.address",
+        "client.socket.address", "network.peer.address", "source.address", "http.client_ip",
+        "net.peer.ip", "net.sock.peer.addr",
+    }
+)  # fmt: skip
+_AGENT = frozenset(
+    {
+        "user_agent", "userAgent", "$raw_user_agent", "$user_agent", "ua", "user_agent.original",
+        "http.user_agent",
+    }
+)  # fmt: skip
+_PATH = frozenset({"path", "pathname", "$pathname", "current_url_path", "url.path", "http.target"})
+# A query without the address it belongs to.
+_ASKED = frozenset({"url.query"})
 _LINK = frozenset(
     {
         "url", "href", "referrer", "referer", "search", "current_url", "$current_url", "$referrer",
         "$initial_referrer", "$initial_current_url", "$session_entry_url", "page_location",
         "page_referrer", "dl", "dr", "u", "r", "refr", "urlref", "[Amplitude] Page Location",
-        "[Amplitude] Page URL",
+        "[Amplitude] Page URL", "url.full", "http.url",
     }
 )  # fmt: skip
-_NAMES = "|".join(re.escape(name) for name in sorted(_ADDRESS | _AGENT | _PATH | _LINK))
+_NAMES = "|".join(re.escape(name) for name in sorted(_ADDRESS | _AGENT | _PATH | _ASKED | _LINK))
 _PERSONAL_FIELD = re.compile(rb'"(%b)"(\s*:\s*)"((?:[^"\\]|\\.)*)' % _NAMES.encode(), re.DOTALL)
 
 # Some protocols carry the key in the body, and what is refused as a whole is kept as it came.
@@ -174,6 +187,8 @@ def _scrub_field(name: str, text: str, policy: Policy) -> str:
         return text if policy.keep_user_agent else ""
     if name in _PATH:
         return scrub_path(text, policy)
+    if name in _ASKED:
+        return _parameters(text, policy.url_parameters)[0]
     return scrub_url(text, policy).url
 
 

@@ -28,20 +28,14 @@ _LATEST: Final = 253_402_300_799_999_999
 
 def text(value: Any) -> str | None:
     """Return a text, or a number as text; None for anything else and for nothing but white space."""
-    # Most of what a protocol may say is not said.
+    # Most of what a protocol may say is not said, and nearly all that is said is text.
     if value is None:
         return None
-    match value:
-        case str():
-            return value.strip() or None
-        case bool():
-            return None
-        case int():
-            return str(value) if abs(value) < 10**40 else None
-        case Decimal():
-            return format(value.normalize(), "f")
-        case _:
-            return None
+    if type(value) is str:
+        return value.strip() or None
+    if type(value) is int:
+        return str(value) if abs(value) < 10**40 else None
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else None
 
 
 def mapping(value: Any) -> dict[str, Any]:
