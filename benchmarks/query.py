@@ -56,10 +56,11 @@ def fill(path: Path, events: int) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute(
             """
-            INSERT INTO event (seq, event_key, time_us, person_key, path, browser, is_bot, "value",
-                               prop_text)
+            INSERT INTO event (seq, event_key, time_us, actor_key, person_key, path, browser, is_bot,
+                               "value", prop_text)
             SELECT i, (hash(i) % 20)::INT + 1, $since + (i::HUGEINT * $length // $events)::BIGINT,
-                   (hash(i * 7) % 300000)::BIGINT + 1, '/p/' || (hash(i * 11) % 2000),
+                   (hash(i * 7) % 300000)::BIGINT + 1, (hash(i * 7) % 300000)::BIGINT + 1,
+                   '/p/' || (hash(i * 11) % 2000),
                    'browser ' || (hash(i * 3) % 12), hash(i * 13) % 50 = 0,
                    ((hash(i * 17) % 100000)::DECIMAL(38, 9) / 8)::DECIMAL(38, 9),
                    {'plan': 'plan ' || (hash(i * 19) % 6)}::VARIANT
@@ -69,7 +70,7 @@ def fill(path: Path, events: int) -> None:
         )
         # A tenth of the people turned out to be somebody else, at the end of the log.
         connection.execute(
-            "INSERT INTO person_override SELECT i * 10, i * 10 + 1, $events"
+            "INSERT INTO person_override SELECT $events, i * 10, i * 10, i * 10 + 1, false"
             " FROM range(1, 30000) AS rows (i)",
             {"events": events},
         )

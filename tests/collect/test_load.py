@@ -9,59 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.collect.world import MINUTE, T0, World
 
-from tallymark.collect.load import Loader
-from tallymark.core.clock import SystemClock
-from tallymark.core.event import Batch, Context, Event, Failed, IdentityLink
-from tallymark.core.settings import Settings
-from tallymark.core.sql import Sql
-from tallymark.log.codec import encode_batch
-from tallymark.log.sqlite import SqliteLog
-from tallymark.store.engines.duckdb import DuckEngine
-
-MIB = 1024 * 1024
-T0 = 1_780_000_000_000_000
-MINUTE = 60_000_000
-
-
-class World:
-    """One project's log and store in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.log = SqliteLog(folder / "log.db")
-        self.engine = DuckEngine(
-            lambda _: folder / "store.duckdb", memory_bytes=128 * MIB, threads=1
-        )
-        self.loader = self.build()
-
-    def build(self) -> Loader:
-        return Loader("p", self.engine, self.log, self.folder / "index", Settings(), SystemClock())
-
-    def restart(self) -> None:
-        self.loader.close()
-        self.loader = self.build()
-
-    def send(self, *events: Event, **fields: Any) -> None:
-        received = len(events) + len(fields.get("failed", ())) + len(fields.get("commands", ()))
-        batch = Batch(T0, "pk_1", "native", received, events=list(events), **fields)
-        self.log.append([encode_batch(batch)])
-
-    def load(self, most: int | None = None) -> None:
-        while self.loader.step(most):
-            pass
-
-    def rows(self, text: str) -> list[tuple[Any, ...]]:
-        return self.engine.fetch("p", Sql(text)).rows
-
-    def ledger(self) -> dict[str, int]:
-        rows = self.rows("SELECT outcome, sum(items)::BIGINT FROM ledger GROUP BY outcome")
-        return {outcome: int(items) for outcome, items in rows}
-
-    def close(self) -> None:
-        self.loader.close()
-        self.engine.close()
-        self.log.close()
+from tallymark.core.event import Context, Event, Failed, IdentityLink
 
 
 @pytest.fixture
@@ -169,7 +119,7 @@ def test_given_a_visit_before_sign_up_when_both_ids_are_seen_then_it_is_one_pers
 
     assert world.rows(
         "SELECT count(DISTINCT coalesce(into_key, event.person_key))"
-        " FROM event LEFT JOIN person_override USING (person_key)"
+        " FROM event LEFT JOIN person_override USING (actor_key)"
     ) == [(1,)]
 
 
@@ -183,14 +133,14 @@ def test_given_many_late_links_when_folded_then_the_events_themselves_name_the_u
     world.load()
     people = (
         "SELECT count(DISTINCT coalesce(into_key, event.person_key))"
-        " FROM event LEFT JOIN person_override USING (person_key)"
+        " FROM event LEFT JOIN person_override USING (actor_key)"
     )
     assert world.rows(people) == [(700,)]
 
     world.loader.maintain()
 
-    assert world.rows("SELECT count(*) FROM person_override") == [(0,)]
-    assert world.rows(people) == [(700,)]
+    assert world.rows("SELECT count(*) FROM person_override WHERE NOT is_folded") == [(0,)]
+    assert world.rows("SELECT count(DISTINCT person_key) FROM event") == [(700,)]
 
 
 def test_given_a_shared_device_then_two_users_stay_two_people(world: World) -> None:
@@ -214,9 +164,9 @@ def test_given_a_link_command_then_stored_visits_belong_to_the_user(world: World
     world.send(commands=[IdentityLink("a1", "ana", "c1", T0)])
     world.load()
 
-    assert world.rows("SELECT id FROM person_override JOIN actor ON into_key = actor_key") == [
-        ("ana",)
-    ]
+    assert world.rows(
+        "SELECT id FROM person_override JOIN actor ON into_key = actor.actor_key"
+    ) == [("ana",)]
 
 
 def test_given_sessions_then_given_ids_win_and_pauses_split_the_rest(world: World) -> None:

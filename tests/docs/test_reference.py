@@ -91,7 +91,8 @@ def test_every_column_of_every_table_is_documented() -> None:
 @pytest.mark.parametrize(
     "shape",
     [wire.WireEvent, wire.WireContext, wire.WirePage, wire.WireCampaign, wire.WireDevice,
-     wire.WireProgram, wire.WireScreen, wire.WireLocation, wire.WireIdentify, wire.WireGroup],
+     wire.WireProgram, wire.WireScreen, wire.WireLocation, wire.WireIdentify, wire.WireGroup,
+     wire.WireAlias, wire.WireUnlink],
 )  # fmt: skip
 def test_every_field_that_may_be_sent_is_documented(shape: type[Struct]) -> None:
     page = (reference.REFERENCE / "events.md").read_text("utf-8")

@@ -15,6 +15,7 @@ from tallymark.core.clock import Clock
 from tallymark.core.errors import NotFound, Refused
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
+from tallymark.identity import portraits
 from tallymark.store.engine import Engine, Fetch, Limits, Rows
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -48,6 +49,9 @@ class StoreService:
             "event": self.event,
             "failed": self.failed,
             "ledger": self.ledger,
+            "person": self.person,
+            "group": self.group,
+            "links": self.links,
             "quality": self.quality,
             "snapshot": self.snapshot,
             "check": self.check,
@@ -178,6 +182,34 @@ class StoreService:
         )
         totals = _totals(lambda statement: self._fetch(project, statement))
         return _encode({"totals": totals, "balanced": balances(totals), "lines": _records(lines)})
+
+    def person(self, params: Params) -> bytes:
+        """Tell everything known of the person an id belongs to: kind, id, at (microseconds)."""
+        project = self._known(params["project"])
+        with self._engine.reading(project, self._limits()) as fetch:
+            kind, name = str(params["kind"]), str(params["id"])
+            return _encode(portraits.person(fetch, kind, name, params.get("at")))
+
+    def group(self, params: Params) -> bytes:
+        """Tell everything known of a group: type, id, at (microseconds)."""
+        project = self._known(params["project"])
+        with self._engine.reading(project, self._limits()) as fetch:
+            kind, name = str(params["type"]), str(params["id"])
+            return _encode(portraits.group(fetch, kind, name, params.get("at")))
+
+    def links(self, params: Params) -> bytes:
+        """Page through claims that two ids are one person, newest first, with counts."""
+        project = self._known(params["project"])
+        most = min(int(params.get("limit") or _PAGE), _MOST)
+        with self._engine.reading(project, self._limits()) as fetch:
+            page, counts = portraits.links(
+                fetch,
+                outcome=params.get("outcome"),
+                before=_cursor(params.get("cursor")),
+                most=most,
+            )
+        cursor = str(page[-1].seq) if len(page) == most else None
+        return _encode({"links": page, "counts": counts, "cursor": cursor})
 
     def quality(self, params: Params) -> bytes:
         """Return how good what arrived in the last hours is, by source."""

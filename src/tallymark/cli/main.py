@@ -22,6 +22,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Run the server: it collects events and answers questions.",
     "load": "Load events from access logs, CSV, JSON lines or Parquet files.",
     "ask": "Ask a question and print the answer as a table, JSON or CSV.",
+    "who": "Tell everything known of one person, or of one group.",
+    "identity": "List what was linked and refused; link ids, or take a link back.",
     "keys": "List, create, revoke and rotate the keys of a project.",
     "sites": "List, add and remove the names by which clients of other tools call a project.",
     "doctor": "Check that everything works, and say how to mend what does not.",

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from tallymark.core.clock import Clock, SystemClock
-from tallymark.core.errors import Refused, Unavailable
+from tallymark.core.errors import NotFound, Refused, Unavailable
 from tallymark.core.ids import new_id
 
 from .answer import Answer, decode_answer
@@ -143,6 +144,32 @@ class Client:
     def event(self, event_id: str) -> Any:
         """Return what became of an event id: counted, sent again, in conflict or refused."""
         return self._get(f"/tm/v1/event/{quote(event_id, safe='')}")
+
+    # People and groups
+
+    def person(
+        self, name: str, *, kind: str | None = None, at: datetime | str | None = None
+    ) -> Any:
+        """Return everything known of the person an id belongs to: ids, links, profile, groups.
+
+        Without a ``kind`` (``user`` or ``anonymous``) a user id is looked for first. ``at`` is an
+        instant with an offset; the profile, groups and counts are as of then. Raises NotFound.
+        """
+        kinds = ("user", "anonymous") if kind is None else (kind,)
+        for tried in kinds[:-1]:
+            with suppress(NotFound):
+                return self._get(_address("people", tried, name), at=_time(at))
+        return self._get(_address("people", kinds[-1], name), at=_time(at))
+
+    def group(
+        self, name: str, *, group_type: str = "account", at: datetime | str | None = None
+    ) -> Any:
+        """Return everything known of a group, such as an account; raises NotFound."""
+        return self._get(_address("groups", group_type, name), at=_time(at))
+
+    def links(self, **filters: Any) -> Any:
+        """Return a page of claims that two ids are one person, newest first, and their counts."""
+        return self._get("/tm/v1/links", **filters)
 
     # The state of things
 
@@ -299,6 +326,14 @@ class Client:
                 hint="Pass project=… to connect() or to this call.",
             )
         return quote(chosen, safe="")
+
+
+def _address(*parts: str) -> str:
+    return "/tm/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _time(at: datetime | str | None) -> str | None:
+    return at.isoformat() if isinstance(at, datetime) else at
 
 
 def _compress(body: bytes) -> tuple[bytes, dict[str, str]]:

@@ -7,7 +7,7 @@ happens before it is forgotten; whatever happens after it is done.
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -32,6 +32,21 @@ _TAIL_ROWS = 1_000_000
 _BACKLOG = 1_000
 # Each question joins them, so they are kept few.
 _MOST_OVERRIDES = 2_000
+
+
+# Writes who is who by now into the events themselves. The changes stay: a question about an earlier
+# position needs to know who was who then.
+FOLD: Final = (
+    Sql(
+        """
+        UPDATE event SET person_key = late.into_key
+        FROM (SELECT actor_key, arg_max(into_key, seq) AS into_key
+              FROM person_override WHERE NOT is_folded GROUP BY actor_key) AS late
+        WHERE event.actor_key = late.actor_key
+        """
+    ),
+    Sql("UPDATE person_override SET is_folded = true WHERE NOT is_folded"),
+)
 
 
 class LogReader(Protocol):
@@ -173,15 +188,12 @@ class Loader:
 
     def _fold_overrides(self) -> None:
         """Write late links into the events themselves once there are many to be looked up."""
-        count = self._engine.fetch(self._project, Sql("SELECT count(*) FROM person_override"))
+        count = self._engine.fetch(
+            self._project, Sql("SELECT count(*) FROM person_override WHERE NOT is_folded")
+        )
         if count.rows[0][0] < _MOST_OVERRIDES:
             return
-        fold = Sql(
-            "UPDATE event SET person_key = into_key FROM person_override"
-            " WHERE event.person_key = person_override.person_key"
-        )
-        statements = (fold, Sql("DELETE FROM person_override"))
-        self._engine.append(self._project, Commit(self.position, {}, statements))
+        self._engine.append(self._project, Commit(self.position, {}, FOLD))
 
     def _try(self, columns: Columns) -> None:
         self._engine.append(self._project, Commit(0, {"event": columns}), keep=False)

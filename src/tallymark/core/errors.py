@@ -79,6 +79,10 @@ _TABLE: tuple[Code, ...] = (
     # identity
     Code("ILLEGAL_ID", "identity", 400, "The id is a placeholder, not a person.", "Leave the id out when nobody is known."),
     Code("MERGE_REFUSED", "identity", 409, "Two identified people are never merged silently.", "Link them explicitly if they are one person."),
+    Code("MERGE_LOOP", "identity", 409, "The claim links an id to itself.", "Nothing to do."),
+    Code("ALIAS_FANOUT", "identity", 409, "A person would have more ids than allowed.", "Send ids that last, or raise `max_ids_per_person`."),
+    Code("LINK_RETRACTED", "identity", 409, "The two ids were told apart, so that seeing them together links them no more.", "Link them explicitly if they are one person."),
+    Code("LINK_UNKNOWN", "identity", 404, "There is no link between the two ids to take back.", "See `tallymark who` for the links of a person."),
     # meter
     Code("VALUE_NOT_NUMERIC", "meter", 400, "The value is not a number.", "Send a JSON number, not text."),
     Code("VALUE_NONFINITE", "meter", 400, "The value does not fit 29 digits before and 9 after the point.", "Scale the unit."),

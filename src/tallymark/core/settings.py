@@ -137,6 +137,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 262_144
     session_gap_minutes: Annotated[int, _size("Pause after which a new session begins.")] = 30
     session_cap_hours: Annotated[int, _size("Longest computed session.")] = 24
+    max_ids_per_person: Annotated[
+        int, Meta(description="Most ids one person may have; further links are refused.", ge=2)
+    ] = 1000
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="Least severe message written.")] = "info"  # fmt: skip
 

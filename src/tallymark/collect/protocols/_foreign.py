@@ -31,9 +31,9 @@ from tallymark.core.event import (
 )
 from tallymark.core.ids import new_id
 from tallymark.core.settings import Settings
+from tallymark.identity.placeholders import PLACEHOLDERS
 
 from ._checks import (
-    PLACEHOLDERS,
     Terms,
     believed_time,
     check_groups,

@@ -43,6 +43,8 @@ _EVENTS = Decoder(list[WireEvent], float_hook=number)
 _EVENT = Decoder(WireEvent, float_hook=number)
 _BATCH = Decoder(WireBatch, float_hook=number)
 _COMMAND: Decoder[WireCommand] = Decoder(WireCommand, float_hook=number)
+# A tuple, because what is looked for in it may be any JSON value.
+_COMMANDS = ("identify", "group", "alias", "unlink")
 _RAWS = Decoder(list[Raw])
 _RAW_BATCH = Decoder(WireRawBatch)
 _HEAD = Decoder(WireHead, float_hook=number)
@@ -144,7 +146,7 @@ def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand:
             code="EVENT_TOO_LARGE",
         )
     try:
-        if b'"type"' in item and _HEAD.decode(item).type in ("identify", "group"):
+        if b'"type"' in item and _HEAD.decode(item).type in _COMMANDS:
             wire: WireEvent | WireCommand = _COMMAND.decode(item)
         else:
             wire = _EVENT.decode(item)

@@ -41,12 +41,14 @@ from ._checks import (
     quantity,
     terms,
 )
+from ._commands import check_group_type, link_of, operations_of
 from ._failed import failed_lines
 from ._reading import check_text, cut, head, open_body, read_one
 from ._wire import (
     NOWHERE,
     AwareTime,
     Time,
+    WireAlias,
     WireCommand,
     WireEvent,
     WireGroup,
@@ -207,7 +209,7 @@ def _have_plain_ids(items: Sequence[WireEvent | bytes], settings: Settings) -> b
     return len(events) == len(items) and are_plain(persons + ids, persons, settings.max_id_bytes)
 
 
-def _check_ids(wire: WireEvent | WireCommand, event_id: str, max_bytes: int) -> None:
+def _check_ids(wire: WireEvent | WireIdentify | WireGroup, event_id: str, max_bytes: int) -> None:
     check_id(event_id, "id", max_bytes)
     if wire.user_id is not None:
         check_person(wire.user_id, "user_id", max_bytes)
@@ -239,22 +241,23 @@ def _money(wire: WireEvent) -> Decimal:
 
 def _commands(wire: WireCommand, agreed: Terms) -> list[Command]:
     event_id = new_id(agreed.received_at) if wire.id is None else wire.id
-    _check_ids(wire, event_id, agreed.settings.max_id_bytes)
     time = agreed.received_at
     if wire.time is not None:
         time, _ = believed_time(client_time(wire.time, "time"), agreed, is_metered=False)
-    check_properties(wire.traits, "traits", agreed)
     match wire:
+        case WireAlias():
+            return [link_of(wire, event_id, time, agreed)]
         case WireIdentify():
-            return _identify(wire, event_id, time)
+            _check_ids(wire, event_id, agreed.settings.max_id_bytes)
+            return _identify(wire, event_id, time, agreed)
         case WireGroup():
-            check_groups({wire.group_type: wire.group_id}, agreed.settings)
-            return _group(wire, event_id, time)
+            _check_ids(wire, event_id, agreed.settings.max_id_bytes)
+            return _group(wire, event_id, time, agreed)
         case _:
             assert_never(wire)
 
 
-def _identify(wire: WireIdentify, event_id: str, time: int) -> list[Command]:
+def _identify(wire: WireIdentify, event_id: str, time: int, agreed: Terms) -> list[Command]:
     subject = wire.user_id or wire.anonymous_id
     if subject is None:
         raise Refused(
@@ -263,13 +266,15 @@ def _identify(wire: WireIdentify, event_id: str, time: int) -> list[Command]:
     done: list[Command] = []
     if wire.user_id is not None and wire.anonymous_id is not None:
         done.append(IdentityLink(wire.anonymous_id, wire.user_id, event_id, time))
-    if wire.traits or not done:
+    for op, properties in operations_of(wire, agreed, always=not done):
         kind = "user" if wire.user_id else "anonymous"
-        done.append(ProfileOp("set", subject, event_id, time, wire.traits, kind))
+        done.append(ProfileOp(op, subject, event_id, time, properties, kind))
     return done
 
 
-def _group(wire: WireGroup, event_id: str, time: int) -> list[Command]:
+def _group(wire: WireGroup, event_id: str, time: int, agreed: Terms) -> list[Command]:
+    check_group_type(wire.group_type)
+    check_groups({wire.group_type: wire.group_id}, agreed.settings)
     done: list[Command] = []
     if wire.user_id is not None or wire.anonymous_id is not None:
         done.append(
@@ -277,8 +282,8 @@ def _group(wire: WireGroup, event_id: str, time: int) -> list[Command]:
                 wire.group_type, wire.group_id, event_id, time, wire.user_id, wire.anonymous_id
             )
         )
-    if wire.traits or not done:
-        done.append(ProfileOp("set", wire.group_id, event_id, time, wire.traits, wire.group_type))
+    for op, properties in operations_of(wire, agreed, always=not done):
+        done.append(ProfileOp(op, wire.group_id, event_id, time, properties, wire.group_type))
     return done
 
 

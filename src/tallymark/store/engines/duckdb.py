@@ -18,6 +18,7 @@ from tallymark.core.errors import Broken, QuestionStopped, Refused, Unavailable
 from tallymark.core.failpoint import reach
 from tallymark.core.sql import Sql
 from tallymark.store.engine import Columns, Commit, Fetch, Limits, Rows
+from tallymark.store.migrations import MIGRATIONS
 from tallymark.store.tables import BY_NAME, SCHEMA_VERSION, TABLES
 
 # Beyond this many the least recently used project is detached: 60 attached files cost 15 MB.
@@ -30,9 +31,6 @@ _FETCH_ROWS = 10_000
 _JOURNAL = "64 MiB"
 _RE2 = "If a filter has a pattern, check it: RE2 knows no look-around."
 _TRANSIENT = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
-
-# Migration n turns schema n into n + 1.
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
 
 class DuckEngine:
