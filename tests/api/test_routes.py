@@ -23,6 +23,8 @@ SAMPLES = {
 BODIES: dict[tuple[str, str], object] = {
     ("POST", "/tm/v1/projects"): {"name": "Third"},
     ("POST", "/tm/v1/projects/{project}/keys"): {"kind": "read"},
+    ("POST", "/tm/v1/projects/{project}/sites"): {"protocol": "umami", "name": "x.org"},
+    ("DELETE", "/tm/v1/projects/{project}/sites"): {"protocol": "umami", "name": "x.org"},
     ("POST", "/tm/v1/backup"): {"target": "/nowhere"},
     ("PUT", "/tm/v1/projects/{project}/policy"): {"ip": "mask"},
 }
@@ -30,6 +32,7 @@ BODIES: dict[tuple[str, str], object] = {
 LOCAL = {
     ("POST", "/tm/v1/projects"): 201,
     ("POST", "/tm/v1/projects/{project}/keys"): 201,
+    ("POST", "/tm/v1/projects/{project}/sites"): 201,
     ("POST", "/tm/v1/keys/{key}/revoke"): 404,
     ("POST", "/tm/v1/keys/{key}/rotate"): 404,
 }
