@@ -212,18 +212,21 @@ def _holdings(fetch: Fetch) -> dict[str, Any]:
     totals = _totals(fetch)
     held = fetch(
         Sql(
-            "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM actor),"
-            " (SELECT count(*) FROM failed_event), (SELECT min(time_us) FROM event),"
-            " (SELECT max(time_us) FROM event), (SELECT max(received_us) FROM event)"
+            """
+            SELECT event.*, (SELECT count(*) FROM actor), (SELECT count(*) FROM failed_event)
+            FROM (
+              SELECT count(*), min(time_us), max(time_us), max(received_us) FROM event
+            ) AS event
+            """
         )
     ).rows[0]
     names = (
         "events",
-        "actors",
-        "failed_events",
         "first_time_us",
         "last_time_us",
         "last_received_us",
+        "actors",
+        "failed_events",
     )
     return {
         "log_position": counters.get("log_position", 0),
