@@ -115,13 +115,17 @@ class Loader:
         if load is None:
             load = self._thread.submit(self._prepared, self.position).result()
         if load is not None and load.size >= _BACKLOG:
-            self._ahead = self._thread.submit(self._prepared, load.position)
+            self._ahead = self._thread.submit(self._prepared, load.position, least=_BACKLOG)
         return load
 
-    def _prepared(self, after: int) -> OneLoad | None:
+    def _prepared(self, after: int, least: int = 0) -> OneLoad | None:
+        """Return the load after a position; None if there is none, or it has too few items."""
         most = self._settings.load_batch_events
         records = self._log.read(after, max_bytes=_READ_BYTES, max_items=most)
-        return self._taken(records, self._encoder_ahead) if records else None
+        if not records or sum(record.items for record in records) < least:
+            # By the time it can be committed more will have come, and one commit is for all.
+            return None
+        return self._taken(records, self._encoder_ahead)
 
     def _taken(self, records: Sequence[Record], encoder: PropertyEncoder | None = None) -> OneLoad:
         load = OneLoad(self._project, self._identifier, self._encoder)
