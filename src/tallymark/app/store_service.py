@@ -152,8 +152,8 @@ class StoreService:
         lines = self._fetch(
             project,
             sql(
-                "SELECT minute_us, source, protocol, outcome, reason, items FROM ledger"
-                " WHERE minute_us >= {since} AND minute_us < {until}"
+                "SELECT minute_us, source, protocol, outcome, reason, sum(items)::BIGINT AS items"
+                " FROM ledger WHERE minute_us >= {since} AND minute_us < {until} GROUP BY ALL"
                 " ORDER BY minute_us, source, protocol, outcome, reason LIMIT {most}",
                 since=int(params.get("since") or 0),
                 until=int(params.get("until") or 2**62),
