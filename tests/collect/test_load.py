@@ -11,7 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.collect.world import MINUTE, T0, World
 
+from tallymark.core.errors import Unavailable
 from tallymark.core.event import Context, Event, Failed, IdentityLink
+from tallymark.core.sql import Sql
+from tallymark.store.engine import Limits
+
+LIMITS = Limits(seconds=20, memory_bytes=128 * 1024 * 1024, rows=1000)
 
 
 @pytest.fixture
@@ -75,6 +80,17 @@ def test_given_the_same_id_with_other_content_then_it_is_kept_and_not_counted(wo
         ("DUPLICATE_CONFLICT", "e1", 65536)
     ]
     assert world.ledger() == {"received": 2, "accepted": 1, "conflict": 1}
+
+
+def test_given_a_retry_on_the_next_day_of_a_visitor_without_id_then_it_is_a_duplicate(
+    world: World,
+) -> None:
+    world.send(event(1, anonymous_id="d_today", flags=("cookieless",)))
+
+    world.send(event(1, anonymous_id="d_tomorrow", flags=("cookieless",)))
+    world.load()
+
+    assert world.ledger() == {"received": 2, "accepted": 1, "duplicate": 1}
 
 
 def test_given_a_retry_with_other_transport_fields_then_it_is_a_duplicate(world: World) -> None:
@@ -255,3 +271,54 @@ def test_agrees_with_the_oracle_whatever_repeats_and_wherever_it_restarts(
         ]
     finally:
         world.close()
+
+
+def test_given_a_long_journal_when_a_load_ends_then_it_is_folded_even_while_a_question_reads(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallymark.collect.load._JOURNAL_BYTES", 1)
+    world.send(event(1, properties={"plan": "pro"}))
+    world.load()
+
+    with world.engine.reading("p", LIMITS) as fetch:
+        before = fetch(Sql("SELECT count(*) FROM event")).rows
+        for number in range(2, 5):
+            world.send(event(number, properties={"plan": "pro"}))
+            world.load()
+        journal = world.engine.journal_bytes("p")
+        after = fetch(Sql("SELECT count(*) FROM event")).rows
+
+    assert (journal, before, after) == (0, [(1,)], [(1,)])
+    assert world.rows("SELECT name, events FROM property") == [("plan", 4)]
+    assert world.rows("SELECT count(*) FROM event") == [(4,)]
+
+
+def test_when_the_loader_is_maintained_then_lines_of_one_minute_become_one(world: World) -> None:
+    for number in range(30):
+        world.send(event(number))
+        world.load()
+    before = world.ledger()
+
+    world.loader.maintain()
+
+    assert world.rows("SELECT outcome, items FROM ledger ORDER BY outcome") == [
+        ("accepted", 30),
+        ("received", 30),
+    ]
+    assert world.ledger() == before
+
+
+def test_given_a_disk_too_full_to_fold_when_a_load_ends_then_it_is_loaded_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise Unavailable("No space left on device")
+
+    monkeypatch.setattr("tallymark.collect.load._JOURNAL_BYTES", 1)
+    monkeypatch.setattr(world.engine, "checkpoint", full)
+    world.send(event(1))
+
+    world.load()
+
+    assert world.loader.position == 1
+    assert world.ledger() == {"received": 1, "accepted": 1}

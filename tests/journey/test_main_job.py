@@ -63,6 +63,8 @@ def expected(sent: list[Request]) -> Expected:
 def server(tmp_path_factory: pytest.TempPathFactory, sent: list[Request]) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("journey") / "data")
     made.start()
+    # The oracle knows people by the ids that were sent.
+    assert made.own("PUT", "/tm/v1/projects/default/policy", {"visitor_ids": False}).status == 200
     for request in sent:
         _send(made, request)
     made.wait_until_loaded()

@@ -172,8 +172,8 @@ class StoreService:
         lines = self._fetch(
             project,
             sql(
-                "SELECT minute_us, source, protocol, outcome, reason, items FROM ledger"
-                " WHERE minute_us >= {since} AND minute_us < {until}"
+                "SELECT minute_us, source, protocol, outcome, reason, sum(items)::BIGINT AS items"
+                " FROM ledger WHERE minute_us >= {since} AND minute_us < {until} GROUP BY ALL"
                 " ORDER BY minute_us, source, protocol, outcome, reason LIMIT {most}",
                 since=int(params.get("since") or 0),
                 until=int(params.get("until") or 2**62),
@@ -267,18 +267,21 @@ def _holdings(fetch: Fetch) -> dict[str, Any]:
     totals = _totals(fetch)
     held = fetch(
         Sql(
-            "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM actor),"
-            " (SELECT count(*) FROM failed_event), (SELECT min(time_us) FROM event),"
-            " (SELECT max(time_us) FROM event), (SELECT max(received_us) FROM event)"
+            """
+            SELECT event.*, (SELECT count(*) FROM actor), (SELECT count(*) FROM failed_event)
+            FROM (
+              SELECT count(*), min(time_us), max(time_us), max(received_us) FROM event
+            ) AS event
+            """
         )
     ).rows[0]
     names = (
         "events",
-        "actors",
-        "failed_events",
         "first_time_us",
         "last_time_us",
         "last_received_us",
+        "actors",
+        "failed_events",
     )
     return {
         "log_position": counters.get("log_position", 0),

@@ -92,7 +92,7 @@ def batch_of(
     agent = None if is_server else origin.headers.get("user-agent")
     peer = None if is_server or decoded.hides_address else origin.peer
     signals = signals_of(origin.headers)
-    given = around.visitor
+    given = around.visitor if policy.visitor_ids else None
     context = StepContext(
         policy=policy,
         user_agent=agent,

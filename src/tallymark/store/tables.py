@@ -220,7 +220,7 @@ FAILED_EVENT = _table(
 )  # fmt: skip
 
 LEDGER = _table(
-    "ledger", "how many items met one outcome in one minute",
+    "ledger", "how many items met one outcome in one minute, or some of them: lines are summed",
     ("minute_us", "BIGINT", "start of the minute of receipt"),
     ("source", "VARCHAR", "public part of the key that sent it"),
     ("protocol", "VARCHAR", "wire protocol it came by"),
