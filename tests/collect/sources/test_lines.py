@@ -1,6 +1,7 @@
 """A line keeps its id when the file grows, moves or is compressed; equal lines differ."""
 
 import gzip
+import itertools
 from pathlib import Path
 
 import pytest
@@ -185,7 +186,7 @@ def test_a_file_given_in_any_portions_has_the_lines_of_the_whole(
     cutter = Cutter(head_lines)
     found: list[Line] = []
 
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in itertools.pairwise(places):
         found += cutter.cut(content[start:end])
     found += cutter.finish()
 

@@ -40,7 +40,8 @@ class Cutter:
 
     ``head_lines`` is how many of the first lines that are not blank identify the file: the header,
     if there is one, and the first record. Until they are complete no line is given, since their
-    digest is part of its id.
+    digest is part of its id. ``head`` is that digest once it is known, ``size`` how much was given and
+    ``offset`` where the first line begins that was not given back yet.
     """
 
     def __init__(self, head_lines: int = 1) -> None:
@@ -49,13 +50,9 @@ class Cutter:
         self._content = hashlib.blake2b(digest_size=_DIGEST_BYTES)
         self._digest = ""
         self._pending, self._pending_digest, self._dropped = b"", "", 0
-        self._number = self._offset = 0
-        self.size = 0
-
-    @property
-    def is_within_line(self) -> bool:
-        """Whether what was given so far ends without a line's end."""
-        return bool(self._head or self._pending)
+        self._number = 0
+        self.head = ""
+        self.offset = self.size = 0
 
     def cut(self, data: bytes) -> list[Line]:
         """Return the lines that ``data`` completes."""
@@ -74,7 +71,7 @@ class Cutter:
         """Return what is left once nothing more comes, a last line without an end among it."""
         found = self._resolved()
         if self._pending:
-            found.append(Line(self._number + 1, self._offset, self._pending_digest, self._pending))
+            found.append(Line(self._number + 1, self.offset, self._pending_digest, self._pending))
             self._pending = b""
         return found
 
@@ -84,7 +81,7 @@ class Cutter:
         message = f"The file is damaged from here on: {why}."
         raw = pending[:MAX_RAW]
         return Failure(
-            self._number + 1, self._offset, f"{digest}:{self._offset}", "FILE_UNREADABLE", message,
+            self._number + 1, self.offset, f"{digest}:{self.offset}", "FILE_UNREADABLE", message,
             raw, len(pending) + self._dropped,
         )  # fmt: skip
 
@@ -100,7 +97,7 @@ class Cutter:
     def _resolved(self) -> list[Line]:
         if self._digest or not self._head:
             return []
-        self._digest = _head_digest(self._head, self._head_lines)
+        self._digest = self.head = _head_digest(self._head, self._head_lines)
         head, self._head = self._head, b""
         return self._split(head)
 
@@ -113,8 +110,8 @@ class Cutter:
             self._pending, self._pending_digest = first, self._digest
         for following in rest:
             self._number += 1
-            found.append(Line(self._number, self._offset, self._pending_digest, self._pending))
-            self._offset += len(self._pending) + self._dropped + 1
+            found.append(Line(self._number, self.offset, self._pending_digest, self._pending))
+            self.offset += len(self._pending) + self._dropped + 1
             self._pending, self._pending_digest, self._dropped = following, self._digest, 0
         return found
 
