@@ -109,7 +109,7 @@ class Datagrams:
                     if is_over:
                         break
                 else:
-                    self._gatherer.take(datagram, str(sender[0]), clock.now())
+                    self._gatherer.take(datagram, f"{sender[0]}:{sender[1]}", clock.now())
                 if self._gatherer.is_due(clock.now()):
                     self._flush()
                 if ends is not None and clock.monotonic() > ends:
