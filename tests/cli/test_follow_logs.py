@@ -155,31 +155,30 @@ def test_what_was_rotated_while_nobody_followed_is_found(
 def test_killed_again_and_again_while_the_log_is_written_and_rotated_each_line_counts_once(
     server: Target, log: Path
 ) -> None:
-    count, done = 12_000, threading.Event()
+    enough, written = threading.Event(), 0
 
     def writing() -> None:
-        for number in range(0, count, 20):
-            write(log, *range(number, number + 20))
-            if number % 3_000 == 2_980:
-                log.rename(log.with_name(f"access.log.{9 - number // 3_000}"))
+        nonlocal written
+        while not enough.is_set():
+            write(log, *range(written, written + 20))
+            written += 20
+            if written % 3_000 == 0:
+                log.rename(log.with_name(f"access.log-{written:08}"))
             time.sleep(0.02)
-        done.set()
 
     writer = threading.Thread(target=writing)
     with follower(server, "access-log", log, starts=False) as one:
         writer.start()
-        rounds = 0
-        while not done.is_set():
+        for _ in range(4):
             kill_while_it_sends(one, server)
-            rounds += 1
-        assert rounds >= 2
+        enough.set()
         writer.join()
         one.start()
-        until_accepted(server, count)
+        until_accepted(server, written)
         assert one.stop() == 0
 
     totals = ledger(server)
-    assert totals["accepted"] == count
+    assert totals["accepted"] == written
     assert balances(totals)
     assert set(totals) <= {"received", "accepted", "duplicate"}
 
@@ -196,6 +195,14 @@ def test_a_server_that_is_killed_and_comes_back_costs_no_line(server: Target, lo
         until(lambda: "answers again" in one.output(), "it does not tell")
 
     assert ledger(server) == {"received": 1_000, "accepted": 1_000}
+
+
+def test_a_server_that_takes_less_at_once_gets_it_in_parts(tmp_path: Path, log: Path) -> None:
+    write(log, *range(500))
+    with target(tmp_path, max_batch_events=60) as server:
+        assert main(["follow", "access-log", str(log), "--data", str(server.data), "--once"]) == 0
+
+        assert ledger(server)["accepted"] == 500
 
 
 def test_it_waits_for_a_server_and_starts_none(tmp_path: Path, log: Path) -> None:
