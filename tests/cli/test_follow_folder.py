@@ -153,7 +153,7 @@ def test_killed_again_and_again_each_line_of_each_file_counts_once(
     server: Target, inbox: Path
 ) -> None:
     for number in range(4):
-        put(inbox, f"{number}.csv", table(number * 5_000, 5_000))
+        put(inbox, f"{number}.csv", table(number * 15_000, 15_000))
     one = Follower(server, "folder", inbox, "--settle", "0")
     try:
         for _ in range(4):
@@ -161,13 +161,13 @@ def test_killed_again_and_again_each_line_of_each_file_counts_once(
         server.kill()
         one.start(waits=False)
         server.start()
-        until_accepted(server, 20_000)
+        until_accepted(server, 60_000)
         assert one.stop() == 0
     finally:
         one.end()
 
     totals = ledger(server)
-    assert totals["accepted"] == 20_000
+    assert totals["accepted"] == 60_000
     assert balances(totals)
     assert set(totals) <= {"received", "accepted", "duplicate"}
 

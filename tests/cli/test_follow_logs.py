@@ -131,10 +131,15 @@ def test_what_was_rotated_while_nobody_followed_is_found(
     old = log.with_name("access.log.3")
     old.write_bytes(line(900))
     os.utime(old, (1_700_000_000, 1_700_000_000))
+    others = [
+        log.with_name(name) for name in ("access-443.log", "access.log.bak", "access.log.4.xz")
+    ]
     write(log, 0)
     with follower(server, "access-log", log) as one:
         until_accepted(server, 1)
         one.kill()
+    for other in others:
+        other.write_bytes(line(901))
     write(log, 1)
     for name, number in (("access.log.2", 2), ("access.log.1", 3)):
         log.rename(log.with_name(name))
@@ -249,8 +254,9 @@ def test_from_the_end_leaves_what_was_there_before_the_first_time(
 ) -> None:
     write(log, 0, 1)
     with follower(server, "access-log", log, "--from-end") as one:
-        time.sleep(0.5)
+        one.stop()
         write(log, 2)
+        one.start()
         until_accepted(server, 1)
         one.stop()
     write(log, 3)

@@ -1,24 +1,31 @@
 """StatsD lines against hand-counted events: exact sums, deltas of gauges, and no line that hurts."""
 
+import threading
 from collections import Counter
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallymark.collect.listeners.listener import Surroundings
+from tallymark.collect.listeners.memory import Memory
 from tallymark.collect.listeners.statsd import (
     Aggregate,
     Malformed,
+    Metrics,
     Sample,
     Series,
     decode,
     exactly,
     read_line,
 )
+from tallymark.collect.sources.source import Options
+from tallymark.core.clock import SystemClock
 
 START = 1_789_000_000_000_000
 
@@ -156,3 +163,35 @@ def test_whatever_arrives_is_events_or_counted(datagram: bytes) -> None:
 def test_a_line_is_read_or_malformed(line: str) -> None:
     with suppress(Malformed):
         assert read_line(line)
+
+
+def test_an_interval_is_flushed_early_before_it_fills_the_memory(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "follow.db")
+    around = Surroundings(
+        Options(), SystemClock(), memory, threading.Event(), Counter(), lambda _said: None
+    )
+    metrics = Metrics(around, 3600, is_summary=False)
+
+    for number in range(20_001):
+        metrics.take(b"t%d:1|ms" % number, "", START)
+        if number == 10_000:
+            assert not metrics.is_due(START)
+    is_due_by_count = metrics.is_due(START)
+    memory.close()
+    events, _ = metrics.flush("x")
+    for _ in range(300):
+        metrics.take(b"\n" * 60_000, "", START)
+
+    assert is_due_by_count
+    assert len(events) == 20_001
+    assert metrics.is_due(START)
+
+
+def test_gauges_are_remembered_within_bounds() -> None:
+    held = Aggregate({}, is_summary=False)
+    for number in range(21_000):
+        for sample in decode(b"g%d:1|g" % number, Counter()):
+            held.add(sample)
+
+    assert len(held.gauges) == 20_000
+    assert len(held.events("x", START)) == 21_000

@@ -17,6 +17,7 @@ from tallymark.core.clock import MICROSECONDS
 _MOST_TEMPLATES: Final = 4_096
 _MOST_FIELDS: Final = 512
 _MOST_EARLY_BYTES: Final = 4 * 1024 * 1024
+_MOST_EARLY_SETS: Final = 20_000
 _VARIABLE: Final = 65_535
 _ENTERPRISE: Final = 0x8000
 _WRAP: Final = 2**32
@@ -86,7 +87,7 @@ class FlowDecoder:
         self._counts = counts
         self._templates: OrderedDict[TemplateKey, Fields] = OrderedDict(templates)
         self._early: OrderedDict[TemplateKey, list[_Early]] = OrderedDict()
-        self._early_bytes = 0
+        self._early_bytes = self._early_sets = 0
         self.changed: dict[TemplateKey, Fields | None] = {}
 
     def decode(self, packet: bytes, exporter: str) -> list[Flow]:
@@ -126,7 +127,7 @@ class FlowDecoder:
             if set_id in (template_set, template_set + 1):
                 is_options = set_id != template_set
                 yield from self._take_templates(header, content, is_options=is_options)
-            elif set_id >= 256:
+            elif set_id >= 256 and content:
                 yield from self._records(header, set_id, _Early(header, number, content))
             at, number = at + length, number + 1
 
@@ -165,14 +166,17 @@ class FlowDecoder:
             self.changed[forgotten] = None
         for early in self._early.pop(key, []):
             self._early_bytes -= len(early.body)
+            self._early_sets -= 1
             yield from _flows(early.header, early.number, early.body, fields)
 
     def _wait(self, key: TemplateKey, early: _Early) -> None:
         self._early.setdefault(key, []).append(early)
         self._early_bytes += len(early.body)
-        while self._early_bytes > _MOST_EARLY_BYTES:
+        self._early_sets += 1
+        while self._early_bytes > _MOST_EARLY_BYTES or self._early_sets > _MOST_EARLY_SETS:
             _, forgotten = self._early.popitem(last=False)
             self._early_bytes -= sum(len(one.body) for one in forgotten)
+            self._early_sets -= len(forgotten)
             self._counts["sets dropped, no template came"] += len(forgotten)
 
 

@@ -7,6 +7,7 @@ for as long as an old request lasts. Half a line waits for its end.
 
 import os
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from gzip import GzipFile
 from io import BufferedIOBase
@@ -28,8 +29,11 @@ _MOST_EARLIER = 16
 _PORTION_ITEMS = 2_000
 _COMPARED_BYTES = 64
 _FORGET_AFTER = 90 * DAY
-# What a rotation puts behind or into a name: access.log.1, access.log-20261125.gz, access.log.2.xz
-_ROTATED = re.compile(r"[._-]\d[\w.-]*")
+# What a rotation puts behind a name, as in access.log.1 and access.log-20261125.gz, or into it, as in
+# access-20261125.log: there a date, because access-443.log is another log.
+_BEHIND = re.compile(r"[._-]\d[\w.-]*")
+_WITHIN = re.compile(r"[._-]\d{4}-?\d{2}[\w.-]*")
+_PACKED = (".xz", ".zst", ".bz2", ".lz4", ".zip")
 
 
 class Place(Struct, frozen=True):
@@ -56,6 +60,7 @@ class _File:
         self.changed = now
         self.last = b""
         self.place: Place | None = None
+        self.is_broken = False
 
     def is_at(self, path: Path) -> bool:
         """Whether the path still leads to this file."""
@@ -78,8 +83,9 @@ class _File:
         """Return the lines that the next block completes; None at the end of what is written."""
         try:
             block = self.stream.read(BLOCK)
-        except (EOFError, OSError, ValueError):
-            # A compressed file that is damaged or still being written.
+        except (EOFError, OSError, ValueError, zlib.error):
+            # A compressed file that is damaged, or still being written.
+            self.is_broken = True
             return None
         if not block:
             return None
@@ -139,7 +145,11 @@ class _Path:
         self.earlier.remove(file)
         file.close()
         place = file.place or Place()
-        if file.cutter.head:
+        if file.is_broken:
+            self._around.tell(
+                f"{file.path} is damaged or was not whole yet; started again, it is read again."
+            )
+        elif file.cutter.head:
             self._around.memory.change([self._change(file, place, is_done=True)])
 
     def change(self, file: _File, line: Line) -> Change:
@@ -211,7 +221,15 @@ class _Path:
         if head in places:
             return self._checked(self.path, places[head])
         if from_end:
-            return self.path.stat().st_size
+            size = self.path.stat().st_size
+            status = self.path.stat()
+            place = Place(
+                size, self._source.digest(self.path, size), status.st_dev, status.st_ino,
+                self._around.clock.now(),
+            )  # fmt: skip
+            key = f"{self._source.name}\0{self.path}\0{head}"
+            self._around.memory.change([Change("place", key, place)])
+            return size
         return self._around.reached(self._source, self.path)
 
     def _checked(self, file: Path, place: Place) -> int:
@@ -223,11 +241,14 @@ class _Path:
         found = []
         stem, suffix = self.path.stem, self.path.suffix
         for file in self.path.parent.iterdir():
-            rest = file.name.removeprefix(self.path.name)
-            if rest == file.name and suffix and file.name.startswith(stem):
-                # access-20261125.log, perhaps with .gz behind it
-                rest = file.name.removeprefix(stem).replace(suffix, "", 1)
-            if rest and file.name != self.path.name and _ROTATED.fullmatch(rest):
+            name = file.name
+            if name.startswith(self.path.name):
+                is_rotated = _BEHIND.fullmatch(name.removeprefix(self.path.name))
+            elif suffix and suffix in name and name.startswith(stem):
+                is_rotated = _WITHIN.fullmatch(name.removeprefix(stem).replace(suffix, "", 1))
+            else:
+                is_rotated = None
+            if is_rotated and not name.endswith(_PACKED):
                 found.append((file, file.stat()))
         return sorted(found, key=lambda one: one[1].st_mtime_ns)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from tallymark.core.errors import TallymarkError
+from tallymark.core.errors import TallymarkError, Unavailable
 
 T = TypeVar("T")
 _TABLE = """
@@ -39,6 +39,7 @@ class Memory:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock_file = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -92,16 +93,21 @@ class Memory:
         return last or "", size or 0
 
     def change(self, changes: Iterable[Change]) -> None:
-        """Make all the changes or none."""
+        """Make all the changes or none; raises Unavailable if the disk takes none."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 for change in changes:
                     self._make(change)
                 self._database.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise Unavailable(
+                        f"{self._path} cannot be written: {error}.",
+                        hint="Check the disk, then start again to go on.",
+                    ) from error
                 raise
 
     def close(self) -> None:

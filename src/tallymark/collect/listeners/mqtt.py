@@ -146,6 +146,8 @@ class Topics:
             event["properties"]["is_retained"] = True
             event["id"] = f"mqtt-{digest('retained', same)}"
         elif read.same:
+            # Without a time of its own it happens when the server hears of it: one that the device
+            # publishes again is the same then.
             is_named = read.same.startswith("id:")
             event["id"] = f"mqtt-{digest(message.topic, read.same) if is_named else same}"
         else:
@@ -154,25 +156,16 @@ class Topics:
             event.setdefault("time", rfc3339(entry.at))
             if message.qos:
                 written.append(Change("written", str(message.number), entry))
-        if "time" not in event:
-            self._give_time(event, message, same, now, written)
         return event
 
-    def _give_time(
-        self, event: WireEvent, message: Message, same: str, now: int, written: list[Change]
-    ) -> None:
-        """Say when a message with an id but no time came; the same when it comes again."""
-        entry = self._entry(message, same, now)
-        if message.qos and not message.is_retained:
-            event["time"] = rfc3339(entry.at)
-            written.append(Change("written", str(message.number), entry))
-
     def _entry(self, message: Message, same: str, now: int) -> Written:
+        before = None
         if message.is_again:
             before = self._around.memory.get("written", str(message.number), Written)
-            if before is not None and before.same == same and now < before.done_at + _LATE_US:
-                return before
-            if before is not None and before.same == same and not before.done_at:
+        if before is not None and before.same == same:
+            # Numbers are used again, so word that was given long ago was of another message.
+            is_over = before.done_at and now >= before.done_at + _LATE_US
+            if not is_over:
                 return before
         return Written(same, new_id(now), now)
 

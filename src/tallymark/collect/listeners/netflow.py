@@ -63,7 +63,10 @@ class Flows:
 
 
 def event(flow: Flow, now: int, addresses: Addresses, salt: str) -> WireEvent:
-    """Return the event of a flow; its time is the flow's end, or ``now`` if that is not believable."""
+    """Return the event of a flow at its end; without a time if that is not believable.
+
+    It then happens when the server hears of it, and a packet that comes twice is still the same.
+    """
     header, numbers = flow.header, dict(flow.numbers)
     properties: dict[str, object] = {"exporter": header.exporter.rpartition(":")[0], **numbers}
     if "protocol" in numbers:
@@ -84,9 +87,10 @@ def event(flow: Flow, now: int, addresses: Addresses, salt: str) -> WireEvent:
         "id": f"flow-{digest(header.exporter, header.version, header.domain, header.sequence, header.sent, flow.place)}",
         "name": "network_flow",
         "kind": "metric",
-        "time": rfc3339(end if now - _BEHIND_US < end < now + _AHEAD_US else now),
         "properties": properties,
     }
+    if now - _BEHIND_US < end < now + _AHEAD_US:
+        made["time"] = rfc3339(end)
     if flow.source is not None:
         made["anonymous_id"] = _host(salt, flow.source)
     if "bytes" in numbers:

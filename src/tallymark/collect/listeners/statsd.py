@@ -33,10 +33,12 @@ _SAMPLED = frozenset({"ms", "h", "d"})
 _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,3})?")
 _LONGEST_NAME = 200
 _MOST_TAGS = 64
+_LONGEST_TAGS = 2_000
 _MOST_VALUES = 10_000
 # Beyond that an interval is flushed early, so that nobody fills our memory.
 _MOST_HELD = 20_000
-_MOST_GAUGES = 100_000
+_MOST_BYTES = 16 * 1024 * 1024
+_MOST_GAUGES = 20_000
 _LARGEST = Decimal(10) ** 29
 
 
@@ -109,6 +111,8 @@ def _rest(parts: list[str]) -> tuple[Fraction, tuple[tuple[str, str], ...]]:
             if not 0 < rate <= 1:
                 raise Malformed("a sample rate outside 0 to 1")
         elif part.startswith("#"):
+            if len(part) > _LONGEST_TAGS:
+                raise Malformed("tags that are too long")
             for tag in part[1:].split(",")[: _MOST_TAGS + 1]:
                 name, _, value = tag.partition(":")
                 if name:
@@ -254,13 +258,14 @@ class Metrics:
         self._is_summary = is_summary
         self._gauges = _known_gauges(around.memory)
         self._open: Aggregate | None = None
-        self._began = 0
+        self._began = self._bytes = 0
 
     def take(self, datagram: bytes, _sender: str, now: int) -> None:
         """Take a datagram in."""
         if self._open is None:
             self._open = Aggregate(self._gauges, is_summary=self._is_summary)
-            self._began = now - now % self._interval
+            self._began, self._bytes = now - now % self._interval, 0
+        self._bytes += len(datagram)
         for sample in decode(datagram, self._around.counts):
             self._open.add(sample)
 
@@ -268,7 +273,9 @@ class Metrics:
         """Whether the interval is over, or holds as much as it may."""
         if self._open is None:
             return False
-        return now >= self._began + self._interval or self._open.held >= _MOST_HELD
+        is_full = self._open.held >= _MOST_HELD or self._bytes >= _MOST_BYTES
+        # A clock that is set back must not make an interval of an hour.
+        return is_full or not self._began <= now < self._began + self._interval
 
     def flush(self, id_prefix: str) -> tuple[list[WireEvent], list[Change]]:
         """Return the events of the interval, and what is to be remembered with them."""
