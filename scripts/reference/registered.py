@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tallymark.collect.listeners.listener import Listener
 from tallymark.collect.protocol import Protocol
 from tallymark.collect.sources.source import Source
 from tallymark.core.errors import CODES
@@ -144,6 +145,24 @@ def files() -> str:
         "tells how.",
         "",
         table(("format", "what it is"), rows),
+    ]
+    return page(text)
+
+
+def listeners() -> str:
+    """Return the page of what can be followed."""
+    found = discover("tallymark.collect.listeners", Listener)
+    rows = [
+        (f"[`{name}`](cli.md#tallymark-follow-{name})", listener.summary)
+        for name, listener in found.items()
+    ]
+    text = [
+        "# Listeners",
+        "",
+        "What `tallymark follow <listener>` sends as it goes on.",
+        "[How to follow](../how-to/follow.md) tells how.",
+        "",
+        table(("listener", "what it is"), rows),
     ]
     return page(text)
 

@@ -6,6 +6,7 @@ But a lost secret makes other visitor ids, so lines loaded before would be repor
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -55,6 +56,20 @@ def read_progress(path: Path) -> Progress:
             code="FILE_UNREADABLE",
             hint="Repair or restore it: it holds the secret that makes visitor ids.",
         ) from error
+
+
+def settled_progress(path: Path) -> Progress:
+    """Return what is remembered, after making sure that its secret is the one everybody will find.
+
+    A load may begin at the same moment; whoever comes second takes the secret of the first.
+    """
+    if not path.exists():
+        fresh = path.with_name(f"{random_text(8)}.{path.name}")
+        write_progress(fresh, Progress(salt=random_text(_SALT_LENGTH)))
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return read_progress(path)
 
 
 def write_progress(path: Path, progress: Progress) -> None:

@@ -25,7 +25,8 @@ class Report:
     """The counts of one load; the sending thread adds to them too.
 
     ``read`` lines are ``accepted``, or ``unreadable`` here, or ``refused`` by the server. Of the
-    unreadable ones the server has ``kept`` so many.
+    unreadable ones the server has ``kept`` so many. ``left`` are the files whose last line is still
+    being written.
     """
 
     def __init__(self, started: float) -> None:
@@ -38,6 +39,7 @@ class Report:
         self.kept = 0
         self.refused = 0
         self.is_stopped = False
+        self.left: list[str] = []
         self.codes: dict[str, int] = {}
         self.examples: dict[str, list[str]] = {}
         self._lock = threading.Lock()
@@ -125,6 +127,7 @@ def print_report(
         print("What failed is kept with its line and reason: GET /tm/v1/failed shows it.")
     if report.unreadable > report.kept:
         print("Lines that cannot be read stay in their file; --failed FILE writes them to another.")
+    _print_left(report)
     if report.is_stopped:
         print("Stopped. What was accepted is safe; run the same command again to go on.")
 
@@ -134,6 +137,15 @@ def print_dry_report(report: Report) -> None:
     print(f"Read {_lines(report.read)}, sent none.")
     print(f"  {report.read - report.failed:>12,}  would be sent")
     _print_failed(report)
+    _print_left(report)
+
+
+def _print_left(report: Report) -> None:
+    for file in report.left:
+        print(
+            f"The last line of {shown(file)} has no end yet, so it was left: load the file again once"
+            " it is written, or say --last-line."
+        )
 
 
 def _print_failed(report: Report) -> None:

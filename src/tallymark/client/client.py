@@ -99,12 +99,21 @@ class Client:
             first += len(batch)
         return SendResult(accepted, failed)
 
-    def send_json(self, body: bytes, *, project: str | None = None) -> SendResult:
-        """Send one request whose body is JSON already; give every event an id to make it safe."""
+    def send_json(
+        self,
+        body: bytes,
+        *,
+        project: str | None = None,
+        patience_seconds: float = _SEND_PATIENCE_SECONDS,
+    ) -> SendResult:
+        """Send one request whose body is JSON already; give every event an id to make it safe.
+
+        It is tried again for ``patience_seconds``.
+        """
         content, encoding = _compress(body)
         headers = {"Content-Type": "application/json", **encoding, **self._scope(project)}
         request = Request(
-            "POST", "/tm/v1/events", content, headers, patience_seconds=_SEND_PATIENCE_SECONDS
+            "POST", "/tm/v1/events", content, headers, patience_seconds=patience_seconds
         )
         response = self._transport.answer(request)
         sent = msgspec.json.decode(response.body, type=_Sent)

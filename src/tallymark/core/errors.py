@@ -113,6 +113,8 @@ _TABLE: tuple[Code, ...] = (
     Code("CATALOG_AWAY", "service", 503, "The catalog cannot be written now.", "Check the disk and permissions; collection goes on."),
     Code("CATALOG_DAMAGED", "service", 500, "The catalog file is damaged.", "Restore `catalog.db` from a backup; the events are not touched."),
     Code("DATA_DIR_IN_USE", "service", 409, "Another server uses this data folder.", "Stop it, or use another folder with `--data`."),
+    Code("ALREADY_FOLLOWED", "service", 409, "Another process follows the same already.", "Stop it first, or let it go on: one is enough."),
+    Code("CANNOT_LISTEN", "service", 503, "What is to be followed cannot be reached.", "Check the address, and that nothing else listens there."),
     Code("SETTING_INVALID", "service", 400, "A setting has a wrong value.", "See the settings reference."),
     Code("FILE_UNREADABLE", "service", 400, "The file cannot be read as the stated format.", "Check the path, the format and the mapping."),
     Code("BACKUP_INVALID", "service", 400, "The backup is incomplete or does not match its manifest.", "Use another backup."),

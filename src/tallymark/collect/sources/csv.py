@@ -14,8 +14,8 @@ from msgspec import Struct
 from tallymark.core.errors import Refused
 
 from . import mapping
-from ._lines import MAX_LINE, Line, digest_at, failure, lines, plain_text, unreadable
-from .source import Failure, Item, Options, Record, Source
+from ._lines import MAX_LINE, digest_at, ended_size, failure, lines, plain_text, unreadable
+from .source import Failure, Item, Line, Options, Record, Source
 
 _DELIMITERS = ",;\t|"
 _BLANKS = " "
@@ -158,4 +158,5 @@ csv = Source(
     read=read,
     explain=explain,
     digest=digest,
+    ended=ended_size,
 )

@@ -14,7 +14,7 @@ Two files that share header and first record are taken for one; where they diffe
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -26,6 +26,15 @@ WireEvent: TypeAlias = dict[str, Json]
 
 # What is kept of a line that cannot be read.
 MAX_RAW = 64 * 1024
+
+
+class Line(NamedTuple):
+    """One line without its end; of a longer one than 1 MiB, one byte more than that is kept."""
+
+    number: int
+    offset: int
+    digest: str
+    text: bytes
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -76,6 +85,9 @@ class Source(Struct, frozen=True):
     the inflated file) or after it; it raises Refused FILE_UNREADABLE for a file it cannot read at
     all. ``explain(path, options)`` says in a few lines how the file is going to be read.
     ``digest(path, position)`` is the first part of the id of a line that begins there.
+    ``line(line, options)`` reads one line, None for a blank one, where a line needs no other; only
+    such formats can be followed while they are written. ``ended(path)`` is how many bytes of the
+    file are whole lines, None if its end is not half a line.
     """
 
     name: str
@@ -83,3 +95,5 @@ class Source(Struct, frozen=True):
     read: Callable[[Path, Options, int], Iterator[Item]]
     explain: Callable[[Path, Options], list[str]]
     digest: Callable[[Path, int], str]
+    line: Callable[[Line, Options], Item | None] | None = None
+    ended: Callable[[Path], int | None] | None = None
