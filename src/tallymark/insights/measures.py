@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, ident, join, sql
 
-from . import fields, percentiles
+from . import fields, filters, percentiles
 from .fields import Field, field
 from .filters import Filter
 from .insight import Scope
@@ -125,6 +125,13 @@ def names_behind(series: Series, question: Question, group: Group | None) -> lis
     """Return the names of all fields a list of events or people depends on."""
     used = [*field_names([question.filter, series.filter]), *(group.by if group else [])]
     return [*used, *([series.of] if series.of else [])]
+
+
+def measured(series: Series, question: Question) -> list[str]:
+    """Return the names of the fields that only count where they are numbers."""
+    wanted = (question.filter, series.filter)
+    compared = [name for one in wanted for name in filters.compared(one)]
+    return [*([series.of] if series.of else []), *compared]
 
 
 def numbers(found: Cells, source: str) -> Sql:
