@@ -130,6 +130,12 @@ def comparable(name: str, answer: Any) -> Any:
     return by_day(line)
 
 
+def to_six_places(answer: tuple[dict[int, Any], Any]) -> Any:
+    """Return the numbers of each day, and of all days, rounded to six places."""
+    days, whole = answer
+    return {day: round(value, 6) for day, value in days.items()}, round(whole, 6)
+
+
 def measure(path: Path, events: int) -> dict[str, float]:
     """Return the ratio of each question, after checking that both answers are equal."""
     # A file is opened by one engine at a time, so the baseline gets a copy.
@@ -150,7 +156,11 @@ def compare(
     """Return how many times longer than the baseline a question takes, and print it."""
     by_hand = getattr(baseline, name)
     expected = by_hand(connection, SINCE, UNTIL)
-    assert comparable(name, ask(engine, name, events)) == expected, f"{name}: the answers differ"
+    answer = comparable(name, ask(engine, name, events))
+    if name == "daily_p95":
+        # The engine interpolates in floating point, so by hand the ninth place is not exact.
+        answer, expected = to_six_places(answer), to_six_places(expected)
+    assert answer == expected, f"{name}: the answers differ"
     seconds, baseline_seconds = in_turns(
         lambda: ask(engine, name, events), lambda: by_hand(connection, SINCE, UNTIL)
     )

@@ -127,6 +127,7 @@ def filters() -> str:
         "",
         "Values of text operators are text, compared case and all. `gt`, `gte`, `lt`, `lte` and",
         "`between` take a number or, for a time, an RFC 3339 instant or a local date.",
+        "Numbers are compared at [nine places](../explanation/numbers.md).",
         "",
         "On the command line filters are written as one reads them:",
         "`--filter 'plan = pro and country in (DE, FR)'`.",

@@ -45,8 +45,8 @@ def test_ask_prints_a_table_csv_or_json(
 
     assert re.search(r"^2026-11-21 +2$", table, re.MULTILINE)
     assert "▄█" in table
-    assert rows[0] == ["day", "properties.plan", "count: signup"]
-    assert sorted(rows[1:]) == [
+    assert rows[0] == ["day", "properties.plan", "count: signup", "is_incomplete"]
+    assert sorted(row[:3] for row in rows[1:]) == [
         ["2026-11-20", "'=pro", "1"],
         ["2026-11-20", "free", "0"],
         ["2026-11-21", "'=pro", "0"],

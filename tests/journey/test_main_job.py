@@ -242,9 +242,10 @@ def _as_stored(event: Fields) -> Fields:
         "currency": event.get("currency"),
         "groups": groups,
         "flags": flags,
-        # A number that fits no decimal of the store is kept as text, digit by digit.
+        # A number that is too large for a decimal of the store is kept as text, digit by digit.
         "properties": {
-            name: str(value) if _is_wide(value) else value for name, value in properties.items()
+            name: str(value) if _is_wide(value) and abs(Decimal(value)) >= 10**29 else value
+            for name, value in properties.items()
         },
     }
 

@@ -150,6 +150,17 @@ def unknown_properties(names: Iterable[str], scope: Scope) -> list[str]:
     return warnings
 
 
+def partly_numbers(names: Iterable[str], scope: Scope) -> list[str]:
+    """Return a warning for each custom property that some events have, but not as a number."""
+    keys = [name.removeprefix(PROPERTY) for name in names if name.startswith(PROPERTY)]
+    return [
+        f"Some events have {key!r} as text, or with more than 29 digits before the point; those are"
+        " not measured or compared."
+        for key in dict.fromkeys(keys)
+        if "text" in scope.properties.get(key, ())
+    ]
+
+
 def end_of_log(scope: Scope) -> int:
     """Return the first seq that lies beyond what the question may see."""
     return (scope.log_position + 1) * SEQ_PER_BATCH

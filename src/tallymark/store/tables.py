@@ -98,7 +98,7 @@ EVENT = _table(
     ("flags", "VARCHAR", "quality flags, comma-separated"),
     ("prop_text", "VARIANT", "properties that are text"),
     ("prop_number", "VARIANT", "properties that are numbers, each DECIMAL(38,9)"),
-    ("prop_other", "VARIANT", "properties that are booleans, null, lists or objects"),
+    ("prop_other", "VARIANT", "properties that are booleans, null, lists or objects; as text, numbers that prop_number has rounded"),
 )  # fmt: skip
 
 EVENT_NAME = _table(
