@@ -104,8 +104,13 @@ def require_consent(event: Event, around: StepContext) -> Result:
 
 
 def name_visitors(event: Event, around: StepContext) -> Result:
-    """Give an event without any id the visitor id of the day, if its request tells visitors apart."""
+    """Give an event without any id the visitor id of the day, if its request tells visitors apart.
+
+    A customer's server that names nobody meant that, unless its protocol has no ids at all.
+    """
     if event.user_id is not None or event.anonymous_id is not None or around.visitor is None:
+        return event
+    if around.is_server and COOKIELESS not in event.flags:
         return event
     context = event.context
     ip, agent = context.ip or around.peer, context.user_agent or around.user_agent
