@@ -86,7 +86,9 @@ def write_progress(path: Path, progress: Progress) -> None:
 
 def file_key(source: Source, file: Path, options: Options) -> str:
     """Return what a file is known by: its beginning, its format and how it is mapped."""
-    how = msgspec.json.encode(msgspec.structs.replace(options, salt=""), order="sorted")
+    # Only what decides how a line is read: the time and the limits do not make another file of it.
+    read_by = {"delimiter": options.delimiter, "fields": options.fields, "salt": ""}
+    how = msgspec.json.encode(read_by, order="sorted")
     parts = f"{source.name}\0{source.digest(file, 0)}\0".encode() + how
     return hashlib.blake2b(parts, digest_size=12).hexdigest()
 

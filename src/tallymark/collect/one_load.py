@@ -11,7 +11,7 @@ from tallymark.collect.identify import Identifier
 from tallymark.collect.ledger import Ledger, Outcome, balances
 from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_columns
 from tallymark.core.errors import CODES, Broken, Unavailable
-from tallymark.core.event import Batch, Command, Event, Failed
+from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed
 from tallymark.core.sql import Sql, sql
 from tallymark.log.codec import decode_batch
 from tallymark.log.log import Record
@@ -93,7 +93,7 @@ class OneLoad:
                     case command:
                         self._commands.append((one.seq, command, one.batch))
                         self.ledger.add(one.batch, "accepted")
-            elif verdict.conflict:
+            elif verdict.conflict and IMPORTED not in one.event.flags:
                 failed = _conflict(one.event)
                 self._fail(one.seq, failed, one.batch, "conflict", verdict.first_seq)
             else:

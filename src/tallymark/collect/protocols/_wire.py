@@ -42,7 +42,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
 
-from tallymark.core.event import Context, IdKind, Kind, Operation
+from tallymark.core.event import Command, Context, Event, IdKind, Kind, Operation
 
 OUT_OF_RANGE = "Number out of range"
 # What a double can hold: beyond it no client language keeps the number either.
@@ -191,6 +191,16 @@ class WireUnlink(WireAlias, frozen=True, tag="unlink", tag_field="type"):
 
 
 WireCommand: TypeAlias = WireIdentify | WireGroup | WireAlias | WireUnlink
+
+
+class WireImported(_Wire, frozen=True, tag="imported", tag_field="type"):
+    """What one record of another tool's export tells, in the form in which it is kept.
+
+    It is for the owner of the data folder only: an event of it names whose ids its own belongs to.
+    """
+
+    events: list[Event] = []
+    commands: list[Command] = []
 
 
 class WireFailed(_Wire, frozen=True):

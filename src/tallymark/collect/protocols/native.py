@@ -43,6 +43,7 @@ from ._checks import (
 )
 from ._commands import check_group_type, link_of, operations_of
 from ._failed import failed_lines
+from ._imported import imported
 from ._reading import check_text, cut, head, open_body, read_one
 from ._wire import (
     NOWHERE,
@@ -53,6 +54,7 @@ from ._wire import (
     WireEvent,
     WireGroup,
     WireIdentify,
+    WireImported,
     context,
 )
 
@@ -77,11 +79,16 @@ class Outcome(Struct, frozen=True):
 
 
 class _Taken(Struct, frozen=True):
-    """What became of the items of a request; refusals by the index of the item."""
+    """What became of the items of a request; refusals by the index of the item.
+
+    ``surplus`` is how many more there are than were sent: a record of an export may tell several.
+    """
 
     events: list[Event]
     commands: list[Command]
     refusals: dict[int, Refused]
+    surplus: int = 0
+    empty: int = 0
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
@@ -103,20 +110,26 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
         public=caller.kind == "public",
         plain_ids=_have_plain_ids(opened.items, settings),
     )
-    taken = _take_each(opened.items, agreed)
+    taken = _take_each(opened.items, agreed, caller)
     events, commands, refusals = taken.events, taken.commands, taken.refusals
     received, strict = len(opened.items) + len(lines), _is_strict(request.query)
+    dropped = {"NOT_KEPT": taken.empty} if taken.empty else {}
     if not refusals:
-        return Decoded(received, events, commands, lines, sent_at=sent_at, strict=strict)
+        return Decoded(
+            received + taken.surplus, events, commands, lines, dropped, sent_at, strict=strict
+        )
     if received == 1 and refusals[0].stage in ("transport", "decode"):
         raise refusals[0]
     if strict:
-        events, commands = [], []
+        taken = _Taken([], [], {})
+        events, commands, dropped = [], [], {}
         why = Refused(f"Item {min(refusals)} of a strict request failed.", code="STRICT_BATCH")
         refusals = {index: refusals.get(index, why) for index in range(len(opened.items))}
     raws = cut(body, settings, is_lines=is_lines).items
     failed = [_failed(index, why, raws[index], settings) for index, why in refusals.items()]
-    return Decoded(received, events, commands, failed + lines, sent_at=sent_at, strict=strict)
+    return Decoded(
+        received + taken.surplus, events, commands, failed + lines, dropped, sent_at, strict=strict
+    )
 
 
 def reply(decoded: Decoded, _request: Request | None = None) -> Reply:
@@ -134,20 +147,28 @@ def reply(decoded: Decoded, _request: Request | None = None) -> Reply:
     return Reply(422 if decoded.strict and failed else 202, body)
 
 
-def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms) -> _Taken:
+def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms, caller: Caller) -> _Taken:
     events: list[Event] = []
     commands: list[Command] = []
     refusals: dict[int, Refused] = {}
+    surplus = empty = 0
     for index, item in enumerate(items):
         try:
             wire = read_one(item, agreed.settings) if isinstance(item, bytes) else item
             if isinstance(wire, WireEvent):
                 events.append(_event(wire, agreed))
+            elif isinstance(wire, WireImported):
+                uses, changes = imported(wire, caller, agreed)
+                events += uses
+                commands += changes
+                told = len(uses) + len(changes)
+                surplus += max(0, told - 1)
+                empty += told == 0
             else:
                 commands += _commands(wire, agreed)
         except Refused as refusal:
             refusals[index] = refusal
-    return _Taken(events, commands, refusals)
+    return _Taken(events, commands, refusals, surplus, empty)
 
 
 def _event(wire: WireEvent, agreed: Terms) -> Event:

@@ -19,6 +19,8 @@ from typing import NamedTuple, TypeAlias
 from msgspec import Struct
 
 from tallymark.core.event import Json
+from tallymark.core.policy import Policy
+from tallymark.core.settings import Settings
 
 from .mapping import Fields
 
@@ -40,12 +42,14 @@ class Line(NamedTuple):
 class Record(Struct, frozen=True, gc=False):
     """One line, or record, as an event to send; ``line`` counts from 1, ``offset`` is in bytes.
 
-    For Parquet ``offset`` is the row's number from 0.
+    For Parquet ``offset`` is the row's number from 0. ``left`` names the fields of an export that the
+    event does not hold.
     """
 
     line: int
     offset: int
     event: WireEvent
+    left: tuple[str, ...] = ()
 
 
 class Failure(Struct, frozen=True):
@@ -67,15 +71,25 @@ class Failure(Struct, frozen=True):
 Item: TypeAlias = Record | Failure
 
 
+class Around(Struct, frozen=True):
+    """What an export is read by: the limits, what the project may keep, and the time it is now."""
+
+    settings: Settings = Settings()
+    policy: Policy = Policy()
+    now: int = 0
+
+
 class Options(Struct, frozen=True):
     """How to read. ``salt`` keys the hash that stands for a visitor, and is best kept secret.
 
-    ``delimiter`` is ``auto``, ``whitespace`` or one character.
+    ``delimiter`` is ``auto``, ``whitespace`` or one character. ``around`` is for exports of other
+    tools, which are read as their live events are.
     """
 
     salt: str = ""
     fields: Fields = Fields()
     delimiter: str = "auto"
+    around: Around = Around()
 
 
 class Source(Struct, frozen=True):
@@ -88,6 +102,8 @@ class Source(Struct, frozen=True):
     ``line(line, options)`` reads one line, None for a blank one, where a line needs no other; only
     such formats can be followed while they are written. ``ended(path)`` is how many bytes of the
     file are whole lines, None if its end is not half a line.
+    ``is_export`` says that it is an export of another tool, which only the owner of the data folder
+    may load, since its events bring the ids that the tool's own clients send.
     """
 
     name: str
@@ -97,3 +113,4 @@ class Source(Struct, frozen=True):
     digest: Callable[[Path, int], str]
     line: Callable[[Line, Options], Item | None] | None = None
     ended: Callable[[Path], int | None] | None = None
+    is_export: bool = False
