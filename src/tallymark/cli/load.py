@@ -19,6 +19,7 @@ from tallymark.core.registry import discover, lookup
 from tallymark.core.settings import load_settings
 
 from .connection import DEFAULT_PROJECT, add_connection_flags, open_client, url_of
+from .load_exports import add_range_flags, check_owner, files_of, options_of, with_policy
 from .load_progress import (
     Progress,
     Reached,
@@ -32,7 +33,7 @@ from .load_report import Report, Teller, print_dry_report, print_report
 from .load_sender import Sender
 from .main import COMMANDS, Subparsers
 
-_FORMATS = "access-log, csv, ndjson or parquet"
+_FORMATS = "access-log, csv, ndjson or parquet, or an export: amplitude-export, ga4-export, matomo-export, mixpanel-export, plausible-export, posthog-export, umami-export"
 _SHOWN_EVENTS = 3
 # A last line without an end, of a file that nobody has written to for so long, is whole.
 _WRITTEN_SECONDS = 60
@@ -53,8 +54,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )  # fmt: skip
     add = parser.add_argument
     add("source", metavar="FORMAT", help=_FORMATS)
-    add("files", metavar="FILE", nargs="+", help="files to load, also compressed with gzip")
+    add("files", metavar="FILE", nargs="+", help="files to load, also compressed with gzip; a folder stands for its files")  # fmt: skip
     add_mapping_flags(parser)
+    add_range_flags(parser)
     add("--last-line", action="store_true", help="load also the last line of a file that has just been written to and has no line end yet")  # fmt: skip
     add("--dry-run", action="store_true", help="read everything and send nothing")
     add("--limit", metavar="N", type=_count, help="stop after so many lines of each file")
@@ -79,8 +81,11 @@ def add_mapping_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load the files and print what became of every line; 1 if not one could be loaded."""
     source = lookup(discover("tallymark.collect.sources", Source), args.source, "file format")
-    files = [Path(name) for name in args.files]
-    options = Options(fields=fields_of(args), delimiter=args.delimiter)
+    clock = SystemClock()
+    files = files_of(args.files)
+    options = options_of(args, source, fields_of(args), clock.now())
+    if source.is_export:
+        check_owner(url_of(args))
     for file in files:
         # All files are looked at before the first event is sent.
         _check_readable(file)
@@ -88,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         rejects = stack.enter_context(Path(args.failed).open("xb")) if args.failed else None
         job = _Job(
-            source, files, options, SystemClock(), args.limit, args.from_start, rejects,
+            source, files, options, clock, args.limit, args.from_start, rejects,
             is_local=url_of(args) is None, is_last_taken=args.last_line,
         )  # fmt: skip
         if args.dry_run:
@@ -136,6 +141,8 @@ class _Job(Struct, frozen=True):
 
 def _load(job: _Job, client: Client, progress: Progress, where: Path) -> int:
     options = msgspec.structs.replace(job.options, salt=progress.salt)
+    if job.source.is_export:
+        options = with_policy(options, client)
     before = _settled(client)
     report = Report(job.clock.monotonic())
     teller = Teller(job.clock, job.files)
@@ -188,7 +195,9 @@ def _load_file(
 def _take(item: Item, file: str, report: Report, sender: Sender, rejects: BinaryIO | None) -> None:
     report.read += 1
     if isinstance(item, Record):
-        sender.add(item)
+        report.seen.add(item)
+        if item.event:
+            sender.add(item)
         return
     sender.add_failure(item)
     _reject(item, file, report, rejects)
@@ -209,7 +218,9 @@ def _dry_run(job: _Job) -> int:
             report.read += 1
             if isinstance(item, Failure):
                 _reject(item, str(file), report, job.rejects)
-            elif shown < _SHOWN_EVENTS:
+                continue
+            report.seen.add(item)
+            if item.event and shown < _SHOWN_EVENTS:
                 shown += 1
                 print(encoder.encode(item.event).decode())
     print_dry_report(report)

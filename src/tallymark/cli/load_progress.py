@@ -8,6 +8,7 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -87,7 +88,13 @@ def write_progress(path: Path, progress: Progress) -> None:
 def file_key(source: Source, file: Path, options: Options) -> str:
     """Return what a file is known by: its beginning, its format and how it is mapped."""
     # Only what decides how a line is read: the time and the limits do not make another file of it.
-    read_by = {"delimiter": options.delimiter, "fields": options.fields, "salt": ""}
+    read_by: dict[str, Any] = {
+        "delimiter": options.delimiter,
+        "fields": options.fields,
+        "salt": "",
+    }
+    if options.since is not None or options.until is not None:
+        read_by |= {"since": options.since, "until": options.until}
     how = msgspec.json.encode(read_by, order="sorted")
     parts = f"{source.name}\0{source.digest(file, 0)}\0".encode() + how
     return hashlib.blake2b(parts, digest_size=12).hexdigest()

@@ -107,7 +107,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     skewed = agreed(settings, received_at=request.received_at, sent_at=sent, public=public)
     if envelope.get("historical_migration") is True:
         skewed = plain
-    read = _reader(caller, plain=plain, skewed=skewed)
+    read = reader(caller.policy, plain=plain, skewed=skewed)
     decoded = take(items, read, settings, Decoded(0, sent_at=sent, server_side=_is_server(items)))
     return structs.replace(decoded, note=_results(items, decoded)) if path == _V1 else decoded
 
@@ -132,6 +132,39 @@ def refuse(error: TallymarkError, _request: Request) -> Reply:
     detail = f"{error.message} {error.hint}".strip()
     status = 503 if error.status == 429 else error.status
     return _json(status, {"type": kind, "code": code, "detail": detail, "attr": error.path})
+
+
+def reader(
+    policy: Policy, *, plain: Terms, skewed: Terms
+) -> Callable[[Any], Iterable[Event | Command]]:
+    """Return what reads one item; ``skewed`` are the terms of a client that says when it sent."""
+
+    def read(item: Any) -> Iterable[Event | Command]:
+        if not isinstance(item, dict):
+            raise Refused("The event is not an object.", code="BAD_FIELD", path="event")
+        given = mapping(item.get("properties"))
+        name = text(item.get("event"))
+        if name in _NOT_USES:
+            return []
+        changes = _changes(item, given, policy)
+        if name is None and "event" not in item and any(changes.values()):
+            name = "$set"
+        terms = plain if given.get("$ignore_sent_at") is True else skewed
+        event_id = text(item.get("uuid")) or text(given.get("$insert_id"))
+        person, time = who(item, given), when(item.get("timestamp"))
+        made: list[Event | Command] = []
+        if name not in _COMMANDS:
+            told = _told(given, (name, event_id, time), person, policy)
+            use = event(told, terms)
+            if time is None and "offset" in item:
+                use = _by_offset(use, item["offset"], terms)
+            made, event_id = [use], use.id
+            if not changes:
+                return made
+        by = source(terms, "posthog", event_id, time)
+        return made + commands(name, by, person, given=given, changes=changes, terms=terms)
+
+    return read
 
 
 def _path(request: Request) -> str:
@@ -198,37 +231,6 @@ def _is_server(items: list[Any]) -> bool | None:
     if any(one.get("$is_server") is True or one.get("$geoip_disable") is True for one in given):
         return True
     return False if any("$device_id" in one or one.get("$lib") == "web" for one in given) else None
-
-
-def _reader(
-    caller: Caller, *, plain: Terms, skewed: Terms
-) -> Callable[[Any], Iterable[Event | Command]]:
-    def read(item: Any) -> Iterable[Event | Command]:
-        if not isinstance(item, dict):
-            raise Refused("The event is not an object.", code="BAD_FIELD", path="event")
-        given = mapping(item.get("properties"))
-        name = text(item.get("event"))
-        if name in _NOT_USES:
-            return []
-        changes = _changes(item, given, caller.policy)
-        if name is None and "event" not in item and any(changes.values()):
-            name = "$set"
-        terms = plain if given.get("$ignore_sent_at") is True else skewed
-        event_id = text(item.get("uuid")) or text(given.get("$insert_id"))
-        person, time = who(item, given), when(item.get("timestamp"))
-        made: list[Event | Command] = []
-        if name not in _COMMANDS:
-            told = _told(given, (name, event_id, time), person, caller.policy)
-            use = event(told, terms)
-            if time is None and "offset" in item:
-                use = _by_offset(use, item["offset"], terms)
-            made, event_id = [use], use.id
-            if not changes:
-                return made
-        by = source(terms, "posthog", event_id, time)
-        return made + commands(name, by, person, given=given, changes=changes, terms=terms)
-
-    return read
 
 
 def _changes(

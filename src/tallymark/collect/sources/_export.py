@@ -9,6 +9,7 @@ another by its own id; where a tool gives none, by what the record holds.
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -39,6 +40,8 @@ class Importing(Struct, frozen=True):
 
     terms: Terms
     policy: Policy
+    since: int
+    until: int
     known: dict[tuple[str, str], bytes]
 
 
@@ -73,18 +76,23 @@ def importing(options: Options) -> Importing:
     """Return what the records of a file are read by."""
     around = options.around
     terms = agreed(around.settings, received_at=around.now, public=False)
-    return Importing(terms, around.policy, {})
+    since = 0 if options.since is None else options.since
+    until = sys.maxsize if options.until is None else options.until
+    return Importing(terms, around.policy, since, until, {})
 
 
 def record(line: Line, row: dict[str, Any], reader: Reader, by: Importing) -> Record:
     """Return what one record tells, to be sent as it is; raises Refused."""
     found = reader(row, by)
     uses = [one for one in found.items if isinstance(one, Event)]
-    told = {
-        "type": IMPORTED,
-        "events": [_original(one, row, place) for place, one in enumerate(uses)],
-        "commands": [one for one in found.items if not isinstance(one, Event)],
-    }
+    events = [_original(one, row, place) for place, one in enumerate(uses)]
+    kept = [one for one in events if by.since <= one.time < by.until]
+    changes = [
+        one for one in found.items if not isinstance(one, Event) and by.since <= one.time < by.until
+    ]
+    if found.items and not kept and not changes:
+        return Record(line.number, line.offset, {}, found.left)
+    told = {"type": IMPORTED, "events": kept, "commands": changes}
     return Record(line.number, line.offset, told, found.left)
 
 
@@ -149,7 +157,9 @@ def _object(text: bytes) -> dict[str, Any]:
     try:
         text.decode()
     except UnicodeDecodeError as error:
-        raise Refused(f"The text is not UTF-8 at byte {error.start}.", code="UTF8_INVALID") from None
+        raise Refused(
+            f"The text is not UTF-8 at byte {error.start}.", code="UTF8_INVALID"
+        ) from None
     found = values(text.strip())
     if not isinstance(found, dict):
         raise Refused("The line is no JSON object.", code="JSON_SYNTAX")

@@ -27,15 +27,15 @@ def objects(path: Path, position: int, *, digest: str, longest: int) -> Iterator
     with open_packed(path) as stream:
         while True:
             try:
-                block = stream.read(BLOCK)
+                # No more than there is: damage further on must not cost what can be read.
+                block = stream.read1(BLOCK)
             except DAMAGED as error:
                 message = f"The file is damaged from here on: {error}."
-                yield Failure(0, read, f"{digest}:{read}", "FILE_UNREADABLE", message)
+                yield _ended(cutter, read, digest, Refused(message, code="FILE_UNREADABLE"))
                 return
             read += len(block)
             if read > limit:
-                why = refused_bomb(limit)
-                yield Failure(0, read, f"{digest}:{read}", why.code, why.message)
+                yield _ended(cutter, read, digest, refused_bomb(limit))
                 return
             if cutter is None and (text := block.removeprefix(_BOM).lstrip()):
                 cutter = (_Elements if text.startswith(b"[") else _Lines)(digest, longest)
@@ -58,12 +58,17 @@ def too_long(line: Line, longest: int) -> Refused | None:
     return Refused(f"The record is longer than {longest} bytes.", code="EVENT_TOO_LARGE")
 
 
+def _ended(cutter: "_Lines | _Elements | None", offset: int, digest: str, why: Refused) -> Failure:
+    number = 1 if cutter is None else cutter.number + 1
+    return Failure(number, offset, f"{digest}:{offset}", why.code, why.message)
+
+
 class _Lines:
     """Cuts blocks into lines that are not blank."""
 
     def __init__(self, digest: str, longest: int) -> None:
         self._digest, self._longest = digest, longest
-        self._pending, self._dropped, self._number = b"", 0, 0
+        self._pending, self._dropped, self.number = b"", 0, 0
         self.offset = 0
 
     def cut(self, block: bytes) -> Iterator[Line]:
@@ -84,9 +89,9 @@ class _Lines:
         self._dropped += max(0, len(more) - room)
 
     def _line(self) -> Iterator[Line]:
-        self._number += 1
+        self.number += 1
         if self._pending and not self._pending.isspace():
-            yield Line(self._number, self.offset, self._digest, self._pending)
+            yield Line(self.number, self.offset, self._digest, self._pending)
 
 
 class _Elements:
@@ -94,7 +99,7 @@ class _Elements:
 
     def __init__(self, digest: str, longest: int) -> None:
         self._digest, self._longest = digest, longest
-        self._depth = self._number = self._skip_until = self._start = 0
+        self._depth = self.number = self._skip_until = self._start = 0
         self._in_text = False
         self._kept = bytearray()
         self.offset = 0
@@ -140,10 +145,10 @@ class _Elements:
 
     def _element(self, last: bytes) -> Line:
         self._keep(last)
-        self._number += 1
+        self.number += 1
         text = bytes(self._kept)
         self._kept.clear()
-        return Line(self._number, self._start, self._digest, text)
+        return Line(self.number, self._start, self._digest, text)
 
     def _between(self, last: bytes) -> Iterator[Failure]:
         """Give what stands between two objects, if it is more than a comma."""
@@ -153,9 +158,9 @@ class _Elements:
         self._kept.clear()
 
     def _odd(self, message: str) -> Failure:
-        self._number += 1
+        self.number += 1
         raw = bytes(self._kept[:MAX_RAW])
         event_id = f"{self._digest}:{self._start}"
         return Failure(
-            self._number, self._start, event_id, "JSON_SYNTAX", message, raw, len(self._kept)
+            self.number, self._start, event_id, "JSON_SYNTAX", message, raw, len(self._kept)
         )

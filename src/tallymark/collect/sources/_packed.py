@@ -10,7 +10,7 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from contextlib import ExitStack
 from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any, Final
@@ -101,36 +101,38 @@ class _Joined(io.RawIOBase):
     def __init__(self, packed: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> None:
         super().__init__()
         self._packed = packed
-        self._streams = self._opened(entries)
-        self._stream: IO[bytes] | gzip.GzipFile | None = next(self._streams, None)
+        self._entries = iter(entries)
+        self._open = ExitStack()
+        self._stream = self._next()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while self._stream is not None:
-            data = self._stream.read(len(buffer))
-            if data:
-                buffer[: len(data)] = data
-                return len(data)
-            self._stream.close()
-            self._stream = next(self._streams, None)
+        if self._stream is None:
+            return 0
+        data = self._stream.read(len(buffer))
+        if not data:
+            self._stream = self._next()
             # A last line without an end must not run into the next file's first one.
-            buffer[:1] = b"\n"
-            return 1
-        return 0
+            data = b"\n"
+        buffer[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        self._open.close()
         self._packed.close()
         super().close()
 
-    def _opened(self, entries: list[zipfile.ZipInfo]) -> Iterator[IO[bytes] | gzip.GzipFile]:
-        for entry in entries:
-            stream = self._packed.open(entry)
-            is_gzip = entry.filename.lower().endswith(".gz")
-            yield gzip.GzipFile(fileobj=stream, mode="rb") if is_gzip else stream
+    def _next(self) -> IO[bytes] | gzip.GzipFile | None:
+        self._open.close()
+        entry = next(self._entries, None)
+        if entry is None:
+            return None
+        stream = self._open.enter_context(self._packed.open(entry))
+        if not entry.filename.lower().endswith(".gz"):
+            return stream
+        return self._open.enter_context(gzip.GzipFile(fileobj=stream, mode="rb"))
 
 
 def refused_bomb(limit: int) -> Refused:

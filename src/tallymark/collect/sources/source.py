@@ -43,7 +43,7 @@ class Record(Struct, frozen=True, gc=False):
     """One line, or record, as an event to send; ``line`` counts from 1, ``offset`` is in bytes.
 
     For Parquet ``offset`` is the row's number from 0. ``left`` names the fields of an export that the
-    event does not hold.
+    event does not hold. An ``event`` without members lies outside of the range that was asked for.
     """
 
     line: int
@@ -82,14 +82,16 @@ class Around(Struct, frozen=True):
 class Options(Struct, frozen=True):
     """How to read. ``salt`` keys the hash that stands for a visitor, and is best kept secret.
 
-    ``delimiter`` is ``auto``, ``whitespace`` or one character. ``around`` is for exports of other
-    tools, which are read as their live events are.
+    ``delimiter`` is ``auto``, ``whitespace`` or one character. The rest is for exports of other
+    tools: what they are read by, and the half-open range of instants to take, in microseconds.
     """
 
     salt: str = ""
     fields: Fields = Fields()
     delimiter: str = "auto"
     around: Around = Around()
+    since: int | None = None
+    until: int | None = None
 
 
 class Source(Struct, frozen=True):
