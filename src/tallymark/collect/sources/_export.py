@@ -116,17 +116,24 @@ def state(
     Exports repeat the whole state with every event. After a pause the first is told again, which
     changes nothing.
     """
+    if not is_news(subject, given, by):
+        return []
+    origin = source(by.terms, told.namespace, f"{told.id}/state", told.time)
+    return profile(origin, "set", subject, dict(given), by.terms)
+
+
+def is_news(subject: tuple[str, str | None], given: Mapping[str, Any], by: Importing) -> bool:
+    """Return whether the state of somebody is another than the last one told."""
     kind, who = subject
     if who is None or not given:
-        return []
+        return False
     seen = hashlib.blake2b(_encode(given), digest_size=8).digest()
     if by.known.get((kind, who)) == seen:
-        return []
+        return False
     if len(by.known) >= _MOST_KNOWN:
         by.known.clear()
     by.known[kind, who] = seen
-    origin = source(by.terms, told.namespace, f"{told.id}/state", told.time)
-    return profile(origin, "set", subject, dict(given), by.terms)
+    return True
 
 
 def left(row: Mapping[str, Any], *known: frozenset[str]) -> tuple[str, ...]:
