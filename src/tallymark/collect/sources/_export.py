@@ -27,11 +27,13 @@ from tallymark.core.policy import Policy
 
 from ._lines import MAX_LINE, Line, failure
 from ._objects import objects, too_long
+from .csv import Table, rows
 from .source import Failure, Item, Options, Record
 
 _DIGEST_BYTES: Final = 12
 # People whose last state is remembered, so that it is told again only when it changed.
 _MOST_KNOWN: Final = 100_000
+_EMPTY: Final = frozenset({"", "\\N", "NULL"})
 _encode = msgspec.json.Encoder(decimal_format="number", order="deterministic").encode
 
 
@@ -70,6 +72,25 @@ def read_export(
             yield record(line, _object(line.text), reader, by)
         except Refused as refusal:
             yield failure(line, refusal)
+
+
+def read_table(table: Table, options: Options, position: int, reader: Reader) -> Iterator[Item]:
+    """Give what every record of a text table tells, or the reason why it tells nothing.
+
+    What is empty is left out, also where a database says so in a word.
+    """
+    by = importing(options)
+    for row in rows(table, position):
+        if isinstance(row, Failure):
+            yield row
+            continue
+        try:
+            if row.is_latin:
+                raise Refused("The record is not UTF-8.", code="UTF8_INVALID")
+            cells = {name: cell for name, cell in row.cells.items() if cell not in _EMPTY}
+            yield record(row.line, cells, reader, by)
+        except Refused as refusal:
+            yield failure(row.line, refusal)
 
 
 def importing(options: Options) -> Importing:
