@@ -66,10 +66,14 @@ def options_of(args: argparse.Namespace, source: Source, fields: Fields, now: in
         if args.since is not None or args.until is not None:
             raise Refused("--since and --until are for exports only.", code="FILE_UNREADABLE")
         return Options(fields=fields, delimiter=args.delimiter)
-    if fields != Fields():
+    own = {name: text for name, text in fields.set.items() if name in source.settable}
+    if fields != Fields(set=own, timezone=fields.timezone):
         raise Refused(f"The fields of {source.name} are known.", code="FILE_UNREADABLE")
     around = Around(load_settings({"data": args.data}), now=now)
-    return Options(delimiter=args.delimiter, around=around, since=args.since, until=args.until)
+    return Options(
+        fields=fields, delimiter=args.delimiter, around=around,
+        since=args.since, until=args.until,
+    )  # fmt: skip
 
 
 def with_policy(options: Options, client: Client) -> Options:

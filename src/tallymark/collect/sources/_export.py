@@ -48,10 +48,14 @@ class Importing(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """What one record tells, and the names of its fields that are not in it."""
+    """What one record tells, and the names of its fields that are not in it.
+
+    ``refused`` has the parts of a record that tell nothing, by their place in it.
+    """
 
     items: list[Event | Command]
     left: tuple[str, ...] = ()
+    refused: dict[int, Refused] = {}
 
 
 Reader: TypeAlias = Callable[[dict[str, Any], Importing], Found]
@@ -69,7 +73,7 @@ def read_export(
         try:
             if (why := too_long(line, longest)) is not None:
                 raise why
-            yield record(line, _object(line.text), reader, by)
+            yield from records(line, _object(line.text), reader, by)
         except Refused as refusal:
             yield failure(line, refusal)
 
@@ -88,7 +92,7 @@ def read_table(table: Table, options: Options, position: int, reader: Reader) ->
             if row.is_latin:
                 raise Refused("The record is not UTF-8.", code="UTF8_INVALID")
             cells = {name: cell for name, cell in row.cells.items() if cell not in _EMPTY}
-            yield record(row.line, cells, reader, by)
+            yield from records(row.line, cells, reader, by)
         except Refused as refusal:
             yield failure(row.line, refusal)
 
@@ -102,19 +106,33 @@ def importing(options: Options) -> Importing:
     return Importing(terms, around.policy, since, until, {})
 
 
-def record(line: Line, row: dict[str, Any], reader: Reader, by: Importing) -> Record:
-    """Return what one record tells, to be sent as it is; raises Refused."""
+def records(line: Line, row: dict[str, Any], reader: Reader, by: Importing) -> Iterator[Item]:
+    """Give what one record tells, to be sent as it is, and why parts of it tell nothing.
+
+    Raises Refused if all of it tells nothing.
+    """
     found = reader(row, by)
     uses = [one for one in found.items if isinstance(one, Event)]
-    events = [_original(one, row, place) for place, one in enumerate(uses)]
+    changes = [one for one in found.items if not isinstance(one, Event)]
+    refused = dict(found.refused)
+    events: list[Event] = []
+    for place, one in enumerate(uses):
+        try:
+            events.append(_original(one, row, place))
+        except Refused as refusal:
+            if len(uses) + len(refused) == 1:
+                raise
+            refused[len(uses) + place] = refusal
+    for place, why in refused.items():
+        whole = failure(line, why)
+        yield structs.replace(whole, id=f"{whole.id}:{place}")
     kept = [one for one in events if by.since <= one.time < by.until]
-    changes = [
-        one for one in found.items if not isinstance(one, Event) and by.since <= one.time < by.until
-    ]
-    if found.items and not kept and not changes:
-        return Record(line.number, line.offset, {}, found.left)
-    told = {"type": IMPORTED, "events": kept, "commands": changes}
-    return Record(line.number, line.offset, told, found.left)
+    made = [one for one in changes if by.since <= one.time < by.until]
+    if kept or made or not (events or changes or refused):
+        told = {"type": IMPORTED, "events": kept, "commands": made}
+        yield Record(line.number, line.offset, told, found.left)
+    elif events or changes:
+        yield Record(line.number, line.offset, {}, found.left)
 
 
 def digest(path: Path, position: int) -> str:

@@ -105,7 +105,8 @@ class Source(Struct, frozen=True):
     such formats can be followed while they are written. ``ended(path)`` is how many bytes of the
     file are whole lines, None if its end is not half a line.
     ``is_export`` says that it is an export of another tool, which only the owner of the data folder
-    may load, since its events bring the ids that the tool's own clients send.
+    may load, since its events bring the ids that the tool's own clients send; ``settable`` are the
+    fields that ``--set`` may give it.
     """
 
     name: str
@@ -116,3 +117,4 @@ class Source(Struct, frozen=True):
     line: Callable[[Line, Options], Item | None] | None = None
     ended: Callable[[Path], int | None] | None = None
     is_export: bool = False
+    settable: tuple[str, ...] = ()
