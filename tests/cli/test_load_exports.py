@@ -6,11 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.collect.sources import (
+    test_amplitude_export,
+    test_ga4_export,
+    test_matomo_export,
+    test_mixpanel_export,
+    test_plausible_export,
+    test_umami_export,
+)
 from tests.collect.sources.test_posthog_export import PAGE
 from tests.journey.sdks import Target, target
 
@@ -90,6 +98,129 @@ def test_posthog_what_came_live_and_is_exported_counts_once(
     said = capsys.readouterr().out
     assert "12    sent before, counted once" in said
     assert "20    team_id" in said
+
+
+def post(server: Target, path: str, body: object) -> None:
+    answer = server.call("POST", path, body, key="secret")
+    assert answer is not None
+    assert answer.status == 200, answer.body
+
+
+def test_mixpanel_what_came_live_and_is_exported_counts_once(
+    server: Target, tmp_path: Path
+) -> None:
+    def row(number: int, **more: Any) -> dict[str, Any]:
+        given = {"distinct_id": "$device:d-1", "$device_id": "d-1", "$insert_id": f"m-{number}"}
+        return test_mixpanel_export.row("Viewed", **given, **more)
+
+    def sent(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {**one, "properties": {**one["properties"], "token": server.keys["public"]}}
+            for one in rows
+        ]
+
+    # The SDK sends fractions of a second, and the export tells whom Mixpanel has found since.
+    live = [row(number, time=1_772_366_400.5 + number) for number in range(10)]
+    found = {"$distinct_id_before_identity": "$device:d-1", "distinct_id": "ana"}
+    exported = [
+        {**one, "properties": {**one["properties"], "time": 1_772_366_400 + n, **found}}
+        for n, one in enumerate(live)
+    ]
+    gained = Gained(server)
+
+    post(server, "/track", sent(live[:6]))
+    first = gained()
+    load(server, "mixpanel-export", write(tmp_path / "a.jsonl", *exported))
+    second = gained()
+    post(server, "/track", sent(live[:6]))
+
+    assert first == {"accepted": 6}
+    # Four events and the link between the device and the person.
+    assert second == {"accepted": 5, "duplicate": 6}
+    assert gained() == {"duplicate": 6}
+
+
+def test_amplitude_what_came_live_and_is_exported_counts_once(
+    server: Target, tmp_path: Path
+) -> None:
+    exported = [
+        test_amplitude_export.row("Viewed", **{"$insert_id": f"a-{n}"}, groups={})
+        for n in range(10)
+    ]
+    live = [
+        {
+            "event_type": one["event_type"], "user_id": one["user_id"], "device_id": "d-1",
+            "time": 1_772_366_400_123, "insert_id": one["$insert_id"],
+            "event_properties": one["event_properties"],
+        }
+        for one in exported
+    ]  # fmt: skip
+    body = {"api_key": server.keys["public"], "events": live[:6]}
+    gained = Gained(server)
+
+    post(server, "/2/httpapi", body)
+    first = gained()
+    load(server, "amplitude-export", write(tmp_path / "a.json", *exported))
+    second = gained()
+    post(server, "/2/httpapi", body)
+
+    assert first == {"accepted": 6}
+    assert second == {"accepted": 4, "duplicate": 6}
+    assert gained() == {"duplicate": 6}
+
+
+def ga4_file(folder: Path) -> Path:
+    return write(folder / "a.json", test_ga4_export.VIEW, test_ga4_export.PURCHASE)
+
+
+def matomo_file(folder: Path) -> Path:
+    path = folder / "a.json"
+    path.write_text(json.dumps([test_matomo_export.VISIT]))
+    return path
+
+
+def umami_file(folder: Path) -> Path:
+    return test_umami_export.table(
+        folder, test_umami_export.VIEW, {**test_umami_export.VIEW, "event_id": "e-3"}
+    )
+
+
+def plausible_file(folder: Path) -> Path:
+    path = folder / "a.csv"
+    path.write_text(test_plausible_export.VISITORS)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "make", "events", "accepted"),
+    [
+        # Two events, and what is known of one user.
+        ("ga4-export", ga4_file, ["page_view", "purchase"], 3),
+        ("matomo-export", matomo_file, ["play", "order", "goal"], 9),
+        ("umami-export", umami_file, ["page_view"], 2),
+        ("plausible-export", plausible_file, ["plausible_daily"], 2),
+    ],
+)
+def test_an_export_counts_once_however_often_it_is_loaded(
+    server: Target,
+    tmp_path: Path,
+    source: str,
+    make: Callable[[Path], Path],
+    events: list[str],
+    accepted: int,
+) -> None:
+    path = make(tmp_path)
+    gained = Gained(server)
+
+    assert load(server, source, path) == 0
+    first = gained()
+    for flags in ([], ["--from-start"]):
+        assert load(server, source, path, *flags) == 0
+
+    assert first == {"accepted": accepted}
+    assert set(gained()) == {"duplicate"}
+    stored = {event["event"] for event in server.events()}
+    assert stored.issuperset(events)
 
 
 def test_an_imported_event_reads_back_as_the_live_one(server: Target, tmp_path: Path) -> None:

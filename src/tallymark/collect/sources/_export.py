@@ -19,8 +19,8 @@ from msgspec import Struct, structs
 
 from tallymark.collect.loose import values
 from tallymark.collect.protocols._checks import Terms
-from tallymark.collect.protocols._foreign import agreed, profile, source
-from tallymark.collect.protocols._values import content_id
+from tallymark.collect.protocols._foreign import Source, agreed, another, profile
+from tallymark.collect.protocols._values import content_id, when
 from tallymark.core.errors import Refused
 from tallymark.core.event import IMPORTED, Command, Event
 from tallymark.core.policy import Policy
@@ -42,6 +42,7 @@ class Importing(Struct, frozen=True):
 
     terms: Terms
     policy: Policy
+    timezone: str
     since: int
     until: int
     known: dict[tuple[str, str], bytes]
@@ -103,7 +104,7 @@ def importing(options: Options) -> Importing:
     terms = agreed(around.settings, received_at=around.now, public=False)
     since = 0 if options.since is None else options.since
     until = sys.maxsize if options.until is None else options.until
-    return Importing(terms, around.policy, since, until, {})
+    return Importing(terms, around.policy, options.fields.timezone, since, until, {})
 
 
 def records(line: Line, row: dict[str, Any], reader: Reader, by: Importing) -> Iterator[Item]:
@@ -145,20 +146,16 @@ def digest(path: Path, position: int) -> str:
 
 
 def state(
-    subject: tuple[str, str | None],
-    given: Mapping[str, Any],
-    told: Event,
-    by: Importing,
+    subject: tuple[str, str | None], given: Mapping[str, Any], origin: Source, by: Importing
 ) -> list[Command]:
-    """Return what is known of somebody at an event as a change, if it is another than before.
+    """Return what is known of somebody as a change, if it is another than the last one told.
 
     Exports repeat the whole state with every event. After a pause the first is told again, which
     changes nothing.
     """
     if not is_news(subject, given, by):
         return []
-    origin = source(by.terms, told.namespace, f"{told.id}/state", told.time)
-    return profile(origin, "set", subject, dict(given), by.terms)
+    return profile(another(origin, "state"), "set", subject, dict(given), by.terms)
 
 
 def is_news(subject: tuple[str, str | None], given: Mapping[str, Any], by: Importing) -> bool:
@@ -173,6 +170,16 @@ def is_news(subject: tuple[str, str | None], given: Mapping[str, Any], by: Impor
         by.known.clear()
     by.known[kind, who] = seen
     return True
+
+
+def known_time(given: Any) -> int:
+    """Return when something happened; raises Refused if it cannot be read: it was not just now."""
+    found = when(given)
+    if found is None:
+        raise Refused(
+            "The event has no time that can be read.", code="TIME_UNPARSABLE", path="time"
+        )
+    return found
 
 
 def left(row: Mapping[str, Any], *known: frozenset[str]) -> tuple[str, ...]:

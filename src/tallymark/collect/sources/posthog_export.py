@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tallymark.collect.loose import values
+from tallymark.collect.protocols._foreign import source
 from tallymark.collect.protocols._posthog_context import known
 from tallymark.collect.protocols._posthog_people import who
 from tallymark.collect.protocols._values import mapping, text
@@ -18,7 +19,7 @@ from tallymark.collect.protocols.posthog import reader
 from tallymark.core.errors import Refused
 from tallymark.core.event import Command, Event
 
-from ._export import Found, Importing, digest, left, read_export, state
+from ._export import Found, Importing, digest, known_time, left, read_export, state
 from .source import Item, Options, Source
 
 _READ: Final = frozenset(
@@ -52,6 +53,7 @@ def _found(row: dict[str, Any], by: Importing) -> Found:
         "timestamp": row.get("timestamp"),
         "properties": given,
     }
+    known_time(item["timestamp"])
     items = list(reader(by.policy, plain=by.terms, skewed=by.terms)(item))
     return Found([*items, *_state(row, item, items, by)], left(row, _READ))
 
@@ -66,7 +68,8 @@ def _state(
         return []
     subject = ("user", told.user_id) if person.user else ("anonymous", told.anonymous_id)
     given = _object(row.get("person_properties"), "person_properties")
-    return state(subject, known(given, by.policy), told, by)
+    origin = source(by.terms, told.namespace, told.id, told.time)
+    return state(subject, known(given, by.policy), origin, by)
 
 
 def _object(given: Any, path: str) -> dict[str, Any]:
