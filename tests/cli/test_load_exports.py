@@ -100,6 +100,20 @@ def test_posthog_what_came_live_and_is_exported_counts_once(
     assert "20    team_id" in said
 
 
+def test_what_is_exported_first_and_comes_live_later_counts_once(
+    server: Target, tmp_path: Path
+) -> None:
+    row = posthog_row(500, person_properties={})
+    added = {**row, "properties": {**row["properties"], "$geoip_country_code": "DE", "$x": 1}}
+    gained = Gained(server)
+
+    load(server, "posthog-export", write(tmp_path / "a.jsonl", added))
+    live_posthog(server, row)
+
+    # The live one tells less, so it is kept for whoever wants to compare, and not counted.
+    assert gained() == {"accepted": 1, "conflict": 1}
+
+
 def post(server: Target, path: str, body: object) -> None:
     answer = server.call("POST", path, body, key="secret")
     assert answer is not None
