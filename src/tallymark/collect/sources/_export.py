@@ -25,10 +25,10 @@ from tallymark.core.errors import Refused
 from tallymark.core.event import IMPORTED, Command, Event
 from tallymark.core.policy import Policy
 
-from ._lines import MAX_LINE, Line, failure
+from ._lines import MAX_LINE, failure
 from ._objects import objects, too_long
 from .csv import Table, rows
-from .source import Failure, Item, Options, Record
+from .source import Failure, Item, Line, Options, Record
 
 _DIGEST_BYTES: Final = 12
 # People whose last state is remembered, so that it is told again only when it changed.

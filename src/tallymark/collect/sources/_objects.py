@@ -7,9 +7,9 @@ from typing import Final
 
 from tallymark.core.errors import Refused
 
-from ._lines import BLOCK, Line
+from ._lines import BLOCK
 from ._packed import DAMAGED, most_inflated, open_packed, refused_bomb
-from .source import MAX_RAW, Failure
+from .source import MAX_RAW, Failure, Line
 
 _BOM: Final = b"\xef\xbb\xbf"
 _MARK = re.compile(rb'["\\{}\[\]]')
