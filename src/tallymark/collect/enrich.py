@@ -66,8 +66,9 @@ def user_agent(ua: str | None) -> Agent:
 
     Only the first 512 characters are read.
     """
-    text = (ua or "")[:MAX_USER_AGENT].strip()
-    return _agent(text) if text else NOBODY
+    if not ua:
+        return NOBODY
+    return _agent(ua if len(ua) <= MAX_USER_AGENT else ua[:MAX_USER_AGENT])
 
 
 def referrer_host(referrer: str | None) -> str | None:
@@ -94,7 +95,10 @@ def page_parts(url: str | None) -> tuple[str | None, str | None]:
 
 
 @lru_cache(maxsize=10_000)
-def _agent(text: str) -> Agent:
+def _agent(sent: str) -> Agent:
+    text = sent.strip()
+    if not text:
+        return NOBODY
     seen = _families()(text)
     browser, system = seen.user_agent, seen.os
     is_bot = _is_bot(text)

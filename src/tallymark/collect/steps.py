@@ -7,6 +7,7 @@ before the next one, so timing it costs two clock readings a batch.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from msgspec import Struct, structs
@@ -124,12 +125,13 @@ def name_visitors(event: Event, around: StepContext) -> Result:
 
 def treat_properties(event: Event, around: StepContext) -> Result:
     """Keep of the properties what the policy allows, and flag or set aside what looks personal."""
-    if not event.properties:
+    properties, policy = event.properties, around.policy
+    if not properties or not (policy.properties or hints_at_people(properties.values())):
         return event
-    found = treated(event.properties, around.policy, around.key)
+    found = treated(properties, policy, around.key)
     if found.is_blocked:
         return SetAside(structs.replace(event, properties={}), "PII_BLOCKED")
-    if found.properties is event.properties and not found.flags:
+    if found.properties is properties and not found.flags:
         return event
     return structs.replace(
         event, properties=found.properties, flags=tuple(dict.fromkeys((*event.flags, *found.flags)))
@@ -244,7 +246,7 @@ def _may_be_personal(events: Sequence[Event], around: StepContext) -> bool:
     if around.policy.properties:
         return True
     return around.policy.suspects != "off" and hints_at_people(
-        value for event in events for value in event.properties.values()
+        chain.from_iterable([event.properties.values() for event in events])
     )
 
 

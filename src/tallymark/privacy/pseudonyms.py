@@ -30,6 +30,9 @@ _PHONE = re.compile(
     r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}(?!\w)"
 )
 
+_CONTAINERS: Final = frozenset({dict, list})
+_LOOKED_INTO: Final = _CONTAINERS | {str}
+
 # What any of these must hold; most text holds none, and is looked at no further.
 _HINT = re.compile(
     r"@|eyJ|\d[\d .()-]{6}|[A-Z]{2}\d\d|[A-Za-z]{2,4}[-_][0-9A-Za-z_-]{16}|AKIA|AIza"
@@ -57,7 +60,11 @@ def treated(properties: dict[str, Any], policy: Policy, key: bytes) -> Treated:
             kept[name] = value if rule is None or value is None else apply(rule, value, key)
     if policy.suspects == "off":
         return Treated(kept)
-    found = {name: kind for name, value in kept.items() if (kind := suspect(value)) is not None}
+    found = {
+        name: kind
+        for name, value in kept.items()
+        if type(value) in _LOOKED_INTO and (kind := suspect(value)) is not None
+    }
     if not found:
         return Treated(kept)
     flags = ("pii_suspect", *(f"pii_{kind}" for kind in sorted(set(found.values()))))
@@ -92,14 +99,14 @@ def apply(treatment: Treatment, value: Any, key: bytes) -> Any:
 
 
 def hints_at_people(values: Iterable[Any]) -> bool:
-    """Return whether any of many values may be a suspect: one look at all of them together."""
-    texts: list[str] = []
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            texts.append(value)
-        elif kind is dict or kind is list:
-            return True
+    """Return whether any of many values may be a suspect: one look at all of them together.
+
+    Of values that many events share there is one look for all.
+    """
+    told = list(values)
+    if not _CONTAINERS.isdisjoint(map(type, told)):
+        return True
+    texts = {value for value in told if type(value) is str}
     return _HINT.search("\n".join(texts)) is not None
 
 
@@ -116,7 +123,10 @@ def suspect(value: Any, depth: int = 3) -> str | None:
 def _suspect(text: str) -> str | None:
     if _HINT.search(text) is None:
         return None
-    return next((kind for kind, looks_like in _KINDS if looks_like(text)), None)
+    for kind, looks_like in _KINDS:
+        if looks_like(text):
+            return kind
+    return None
 
 
 def _rule(name: str, rules: Mapping[str, Treatment]) -> Treatment | None:
@@ -129,7 +139,8 @@ def _rule(name: str, rules: Mapping[str, Treatment]) -> Treatment | None:
 def _passes_luhn(text: str) -> bool:
     digits = [int(char) for char in text if char.isdigit()]
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
-    return sum(doubled) + sum(digits[-1::-2]) > 0 and (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
+    total = sum(doubled) + sum(digits[-1::-2])
+    return total > 0 and total % 10 == 0
 
 
 def _passes_mod_97(text: str) -> bool:
