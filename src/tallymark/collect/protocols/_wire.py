@@ -70,6 +70,9 @@ class WirePage(_Wire, frozen=True):
     referrer: str | None = None
 
 
+_NO_PAGE = WirePage()
+
+
 class WireCampaign(_Wire, frozen=True):
     """The campaign that brought the person; otherwise read from the page address."""
 
@@ -247,6 +250,9 @@ def number(text: str) -> Decimal:
 
     So long as the exponent is bounded, writing the number out in full stays short.
     """
+    # Nearly every number: one of so few digits, and without an exponent, cannot be out of range.
+    if len(text) <= _LARGEST_EXPONENT and "e" not in text and "E" not in text:
+        return Decimal(text)
     if len(text) > sys.int_info.default_max_str_digits:
         raise ValueError(OUT_OF_RANGE)
     try:
@@ -260,18 +266,22 @@ def number(text: str) -> Decimal:
 
 def context(wire: WireContext) -> Context:
     """Return the same context in the form in which every protocol gives it."""
-    page = wire.page
-    here = NOWHERE
-    if page is not None:
-        here = Context(
-            page_url=page.url,
-            page_path=page.path,
-            page_title=page.title,
-            referrer=page.referrer,
-        )
-    # Most events tell no more than the page; looking for the rest is all that costs them.
-    more = _campaign_and_place(wire) | _machine(wire)
-    return structs.replace(here, **more) if more else here
+    page = wire.page or _NO_PAGE
+    here = Context(
+        page_url=page.url,
+        page_path=page.path,
+        page_title=page.title,
+        referrer=page.referrer,
+        locale=wire.locale,
+        timezone=wire.timezone,
+        ip=wire.ip,
+        user_agent=wire.user_agent,
+    )
+    # Most events tell no more than that; looking whether they do is all that the rest costs them.
+    is_more = wire.campaign or wire.location or wire.device or wire.os or wire.browser
+    if not (is_more or wire.app or wire.library or wire.screen):
+        return here
+    return structs.replace(here, **_campaign_and_place(wire), **_machine(wire))
 
 
 def _campaign_and_place(wire: WireContext) -> _Flat:
@@ -282,12 +292,6 @@ def _campaign_and_place(wire: WireContext) -> _Flat:
         found |= {"utm_content": campaign.content, "click_id": campaign.click_id}
     if (place := wire.location) is not None:
         found |= {"country": place.country, "region": place.region, "city": place.city}
-    if wire.locale is not None:
-        found["locale"] = wire.locale
-    if wire.timezone is not None:
-        found["timezone"] = wire.timezone
-    if wire.ip is not None:
-        found["ip"] = wire.ip
     return found
 
 
@@ -306,6 +310,4 @@ def _machine(wire: WireContext) -> _Flat:
         found |= {"library_name": library.name, "library_version": library.version}
     if (screen := wire.screen) is not None:
         found |= {"screen_width": screen.width, "screen_height": screen.height}
-    if wire.user_agent is not None:
-        found["user_agent"] = wire.user_agent
     return found

@@ -29,6 +29,7 @@ from tallymark.core.settings import Settings
 
 from ._checks import (
     Terms,
+    are_flat,
     are_plain,
     believed_time,
     check_currency,
@@ -44,7 +45,7 @@ from ._checks import (
 from ._commands import check_group_type, link_of, operations_of
 from ._failed import failed_lines
 from ._imported import imported
-from ._reading import check_text, cut, head, open_body, read_one
+from ._reading import Cut, Opened, check_text, cut, head, open_body, read_one
 from ._wire import (
     NOWHERE,
     AwareTime,
@@ -109,6 +110,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
         sent_at=sent_at,
         public=caller.kind == "public",
         plain_ids=_have_plain_ids(opened.items, settings),
+        plain_properties=_have_plain_properties(opened, settings),
     )
     taken = _take_each(opened.items, agreed, caller)
     events, commands, refusals = taken.events, taken.commands, taken.refusals
@@ -176,7 +178,7 @@ def _event(wire: WireEvent, agreed: Terms) -> Event:
     if not agreed.plain_ids:
         _check_ids(wire, event_id, agreed.settings.max_id_bytes)
     properties = wire.properties or {}
-    if properties:
+    if properties and not agreed.plain_properties:
         check_properties(properties, "properties", agreed)
     rare = _rare_fields(wire, agreed)
     time, client = agreed.received_at, None
@@ -228,6 +230,13 @@ def _have_plain_ids(items: Sequence[WireEvent | bytes], settings: Settings) -> b
     ids += [event.session_id for event in events if event.session_id is not None]
     # Items still to be read one by one are checked one by one too.
     return len(events) == len(items) and are_plain(persons + ids, persons, settings.max_id_bytes)
+
+
+def _have_plain_properties(opened: Opened | Cut, settings: Settings) -> bool:
+    # Items still to be read one by one are checked one by one too.
+    return isinstance(opened, Opened) and are_flat(
+        [event.properties for event in opened.items if event.properties], settings
+    )
 
 
 def _check_ids(wire: WireEvent | WireIdentify | WireGroup, event_id: str, max_bytes: int) -> None:
