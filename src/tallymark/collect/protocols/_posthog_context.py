@@ -91,11 +91,10 @@ def known(given: dict[str, Any], policy: Policy) -> dict[str, Any]:
     """
     kept: dict[str, Any] = {}
     for name, value in given.items():
-        is_own = not name.startswith("$")
-        if is_own and value is not None:
+        if value is not None and name[:1] != "$":
             kept[name] = value
         elif _may_stay(name, value, policy):
-            kept[name] = value if is_own else _scrubbed(name, value, policy)
+            kept[name] = _scrubbed(name, value, policy)
     return kept
 
 

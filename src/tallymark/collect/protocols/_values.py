@@ -29,10 +29,10 @@ _LATEST: Final = 253_402_300_799_999_999
 def text(value: Any) -> str | None:
     """Return a text, or a number as text; None for anything else and for nothing but white space."""
     # Most of what a protocol may say is not said, and nearly all that is said is text.
-    if value is None:
-        return None
     if type(value) is str:
         return value.strip() or None
+    if value is None:
+        return None
     if type(value) is int:
         return str(value) if abs(value) < 10**40 else None
     return format(value.normalize(), "f") if isinstance(value, Decimal) else None
@@ -56,6 +56,8 @@ def amount(value: Any) -> Decimal | None:
     """
     if value is None:
         return None
+    if type(value) is int and -_ROUNDED_BELOW < value < _ROUNDED_BELOW:
+        return Decimal(value)
     if isinstance(value, str):
         try:
             value = Decimal(value.strip())
@@ -100,9 +102,11 @@ def when(value: Any) -> int | None:
         value = value.strip()
         if not value or len(value) > 40:
             return None
-        if not value.replace(".", "", 1).isdecimal():
+        # Nearly every text is a date; no number has a hyphen there.
+        is_number = value[4:5] != "-" and value.replace(".", "", 1).isdecimal()
+        if not is_number:
             return _iso(value)
-        value = Decimal(value)
+        value = int(value) if value.isdecimal() else Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
         return None
     for limit, scale in _UNITS:
