@@ -224,12 +224,13 @@ def test_an_export_counts_once_however_often_it_is_loaded(
     accepted: int,
 ) -> None:
     path = make(tmp_path)
+    site = ["--set", "site=shop.example"] if source == "plausible-export" else []
     gained = Gained(server)
 
-    assert load(server, source, path) == 0
+    assert load(server, source, path, *site) == 0
     first = gained()
     for flags in ([], ["--from-start"]):
-        assert load(server, source, path, *flags) == 0
+        assert load(server, source, path, *site, *flags) == 0
 
     assert first == {"accepted": accepted}
     assert set(gained()) == {"duplicate"}

@@ -116,6 +116,18 @@ def test_a_visit_that_went_on_has_the_same_ids_in_the_next_export(tmp_path: Path
     assert len(set(second)) == 3
 
 
+def test_another_matomo_that_counts_from_one_too_has_other_ids(tmp_path: Path) -> None:
+    other = {**VISIT, "visitorId": "ffffffffffffffff"}
+    later = {**VISIT, "actionDetails": [{**VISIT["actionDetails"][0], "timestamp": START + 99}]}
+
+    sets = [
+        {one.id for one in events(matomo_export, lines(tmp_path, [visit]))}
+        for visit in (VISIT, other, later)
+    ]
+
+    assert len(set.union(*sets)) == 9 + 9 + 1
+
+
 def test_a_visit_of_thousands_of_actions_is_read_whole(tmp_path: Path) -> None:
     actions = [
         action("action", second, pageTitle="x" * 400, pageId=second) for second in range(5000)

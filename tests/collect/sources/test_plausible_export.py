@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.collect.sources.exports import codes, events, options
-from tests.collect.sources.shared import read
+from tests.collect.sources.exports import events, options
+from tests.collect.sources.shared import failures, read
 
 from tallymark.collect.sources.mapping import Fields
 from tallymark.collect.sources.plausible_export import plausible_export
@@ -29,8 +29,8 @@ def write(tmp_path: Path, content: str, name: str = "a.csv") -> Path:
     return path
 
 
-def given(site: str = "", timezone: str = "UTC") -> Options:
-    fields = Fields(set={"site": site} if site else {}, timezone=timezone)
+def given(site: str = "shop.example", timezone: str = "UTC") -> Options:
+    fields = Fields(set={"site": site}, timezone=timezone)
     return Options(fields=fields, around=options().around)
 
 
@@ -48,11 +48,13 @@ def test_a_day_is_a_metric_with_its_figures(tmp_path: Path) -> None:
 
 
 def test_a_table_that_tells_the_same_visits_apart_has_another_name(tmp_path: Path) -> None:
-    first, second = events(plausible_export, write(tmp_path, PAGES))
+    first, second = events(plausible_export, write(tmp_path, PAGES), given())
 
     assert first.name == second.name == "plausible_daily_pages"
     assert (first.context.page_host, first.context.page_path) == ("shop.example", "/a")
-    assert second.properties == {"visits": 6, "visitors": 6, "pageviews": 16}
+    assert second.properties == {
+        "site": "shop.example", "visits": 6, "visitors": 6, "pageviews": 16,
+    }  # fmt: skip
     assert first.id != second.id
 
 
@@ -80,8 +82,13 @@ def test_how_it_is_read_says_that_there_are_no_events(tmp_path: Path) -> None:
     assert said == [
         "daily totals and no events: each row is a metric 'plausible_daily'",
         "days begin at midnight in UTC",
-        "name the site with --set site=NAME",
+        "the site is 'shop.example'",
     ]
+
+
+def test_an_export_whose_site_is_not_named_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="does not name its site"):
+        read(plausible_export, write(tmp_path, VISITORS), options())
 
 
 def test_odd_rows_fail_alone(tmp_path: Path) -> None:
@@ -89,7 +96,7 @@ def test_odd_rows_fail_alone(tmp_path: Path) -> None:
         tmp_path, VISITORS + "never,1,1,1,1,1\n2026-13-01,1,1,1,1,1\n2026-03-03,many,1,1,1,1\n"
     )
 
-    assert codes(plausible_export, path) == [
+    assert [one.code for one in failures(plausible_export, path, given())] == [
         "TIME_UNPARSABLE", "TIME_UNPARSABLE", "VALUE_NOT_NUMERIC",
     ]  # fmt: skip
 

@@ -123,7 +123,7 @@ def _told(
     return Told(
         name=use.name,
         namespace="matomo",
-        id=_id((site, visit), action, equal),
+        id=_id((site, visit, text(row.get("visitorId"))), action, equal),
         time=when(action.get("timestamp")),
         kind=use.kind,
         user_id=text(row.get("userId")),
@@ -180,9 +180,11 @@ _HITS: Final[Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
 }
 
 
-def _id(visit: tuple[str | None, str | None], action: dict[str, Any], equal: Counter[str]) -> str:
+def _id(visit: tuple[str | None, ...], action: dict[str, Any], equal: Counter[str]) -> str:
     kind, own = text(action.get("type")), text(action.get("pageId"))
-    what = [own] if own is not None else [text(action.get(name)) for name in _TELLING]
+    # The time too: another Matomo counts its visits and actions from one as well.
+    telling = ("timestamp",) if own is not None else _TELLING
+    what = [own, *(text(action.get(name)) for name in telling)]
     found = content_id("matomo visit", [visit, kind, what])
     # Two that are told alike are two, and are so again in the next export.
     equal[found] += 1

@@ -73,7 +73,7 @@ def explain(path: Path, options: Options) -> list[str]:
     return [
         f"daily totals and no events: each row is a metric {_name(kind)!r}",
         f"days begin at midnight in {kind.timezone}",
-        f"the site is {kind.site!r}" if kind.site else "name the site with --set site=NAME",
+        f"the site is {kind.site!r}",
     ]
 
 
@@ -89,7 +89,15 @@ def _open(path: Path, options: Options) -> tuple[Table, _Kind]:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         message = f"{options.fields.timezone!r} is no time zone."
         raise Refused(message, code="TIMEZONE_UNKNOWN") from error
-    return table, _Kind(found, options.fields.set.get(_SITE, ""), options.fields.timezone)
+    site = options.fields.set.get(_SITE)
+    if site is None:
+        # Two sites have the same days, and the second would be taken for a repetition.
+        raise Refused(
+            "The export does not name its site.",
+            code="FILE_UNREADABLE",
+            hint="Name it with --set site=NAME.",
+        )
+    return table, _Kind(found, site, options.fields.timezone)
 
 
 def _name(kind: _Kind) -> str:
@@ -110,7 +118,7 @@ def _found(kind: _Kind, row: dict[str, Any], by: Importing) -> Found:
         id=content_id("plausible daily", kind.table, kind.site, [date, apart]),
         time=_midnight(date, kind.timezone),
         kind="metric",
-        properties={**({_SITE: kind.site} if kind.site else {}), **rest, **figures},
+        properties={_SITE: kind.site, **rest, **figures},
         context=Context(**fields),
     )
     return Found([event(told, by.terms)])
