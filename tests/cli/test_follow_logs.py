@@ -157,6 +157,50 @@ def test_what_was_rotated_while_nobody_followed_is_found(
     assert paths(server) == ["/p/0", "/p/1", "/p/2", "/p/3"]
 
 
+def test_a_rotated_log_that_is_being_packed_is_read_again_once_it_is_whole(
+    server: Target, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["follow", "access-log", str(log), "--data", str(server.data), "--once"]
+    write(log, 0)
+    main(command)
+    write(log, *range(1, 3_000))
+    packed, whole = log.with_name("access.log.1.gz"), gzip.compress(log.read_bytes())
+    log.unlink()
+    packed.write_bytes(whole[: len(whole) // 2])
+    main(command)
+    assert "is damaged or was not whole yet" in capsys.readouterr().err
+
+    packed.write_bytes(whole)
+    main(command)
+    main(command)
+
+    totals = ledger(server)
+    assert totals["accepted"] == 3_000
+    assert set(totals) <= {"received", "accepted", "duplicate"}
+
+
+def test_of_several_rotated_logs_none_is_forgotten_when_a_crash_comes_between(
+    server: Target, log: Path
+) -> None:
+    write(log, 0)
+    with follower(server, "access-log", log, starts=False) as one:
+        kill_while_it_sends(one, server)
+        for first in (1, 4_000, 8_000):
+            write(log, *range(first, first + 3_999))
+            log.rename(log.with_name(f"access.log-2026112{first // 4_000}"))
+        write(log, 12_000)
+        # It ends after a portion of the first of them.
+        kill_while_it_sends(one, server)
+        time.sleep(0.1)
+        one.start()
+        until_accepted(server, 1 + 3 * 3_999 + 1)
+        assert one.stop() == 0
+
+    totals = ledger(server)
+    assert totals["accepted"] == 11_999
+    assert balances(totals)
+
+
 def test_killed_again_and_again_while_the_log_is_written_and_rotated_each_line_counts_once(
     server: Target, log: Path
 ) -> None:

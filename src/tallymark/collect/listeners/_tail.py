@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tallymark.collect.sources._lines import BLOCK, Cutter, open_file
 from tallymark.collect.sources.source import Failure, Item, Line, Record, Source
-from tallymark.core.clock import DAY
+from tallymark.core.clock import DAY, MICROSECONDS
 from tallymark.core.errors import Refused, TallymarkError
 
 from .listener import Portion, Surroundings
@@ -94,8 +94,8 @@ class _File:
         return self._given(self.cutter.cut(block))
 
     def finish(self) -> list[Line]:
-        """Return a last line that never got its end."""
-        return self._given(self.cutter.finish())
+        """Return a last line that never got its end; of a damaged file it may be half of one."""
+        return [] if self.is_broken else self._given(self.cutter.finish())
 
     def close(self) -> None:
         self.stream.close()
@@ -179,8 +179,7 @@ class _Path:
         if seen is None:
             memory.change([Change("seen", followed, now)])
         else:
-            last = max([seen, *(place.at for place in places.values())])
-            self._open_rotated(places, last)
+            self._open_rotated(places, seen)
         self._open_current(self._start(places, from_end=from_end and seen is None), 0.0)
 
     def _places(self, followed: str) -> dict[str, Place]:
@@ -197,7 +196,11 @@ class _Path:
         memory.change(old)
         return found
 
-    def _open_rotated(self, places: dict[str, Place], last: int) -> None:
+    def _open_rotated(self, places: dict[str, Place], first: int) -> None:
+        """Open what is not read to its end, of all that was written since the ``first`` time.
+
+        Not since the last time: of two files that wait, a crash may have left one unread.
+        """
         current = self.path.stat().st_ino if self.path.exists() else 0
         for file, status in self._rotated():
             if status.st_ino == current:
@@ -207,12 +210,13 @@ class _Path:
             except Refused:
                 continue
             place = places.get(head)
-            if place is None and status.st_mtime_ns // 1000 < last:
+            if place is None and status.st_mtime_ns // 1000 < first:
                 # Rotated before this path was ever followed.
                 continue
             if place is None or not place.is_done:
                 start = self._checked(file, place) if place else 0
-                self.earlier.append(_File(file, start, self._around.clock.monotonic()))
+                idle = self._around.clock.now() / MICROSECONDS - status.st_mtime
+                self.earlier.append(_File(file, start, self._around.clock.monotonic() - idle))
 
     def _start(self, places: dict[str, Place], *, from_end: bool) -> int:
         if not self.path.exists():
