@@ -27,6 +27,7 @@ from .control_routes import CONTROL_ROUTES
 from .cors import cors_headers, preflight_headers
 from .openapi import document
 from .peers import Peers
+from .plan_routes import PLAN_ROUTES
 from .privacy_routes import PRIVACY_ROUTES
 from .problem import Disconnected, bug, problem_response
 from .projects import local_known
@@ -38,7 +39,7 @@ from .services import Call, Route, Services
 @cache
 def all_routes() -> tuple[Route, ...]:
     """Return every route but those of collection, with the description made from them."""
-    routes = (*ASK_ROUTES, *CONTROL_ROUTES, *PRIVACY_ROUTES, *SERVICE_ROUTES)
+    routes = (*ASK_ROUTES, *CONTROL_ROUTES, *PLAN_ROUTES, *PRIVACY_ROUTES, *SERVICE_ROUTES)
     return (*routes, *described(lambda: api_document(all_routes())))
 
 

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from tallymark.schema.compare import Change, compare
-from tallymark.schema.files import read_folder, read_plan
-from tallymark.schema.generate import LANGUAGES, generate
-from tallymark.schema.plan import Plan
+import msgspec
 
+from tallymark.schema.compare import Change, compare
+from tallymark.schema.files import read_folder, read_plan, write_folder
+from tallymark.schema.generate import LANGUAGES, generate
+from tallymark.schema.plan import Plan, decode_plan, encode_plan
+
+from .connection import add_connection_flags, open_client
 from .main import COMMANDS, Subparsers
 from .render import shown
 
@@ -31,6 +34,12 @@ def add_parser(subparsers: Subparsers) -> None:
     gen = actions.add_parser("gen", help="print typed code for the events")
     gen.add_argument("language", choices=tuple(LANGUAGES), help="what the code is for")
     _add_folder(gen)
+    push = actions.add_parser("push", help="make it the plan that holds for what arrives")
+    push.add_argument("--breaking", action="store_true", help="even if it breaks what was sent until now")  # fmt: skip
+    pull = actions.add_parser("pull", help="write the plan that holds to a folder")
+    for action in (push, pull):
+        _add_folder(action)
+        add_connection_flags(action)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +49,10 @@ def run(args: argparse.Namespace) -> int:
             return _lint(args.folder)
         case "diff":
             return _diff(compare(read_plan(args.old), read_plan(args.new)))
+        case "push":
+            return _push(args)
+        case "pull":
+            return _pull(args)
         case _:
             print(generate(read_plan(args.folder), args.language), end="")
             return 0
@@ -68,6 +81,23 @@ def _diff(changes: Iterable[Change]) -> int:
     if is_breaking:
         print("What breaks needs a new MODEL, the first number of the version.")
     return 1 if is_breaking else 0
+
+
+def _push(args: argparse.Namespace) -> int:
+    plan = read_plan(args.folder)
+    with open_client(args) as client:
+        pushed = client.push_plan(msgspec.Raw(encode_plan(plan)), breaking=args.breaking)
+    print(f"{_counted(plan)}: version {pushed['version']} holds from now on.")
+    return 0
+
+
+def _pull(args: argparse.Namespace) -> int:
+    with open_client(args, must_exist=True) as client:
+        pulled = client.plan()
+    plan = decode_plan(msgspec.json.Encoder(decimal_format="number").encode(pulled["plan"]))
+    for name in write_folder(plan, args.folder):
+        print(args.folder / name)
+    return 0
 
 
 def _counted(plan: Plan) -> str:

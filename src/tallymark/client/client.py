@@ -220,6 +220,15 @@ class Client:
         """Make a successor of a key; return ``key`` and ``secret``, shown this once."""
         return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/rotate", options)
 
+    def plan(self, project: str | None = None) -> Any:
+        """Return the tracking plan that holds, with its version; raises NotFound if there is none."""
+        return self._get(f"/tm/v1/projects/{self._named(project)}/plan")
+
+    def push_plan(self, plan: Any, *, project: str | None = None, breaking: bool = False) -> Any:
+        """Make a tracking plan the one that holds; return its version and what changed."""
+        path = f"/tm/v1/projects/{self._named(project)}/plan" + ("?breaking=1" if breaking else "")
+        return _DECODER.decode(self._call("PUT", path, plan, is_repeatable=False))
+
     def backup(self, target: str | Path) -> Any:
         """Write a consistent copy to a new folder on the server's machine; return its manifest."""
         return self._post("/tm/v1/backup", {"target": str(Path(target).absolute())})

@@ -103,6 +103,8 @@ class Collector:
             raise read.why
         for step, seconds in read.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
+        for code, times in read.observed.items():
+            self._counts[f"observed.{code}"] += times
         if read.batch.received:
             await self._store(caller.project, read.batch, size)
         return protocol.reply(read.decoded, request)

@@ -180,7 +180,7 @@ class OneLoad:
         if failed.line:
             self._claim(seq, failed, dedupe.line_claim(failed), batch)
         else:
-            self._fail(seq, failed, batch, "rejected")
+            self._fail(seq, failed, batch, "quarantined" if failed.is_quarantined else "rejected")
 
     def _claim(self, seq: int, what: Command | Failed, stand_in: Event, batch: Batch) -> None:
         # Whether it came before is decided with the events, in the order of the log.

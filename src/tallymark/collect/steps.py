@@ -6,18 +6,19 @@ before the next one, so timing it costs two clock readings a batch.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct, structs
 
 from tallymark.core.clock import Clock
 from tallymark.core.event import Context, Event
-from tallymark.core.policy import Policy
+from tallymark.core.policy import Policy, Purpose
 from tallymark.privacy.consent import Signals, judge
 from tallymark.privacy.cookieless import Visit, site_of
 from tallymark.privacy.pseudonyms import treated
 from tallymark.privacy.scrub import scrub_ip, scrub_path, scrub_url
+from tallymark.schema.enforce import Compiled, enforce
 
 from .enrich import page_parts, referrer_host, user_agent
 
@@ -29,6 +30,7 @@ class StepContext(Struct, frozen=True):
 
     ``user_agent`` and ``peer`` are None for a server: its own say nothing of the person. ``visitor``
     gives the id of one day for somebody without an id, ``key`` is the project's own for keyed hashes.
+    ``plan`` is the tracking plan of the project, if it has one.
     """
 
     policy: Policy
@@ -39,6 +41,7 @@ class StepContext(Struct, frozen=True):
     signals: Signals = Signals()
     visitor: Callable[[Visit], str] | None = None
     key: bytes = b""
+    plan: Compiled | None = None
 
     @property
     def is_unasked(self) -> bool:
@@ -58,13 +61,28 @@ class Dropped(Struct, frozen=True):
 
 
 class SetAside(Struct, frozen=True):
-    """An event that is kept for whoever repairs it, under this reason code, and does not count."""
+    """An event that is kept for whoever repairs it, under this reason code, and does not count.
+
+    ``is_rejected`` asks that its sender be told, where its protocol can; ``place`` is where it stood
+    among the events that the steps were given.
+    """
 
     event: Event
     code: str
+    message: str = ""
+    path: str = "properties"
+    is_rejected: bool = False
+    place: int = 0
 
 
-Result: TypeAlias = Event | Dropped | SetAside
+class Observed(Struct, frozen=True):
+    """An event that goes on, with codes that are only to be counted."""
+
+    event: Event
+    codes: tuple[str, ...]
+
+
+Result: TypeAlias = Event | Dropped | SetAside | Observed
 
 
 class Step(Struct, frozen=True):
@@ -76,19 +94,26 @@ class Step(Struct, frozen=True):
 
 
 class Stepped(Struct, frozen=True):
-    """What the steps left: the events, the dropped by reason, the seconds each step took."""
+    """What the steps left: the events, the dropped by reason, the seconds each step took.
+
+    ``places`` are where the events stood among those given. ``observed`` counts what was only noted.
+    """
 
     events: list[Event]
     dropped: dict[str, int]
     seconds: dict[str, float]
     aside: list[SetAside] = []
+    places: list[int] = []
+    observed: dict[str, int] = {}
 
 
 def require_consent(event: Event, around: StepContext) -> Result:
     """Drop what a person refused, and take out who it was where that may not be kept."""
     if not event.consent and around.is_unasked:
         return event
-    found = judge(event, around.signals, around.policy, is_server=around.is_server)
+    found = judge(
+        event, around.signals, around.policy, is_server=around.is_server, planned=_purposes(around)
+    )
     match found.verdict:
         case "drop":
             return Dropped(found.reason)
@@ -118,7 +143,8 @@ def treat_properties(event: Event, around: StepContext) -> Result:
     """Keep of the properties what the policy allows, and flag or set aside what looks personal."""
     if not event.properties:
         return event
-    found = treated(event.properties, around.policy, around.key)
+    planned = None if around.plan is None else around.plan.treatments.get(event.name)
+    found = treated(event.properties, around.policy, around.key, planned)
     if found.is_blocked:
         return SetAside(structs.replace(event, properties={}), "PII_BLOCKED")
     if found.properties is event.properties and not found.flags:
@@ -184,6 +210,20 @@ def derive_agent(event: Event, around: StepContext) -> Result:
     return structs.replace(event, context=told)
 
 
+def validate_schema(event: Event, around: StepContext) -> Result:
+    """Hold an event against the tracking plan, and do with it what the plan says."""
+    found = None if around.plan is None else enforce(event.name, event.properties, around.plan)
+    if found is None:
+        return event
+    if (why := found.aside) is not None:
+        return SetAside(event, why.code, why.message, why.path, found.is_rejected)
+    kept = event
+    if found.flags or found.properties is not event.properties:
+        flags = tuple(dict.fromkeys((*event.flags, *found.flags)))
+        kept = structs.replace(event, properties=found.properties, flags=flags)
+    return Observed(kept, found.observed) if found.observed else kept
+
+
 def _nameless(event: Event) -> Event:
     """Return an event without anything that outlives the day: no ids, and of the referrer its host."""
     context = event.context
@@ -221,6 +261,10 @@ def _contractual(event: Event) -> Event:
     )
 
 
+def _purposes(around: StepContext) -> Mapping[str, Purpose] | None:
+    return None if around.plan is None else around.plan.purposes
+
+
 def _always(_: StepContext) -> bool:
     return True
 
@@ -230,11 +274,16 @@ def _tells_visitors_apart(around: StepContext) -> bool:
 
 
 def _treats_properties(around: StepContext) -> bool:
-    return bool(around.policy.properties) or around.policy.suspects != "off"
+    is_planned = around.plan is not None and bool(around.plan.treatments)
+    return is_planned or bool(around.policy.properties) or around.policy.suspects != "off"
 
 
 def _forgets_agent(around: StepContext) -> bool:
     return not around.policy.keep_user_agent
+
+
+def _has_plan(around: StepContext) -> bool:
+    return around.plan is not None
 
 
 STEPS: tuple[Step, ...] = (
@@ -244,6 +293,8 @@ STEPS: tuple[Step, ...] = (
     Step("mask_ip", mask_ip, _always),
     Step("scrub_urls", scrub_urls, _always),
     Step("derive_agent", derive_agent, _forgets_agent),
+    # Last, so that what is set aside is kept as scrubbed as what counts.
+    Step("validate_schema", validate_schema, _has_plan),
 )
 
 
@@ -251,19 +302,55 @@ def run_steps(
     events: Sequence[Event], around: StepContext, clock: Clock, steps: Sequence[Step] = STEPS
 ) -> Stepped:
     """Return the events after every step that applies, in the order they came."""
-    dropped: dict[str, int] = {}
+    sorting = _Sorting(list(events))
     seconds: dict[str, float] = {}
-    aside: list[SetAside] = []
-    kept = list(events)
     for step in steps:
-        if not kept or not step.applies(around):
+        if not sorting.kept or not step.applies(around):
             continue
         began = clock.monotonic()
-        results = [step.run(event, around) for event in kept]
-        kept = [result for result in results if isinstance(result, Event)]
-        if len(kept) < len(results):
-            reasons = [result.reason for result in results if isinstance(result, Dropped)]
-            dropped = dict(Counter(dropped) + Counter(reasons))
-            aside += [result for result in results if isinstance(result, SetAside)]
+        sorting.take([step.run(event, around) for event in sorting.kept])
         seconds[step.name] = clock.monotonic() - began
-    return Stepped(kept, dropped, seconds, aside)
+    return Stepped(
+        sorting.kept,
+        dict(sorting.dropped),
+        seconds,
+        sorting.aside,
+        sorting.places,
+        dict(sorting.observed),
+    )
+
+
+class _Sorting:
+    """What goes on to the next step, and what does not."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.kept = events
+        self.places = list(range(len(events)))
+        self.dropped: Counter[str] = Counter()
+        self.observed: Counter[str] = Counter()
+        self.aside: list[SetAside] = []
+
+    def take(self, results: list[Result]) -> None:
+        """Take what a step gave for each event, in their order."""
+        kept = [result for result in results if isinstance(result, Event)]
+        # The ordinary case, and all that most batches pay for.
+        if len(kept) == len(results):
+            self.kept = kept
+            return
+        going = zip(self.places, results, strict=True)
+        self.kept, self.places = [], []
+        for place, result in going:
+            match result:
+                case Dropped(reason):
+                    self.dropped[reason] += 1
+                case SetAside():
+                    self.aside.append(structs.replace(result, place=place))
+                case Observed(event, codes):
+                    self.observed.update(codes)
+                    self._keep(event, place)
+                case event:
+                    self._keep(event, place)
+
+    def _keep(self, event: Event, place: int) -> None:
+        self.kept.append(event)
+        self.places.append(place)

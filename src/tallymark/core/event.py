@@ -134,9 +134,11 @@ Command: TypeAlias = ProfileOp | IdentityLink | GroupMembership
 class Failed(Struct, frozen=True, omit_defaults=True):
     """Something refused, kept with its reason so that it can be repaired and replayed.
 
-    ``raw`` holds at most ``max_failed_bytes`` of what was sent; ``raw_bytes`` is its full length.
+    ``raw`` holds at most ``max_failed_bytes`` of what was sent; ``raw_bytes`` is its full length. Of
+    an event that was set aside after it had been read, it is the whole event as it would be kept.
     ``line`` counts from 1 where it is a line of a file, else 0; then ``id`` names that line, and the
-    same line failing for the same reason again is a duplicate.
+    same line failing for the same reason again is a duplicate. ``is_quarantined`` says that its client
+    was told of a success: by rule of the project it does not count now.
     """
 
     code: str
@@ -149,6 +151,7 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     raw: bytes = b""
     raw_bytes: int = 0
     line: int = 0
+    is_quarantined: bool = False
 
 
 class Batch(Struct, frozen=True, omit_defaults=True):

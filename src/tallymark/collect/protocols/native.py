@@ -75,11 +75,15 @@ class Outcome(Struct, frozen=True):
 
 
 class _Taken(Struct, frozen=True):
-    """What became of the items of a request; refusals by the index of the item."""
+    """What became of the items of a request; refusals by the index of the item.
+
+    ``places`` are the items of the events and, after them, of the commands.
+    """
 
     events: list[Event]
     commands: list[Command]
     refusals: dict[int, Refused]
+    places: list[int]
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
@@ -104,17 +108,20 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     taken = _take_each(opened.items, agreed)
     events, commands, refusals = taken.events, taken.commands, taken.refusals
     received, strict = len(opened.items) + len(lines), _is_strict(request.query)
+    decoded = Decoded(
+        received, events, commands, lines, sent_at=sent_at, strict=strict, places=taken.places
+    )
     if not refusals:
-        return Decoded(received, events, commands, lines, sent_at=sent_at, strict=strict)
+        return decoded
     if received == 1 and refusals[0].stage in ("transport", "decode"):
         raise refusals[0]
     if strict:
-        events, commands = [], []
+        decoded = structs.replace(decoded, events=[], commands=[], places=[])
         why = Refused(f"Item {min(refusals)} of a strict request failed.", code="STRICT_BATCH")
         refusals = {index: refusals.get(index, why) for index in range(len(opened.items))}
     raws = cut(body, settings, is_lines=is_lines).items
     failed = [_failed(index, why, raws[index], settings) for index, why in refusals.items()]
-    return Decoded(received, events, commands, failed + lines, sent_at=sent_at, strict=strict)
+    return structs.replace(decoded, failed=failed + lines)
 
 
 def reply(decoded: Decoded, _request: Request | None = None) -> Reply:
@@ -136,16 +143,21 @@ def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms) -> _Taken:
     events: list[Event] = []
     commands: list[Command] = []
     refusals: dict[int, Refused] = {}
+    of_events: list[int] = []
+    of_commands: list[int] = []
     for index, item in enumerate(items):
         try:
             wire = read_one(item, agreed.settings) if isinstance(item, bytes) else item
             if isinstance(wire, WireEvent):
                 events.append(_event(wire, agreed))
+                of_events.append(index)
             else:
-                commands += _commands(wire, agreed)
+                found = _commands(wire, agreed)
+                commands += found
+                of_commands += [index] * len(found)
         except Refused as refusal:
             refusals[index] = refusal
-    return _Taken(events, commands, refusals)
+    return _Taken(events, commands, refusals, of_events + of_commands)
 
 
 def _event(wire: WireEvent, agreed: Terms) -> Event:
