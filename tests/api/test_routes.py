@@ -18,6 +18,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("POST", "/tm/v1/projects/{project}/keys"): {"kind": "read"},
     ("POST", "/tm/v1/backup"): {"target": "/nowhere"},
     ("PUT", "/tm/v1/projects/{project}/policy"): {"ip": "mask"},
+    ("POST", "/tm/v1/projects/{project}/failed/mark"): {"where": {"code": "BAD_ID"}},
 }
 # What the owner gets over the socket, where it is not 200.
 LOCAL = {

@@ -114,7 +114,8 @@ def test_a_plan_with_a_problem_is_refused_whoever_sends_it(server: Target) -> No
     answer = server.own("PUT", "/tm/v1/projects/default/plan", bad)
     assert (answer.status, answer.json()["code"]) == (400, "PLAN_INVALID")
     assert "properties.a.pattern" in answer.json()["detail"]
-    for body in ("[" * 100_000, {"events": 1}, {"events": [{}]}, "nothing"):
+    bodies: list[Any] = [b"[" * 100_000, {"events": 1}, {"events": [{}]}, b"nothing"]
+    for body in bodies:
         answer = server.own("PUT", "/tm/v1/projects/default/plan", body)
         assert answer.status == 400, body
     by_key = server.call("PUT", "/tm/v1/projects/default/plan", {"events": []}, key="secret")

@@ -25,6 +25,7 @@ from .bodies import header_map
 from .collect_routes import Collection, send_reply
 from .control_routes import CONTROL_ROUTES
 from .cors import cors_headers, preflight_headers
+from .failed_routes import FAILED_ROUTES
 from .openapi import document
 from .peers import Peers
 from .plan_routes import PLAN_ROUTES
@@ -39,7 +40,14 @@ from .services import Call, Route, Services
 @cache
 def all_routes() -> tuple[Route, ...]:
     """Return every route but those of collection, with the description made from them."""
-    routes = (*ASK_ROUTES, *CONTROL_ROUTES, *PLAN_ROUTES, *PRIVACY_ROUTES, *SERVICE_ROUTES)
+    routes = (
+        *ASK_ROUTES,
+        *CONTROL_ROUTES,
+        *FAILED_ROUTES,
+        *PLAN_ROUTES,
+        *PRIVACY_ROUTES,
+        *SERVICE_ROUTES,
+    )
     return (*routes, *described(lambda: api_document(all_routes())))
 
 

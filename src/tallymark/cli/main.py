@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "ask": "Ask a question and print the answer as a table, JSON or CSV.",
     "keys": "List, create, revoke and rotate the keys of a project.",
     "plan": "Check, compare and push the tracking plan, and make code and first drafts of it.",
+    "failed": "List, repair, replay and dismiss events that could not be counted.",
     "doctor": "Check that everything works, and say how to mend what does not.",
     "backup": "Write a consistent copy of everything while it is served.",
     "restore": "Make a new data folder from a backup.",

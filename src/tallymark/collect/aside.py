@@ -62,8 +62,14 @@ def _strict(items: Sequence[Event | Command], places: Sequence[int]) -> list[Fai
         raw = _encode(item)
         name = item.name if isinstance(item, Event) else None
         found.append(
+            # The stage tells how what is kept is to be read: as an event, not as it came.
             msgspec.structs.replace(
-                _all_or_nothing(index), id=item.id, name=name, raw=raw, raw_bytes=len(raw)
+                _all_or_nothing(index),
+                stage="schema",
+                id=item.id,
+                name=name,
+                raw=raw,
+                raw_bytes=len(raw),
             )
         )
     return found

@@ -59,6 +59,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     ``time`` is when it happened as we believe it; ``time_client`` as the client said, if it did.
     ``namespace`` says whose ids ``id`` belongs to: the key of dedupe is (project, namespace, id).
     ``consent`` is what the person said of purposes, by its name: ``granted``, ``denied`` …
+    ``received_at`` is set where it is not that of its batch: on an event that failed and is replayed.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     currency: str | None = None
     flags: tuple[str, ...] = ()
     consent: dict[str, str] = {}
+    received_at: int | None = None
 
 
 IdKind: TypeAlias = Literal["user", "anonymous"]
@@ -154,11 +156,22 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     is_quarantined: bool = False
 
 
+FailedStatus: TypeAlias = Literal["open", "fixed", "replayed", "ignored", "expired"]
+
+
+class Mark(Struct, frozen=True):
+    """A change of the status of a failed event, by its place in the log; not an item."""
+
+    seq: int
+    status: FailedStatus
+
+
 class Batch(Struct, frozen=True, omit_defaults=True):
     """What one request brought, as one row of the log; everything later is derived from these.
 
     ``received`` counts the items of the request; each ends in exactly one outcome of the ledger.
-    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code).
+    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code). ``marks`` go
+    through the log like everything else, so that a store made again from it has them too.
     """
 
     received_at: int
@@ -173,3 +186,4 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     commands: list[Command] = []
     failed: list[Failed] = []
     dropped: dict[str, int] = {}
+    marks: list[Mark] = []
