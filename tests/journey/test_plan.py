@@ -179,3 +179,27 @@ def test_a_project_without_a_plan_has_none_to_pull(tmp_path: Path) -> None:
     assert main(["plan", "pull", str(tmp_path / "pulled"), "--data", data]) == 2
     with pytest.raises(TallymarkError):
         read_plan(tmp_path / "pulled")
+
+
+def test_a_draft_made_of_what_came_passes_and_a_stricter_one_tells_what_would_fail(
+    server: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert push(server, tmp_path / "other", event()) == 0
+    for number in range(3):
+        send(server, "inferred", f"i-{number}", seats=number, plan="pro")
+    server.wait_until_loaded()
+    data = ["--data", str(server.data), "--event", "inferred"]
+    draft = tmp_path / "draft"
+
+    assert main(["plan", "infer", str(draft), *data]) == 0
+    assert main(["plan", "test", str(draft), *data]) == 0
+    assert "Looked at 3 events: all are as planned." in capsys.readouterr().out
+    assert main(["plan", "infer", str(draft), *data]) == 2
+    file = draft / "events" / "inferred.yaml"
+    file.write_text(file.read_text().replace("type: integer", "type: integer\n    minimum: 1"))
+
+    assert main(["plan", "test", str(draft), *data]) == 1
+    assert "1  inferred: SCHEMA_RANGE: properties.seats" in capsys.readouterr().out
+    assert main(["plan", "infer", str(tmp_path / "all"), "--data", str(server.data)]) == 0
+    assert "inferred" in {one.event for one in read_plan(tmp_path / "all").events}
+    assert main(["plan", "infer", str(tmp_path / "x"), "--data", str(server.data), "--event", "nothing"]) == 2  # fmt: skip

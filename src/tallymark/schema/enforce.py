@@ -112,6 +112,19 @@ def enforce(name: str, properties: dict[str, Any], plan: Compiled) -> Outcome | 
     return _outcome(properties, [(one, _mode(one, modes)) for one in found], modes, version, flags)
 
 
+def codes_of(name: str, properties: Mapping[str, Any], plan: Compiled) -> list[tuple[str, str]]:
+    """Return everything that is not as planned about an event, as codes and paths, whatever its mode."""
+    versions = plan.events.get(name)
+    if versions is None:
+        return [("UNPLANNED_EVENT", "name")]
+    version = _named(properties, versions)
+    if version is None:
+        return [("SCHEMA_MISSING", f"properties.{VERSION_PROPERTY}")]
+    if version.status == "retired":
+        return [("VERSION_RETIRED", "name")]
+    return [(one.code, one.path) for one in findings(properties, version.checks)]
+
+
 def _outcome(
     properties: dict[str, Any],
     found: list[tuple[Finding, Mode]],

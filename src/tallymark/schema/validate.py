@@ -1,6 +1,6 @@
 """Whether the properties of an event are as planned: compiled once, run for every event.
 
-A value of ``null`` counts as left out. A property with a ``treat`` is looked at after the treatment,
+A planned property that is ``null`` counts as left out. A property with a ``treat`` is looked at after the treatment,
 which leaves text or nothing, so only its type is checked. Messages name the property and what was
 expected, never what was sent.
 """
