@@ -135,7 +135,7 @@ def _outcome(
     stripped = {one.name for one, mode in found if mode == "strip" and one.name}
     if version is not None and modes.missing_required != "strip":
         # What is required and was stripped is missing by then.
-        lost = sorted(stripped & version.checks.required)
+        lost = [name for name in version.checks.required if name in stripped]
         found = [*found, *((missing(name), modes.missing_required) for name in lost)]
     for one, mode in found:
         # Where there is nothing to strip, the event cannot be mended by it.

@@ -41,17 +41,17 @@ class Check(Struct, frozen=True):
 
 
 class Checks(Struct, frozen=True):
-    """What the properties of one version of an event must be."""
+    """What the properties of one version of an event must be; ``required`` are in order."""
 
     by_name: Mapping[str, Check]
-    required: frozenset[str]
+    required: tuple[str, ...]
 
 
 def checks_of(planned: EventPlan) -> Checks:
     """Return an event's plan ready to be run; it must be free of problems."""
     by_name = {name: _check(one) for name, one in planned.properties.items()}
     by_name.setdefault(VERSION_PROPERTY, _check(Property("string")))
-    required = frozenset(name for name, one in planned.properties.items() if one.required)
+    required = tuple(sorted(name for name, one in planned.properties.items() if one.required))
     return Checks(by_name, required)
 
 
@@ -63,11 +63,16 @@ def findings(properties: Mapping[str, Any], checks: Checks) -> list[Finding]:
         check = by_name.get(name)
         if check is None:
             found.append(_finding(name, "UNPLANNED_PROP", "", "is not in the plan"))
-        elif value is not None and not (check.is_plain and check.is_type(value)):
+        elif value is None or (check.is_type(value) and (check.is_plain or _fits(check, value))):
+            # The ordinary case; which of the conditions does not hold is looked for only if one does not.
+            continue
+        else:
             wrong = _wrong(name, check, value, "")
             if wrong is not None:
                 found.append(wrong)
-    found += [missing(name) for name in sorted(checks.required) if properties.get(name) is None]
+    for name in checks.required:
+        if properties.get(name) is None:
+            found.append(missing(name))  # noqa: PERF401 - most often there is none, and no list to make
     return found
 
 
@@ -91,6 +96,17 @@ def kind_of(value: Any) -> Type | None:
             return "array"
         case _:
             return None
+
+
+def _fits(check: Check, value: Any) -> bool:
+    """Return whether a value of the right type that is no list surely fits."""
+    return (
+        check.items is None
+        and (not check.enum or value in check.enum)
+        and (check.minimum is None or value >= check.minimum)
+        and (check.maximum is None or value <= check.maximum)
+        and (check.pattern is None or check.pattern.matches(value))
+    )
 
 
 def _wrong(name: str, check: Check, value: Any, inside: str) -> Finding | None:
