@@ -112,7 +112,12 @@ def batch_of(
     commands, refused = _allowed(decoded, signals, policy, is_server=is_server)
     sorted_out = sort_out(decoded, stepped, commands)
     events, commands = sorted_out.events, sorted_out.commands
-    failed = [_scrubbed(item, caller) for item in decoded.failed] + sorted_out.failed
+    unread = decoded.failed
+    if signals.opted_out:
+        # Whoever opted out is not kept for repair either.
+        refused = dict(Counter(refused) + Counter({"OPT_OUT": len(unread)}))
+        unread = []
+    failed = [_scrubbed(item, caller) for item in unread] + sorted_out.failed
     dropped = dict(Counter(decoded.dropped) + Counter(stepped.dropped) + Counter(refused))
     items = len(events) + len(commands) + len(failed) + sum(dropped.values())
     if items > _MOST_ITEMS:
