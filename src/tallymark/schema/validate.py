@@ -64,12 +64,10 @@ def findings(properties: Mapping[str, Any], checks: Checks) -> list[Finding]:
         if check is None:
             found.append(_finding(name, "UNPLANNED_PROP", "", "is not in the plan"))
         elif value is None or (check.is_type(value) and (check.is_plain or _fits(check, value))):
-            # The ordinary case; which of the conditions does not hold is looked for only if one does not.
+            # The ordinary case; which condition does not hold is looked for only if one does not.
             continue
         else:
-            wrong = _wrong(name, check, value, "")
-            if wrong is not None:
-                found.append(wrong)
+            found.append(_wrong(name, check, value, ""))
     for name in checks.required:
         if properties.get(name) is None:
             found.append(missing(name))  # noqa: PERF401 - most often there is none, and no list to make
@@ -99,26 +97,30 @@ def kind_of(value: Any) -> Type | None:
 
 
 def _fits(check: Check, value: Any) -> bool:
-    """Return whether a value of the right type that is no list surely fits."""
+    """Return whether a value of the right type fits in every other way too."""
     return (
-        check.items is None
-        and (not check.enum or value in check.enum)
+        (not check.enum or value in check.enum)
         and (check.minimum is None or value >= check.minimum)
         and (check.maximum is None or value <= check.maximum)
         and (check.pattern is None or check.pattern.matches(value))
+        and (check.items is None or _fit_all(check.items, value))
     )
 
 
-def _wrong(name: str, check: Check, value: Any, inside: str) -> Finding | None:
+def _fit_all(check: Check, values: list[Any]) -> bool:
+    is_type, is_plain = check.is_type, check.is_plain
+    return all(is_type(value) and (is_plain or _fits(check, value)) for value in values)
+
+
+def _wrong(name: str, check: Check, value: Any, inside: str) -> Finding:
+    """Return what is wrong with a value that does not fit."""
     told = _misfit(check, value)
     if told is not None:
         return _finding(name, told[0], inside, told[1])
-    if check.items is None:
-        return None
-    wrong = (
-        _wrong(name, check.items, item, f"{inside}[{place}]") for place, item in enumerate(value)
-    )
-    return next((one for one in wrong if one is not None), None)
+    items = check.items
+    assert items is not None  # noqa: S101 - only a member of a list is left to be wrong
+    place = next(n for n, item in enumerate(value) if not _fit_all(items, [item]))
+    return _wrong(name, items, value[place], f"{inside}[{place}]")
 
 
 def _misfit(check: Check, value: Any) -> tuple[str, str] | None:
