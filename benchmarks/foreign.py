@@ -175,15 +175,14 @@ def snowplow(first: int = 0) -> Sent:
 
 def matomo(first: int = 0) -> Sent:
     items = [
-        "?" + urllib.parse.urlencode(
-            {
-                "idsite": "1", "rec": "1", "url": e["context"]["page"]["url"], "uid": e["user_id"],
-                "e_c": "shop", "e_a": e["name"], "e_v": 5, "rand": e["id"],
-            }
-        )
+        {
+            "idsite": "1", "rec": "1", "url": e["context"]["page"]["url"], "uid": e["user_id"],
+            "e_c": "shop", "e_a": e["name"], "e_v": 5, "rand": e["id"],
+        }
         for e in _events(first)
     ]  # fmt: skip
-    return Sent("POST", "/matomo.php", _json({"requests": items}))
+    body = _json({"requests": ["?" + urllib.parse.urlencode(item) for item in items]})
+    return Sent("POST", "/matomo.php", body, plain=_json(items))
 
 
 def plausible(first: int = 0) -> Sent:

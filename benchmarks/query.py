@@ -56,10 +56,11 @@ def fill(path: Path, events: int) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute(
             """
-            INSERT INTO event (seq, event_key, time_us, person_key, path, browser, is_bot, "value",
-                               prop_text)
+            INSERT INTO event (seq, event_key, time_us, actor_key, person_key, path, browser, is_bot,
+                               "value", prop_text)
             SELECT i, (hash(i) % 20)::INT + 1, $since + (i::HUGEINT * $length // $events)::BIGINT,
-                   (hash(i * 7) % 300000)::BIGINT + 1, '/p/' || (hash(i * 11) % 2000),
+                   (hash(i * 7) % 300000)::BIGINT + 1, (hash(i * 7) % 300000)::BIGINT + 1,
+                   '/p/' || (hash(i * 11) % 2000),
                    'browser ' || (hash(i * 3) % 12), hash(i * 13) % 50 = 0,
                    ((hash(i * 17) % 100000)::DECIMAL(38, 9) / 8)::DECIMAL(38, 9),
                    {'plan': 'plan ' || (hash(i * 19) % 6)}::VARIANT
@@ -69,7 +70,7 @@ def fill(path: Path, events: int) -> None:
         )
         # A tenth of the people turned out to be somebody else, at the end of the log.
         connection.execute(
-            "INSERT INTO person_override SELECT i * 10, i * 10 + 1, $events"
+            "INSERT INTO person_override SELECT $events, i * 10, i * 10, i * 10 + 1, false"
             " FROM range(1, 30000) AS rows (i)",
             {"events": events},
         )
@@ -129,6 +130,12 @@ def comparable(name: str, answer: Any) -> Any:
     return by_day(line)
 
 
+def to_six_places(answer: tuple[dict[int, Any], Any]) -> Any:
+    """Return the numbers of each day, and of all days, rounded to six places."""
+    days, whole = answer
+    return {day: round(value, 6) for day, value in days.items()}, round(whole, 6)
+
+
 def measure(path: Path, events: int) -> dict[str, float]:
     """Return the ratio of each question, after checking that both answers are equal."""
     # A file is opened by one engine at a time, so the baseline gets a copy.
@@ -149,7 +156,11 @@ def compare(
     """Return how many times longer than the baseline a question takes, and print it."""
     by_hand = getattr(baseline, name)
     expected = by_hand(connection, SINCE, UNTIL)
-    assert comparable(name, ask(engine, name, events)) == expected, f"{name}: the answers differ"
+    answer = comparable(name, ask(engine, name, events))
+    if name == "daily_p95":
+        # The engine interpolates in floating point, so by hand the ninth place is not exact.
+        answer, expected = to_six_places(answer), to_six_places(expected)
+    assert answer == expected, f"{name}: the answers differ"
     seconds, baseline_seconds = in_turns(
         lambda: ask(engine, name, events), lambda: by_hand(connection, SINCE, UNTIL)
     )

@@ -92,12 +92,18 @@ AMOUNTS = st.one_of(
     ),
     st.decimals(Decimal(-(10**12)), Decimal(10**12), places=9),
 )
+# As JavaScript and Python compute them: more decimals than a measure keeps.
+COMPUTED = st.one_of(
+    st.sampled_from([Decimal("0.30000000000000004"), Decimal("0.1000000005"), Decimal("1E-10")]),
+    st.floats(-(10**6), 10**6).map(lambda number: Decimal(repr(number))),
+    st.integers(0, 20).flatmap(lambda places: st.decimals(-(10**6), 10**6, places=places)),
+)
 PLAN = st.sampled_from(["free", "pro", "1", "ü", "a'b\"; DROP"])
 _PROPERTIES = st.fixed_dictionaries(
     {},
     optional={
         "plan": PLAN,
-        "seats": AMOUNTS,
+        "seats": AMOUNTS | COMPUTED,
         "mixed": st.one_of(PLAN, st.sampled_from([1, 2, Decimal("0.5")]), st.booleans(), st.none()),
         "beta": st.one_of(st.booleans(), st.none()),
     },

@@ -113,7 +113,7 @@ def merged_people(
     limits = {"since": since, "until": until}
     merged = """
         FROM (SELECT event.*, coalesce(into_key, event.person_key) AS person
-              FROM event LEFT JOIN person_override USING (person_key))
+              FROM event LEFT JOIN person_override USING (actor_key))
     """
     chosen = _COUNTED.replace("FROM event", merged)
     days = connection.execute(

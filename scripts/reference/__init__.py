@@ -18,6 +18,7 @@ def pages() -> dict[str, str]:
         "filters.md": registered.filters,
         "http.md": routes.route_page,
         "insights/README.md": registered.insight_list,
+        "listeners.md": registered.listeners,
         "protocols.md": registered.protocols,
         "settings.md": registered.settings,
         "store.md": registered.store,

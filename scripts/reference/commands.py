@@ -15,7 +15,8 @@ def command_page() -> str:
         "",
         "`tallymark COMMAND --help` prints the same. A command ends with status 0, with 1 if what it",
         "found is bad, and with 2 after an error, which is one line that says what to do. It is 3 if",
-        "another server has the data folder, and 130 after Ctrl-C in a load.",
+        "another server has the data folder, and 130 after Ctrl-C in a load; Ctrl-C is how a `follow` ends,",
+        "with 0.",
         "",
         table(("command", "what it does"), [(link(name), one) for name, one in COMMANDS.items()]),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tallymark.collect.listeners.listener import Listener
 from tallymark.collect.protocol import Protocol
 from tallymark.collect.sources.source import Source
 from tallymark.core.errors import CODES
@@ -126,6 +127,7 @@ def filters() -> str:
         "",
         "Values of text operators are text, compared case and all. `gt`, `gte`, `lt`, `lte` and",
         "`between` take a number or, for a time, an RFC 3339 instant or a local date.",
+        "Numbers are compared at [nine places](../explanation/numbers.md).",
         "",
         "On the command line filters are written as one reads them:",
         "`--filter 'plan = pro and country in (DE, FR)'`.",
@@ -144,6 +146,24 @@ def files() -> str:
         "tells how.",
         "",
         table(("format", "what it is"), rows),
+    ]
+    return page(text)
+
+
+def listeners() -> str:
+    """Return the page of what can be followed."""
+    found = discover("tallymark.collect.listeners", Listener)
+    rows = [
+        (f"[`{name}`](cli.md#tallymark-follow-{name})", listener.summary)
+        for name, listener in found.items()
+    ]
+    text = [
+        "# Listeners",
+        "",
+        "What `tallymark follow <listener>` sends as it goes on.",
+        "[How to follow](../how-to/follow.md) tells how.",
+        "",
+        table(("listener", "what it is"), rows),
     ]
     return page(text)
 

@@ -1,4 +1,4 @@
-"""Projects and keys through the socket of the data folder, felt on the network at once."""
+"""Projects, keys and sites through the socket of the data folder, felt on the network at once."""
 
 import sqlite3
 import stat
@@ -70,6 +70,59 @@ def test_a_changed_policy_holds_for_the_next_event(server: Harness) -> None:
     assert [one["policy"]["ip"] for one in known if one["id"] == "shop"] == ["full"]
 
 
+def test_a_site_sends_while_it_is_registered_and_ends_at_once(server: Harness) -> None:
+    path, site = "/tm/v1/projects/shop/sites", {"protocol": "plausible", "name": "shop.example"}
+    event = b'{"n":"pageview","u":"https://shop.example/","d":"shop.example"}'
+    before = server.request("POST", "/api/event", event).status
+
+    added = server.local("POST", path, site)
+    listed = server.local("GET", path).json()["sites"]
+    sent = server.request("POST", "/api/event", event).status
+    left = server.local("DELETE", path, site)
+    after = server.request("POST", "/api/event", event).status
+
+    assert (before, sent, after) == (400, 202, 400)
+    assert (added.status, added.json()["project"]) == (201, "shop")
+    assert [(one["protocol"], one["name"]) for one in listed] == [("plausible", "shop.example")]
+    assert (left.status, left.json()["sites"]) == (200, [])
+    assert len(server.stored()) == 1
+
+
+def test_a_site_of_one_protocol_is_none_of_another(server: Harness) -> None:
+    site = {"protocol": "umami", "name": "shop.example"}
+    server.local("POST", "/tm/v1/projects/shop/sites", site)
+    event = b'{"n":"pageview","u":"https://shop.example/","d":"shop.example"}'
+
+    assert server.request("POST", "/api/event", event).status == 400
+
+
+def test_a_site_is_registered_once_and_only_its_project_can_remove_it(server: Harness) -> None:
+    site = {"protocol": "matomo", "name": "1"}
+    server.local("POST", "/tm/v1/projects/shop/sites", site)
+
+    again = server.local("POST", "/tm/v1/projects/other/sites", site)
+    foreign = server.local("DELETE", "/tm/v1/projects/other/sites", site)
+
+    assert (again.status, again.json()["code"]) == (409, "SITE_EXISTS")
+    assert (foreign.status, foreign.json()["code"]) == (404, "NOT_FOUND")
+
+
+def test_a_site_of_a_protocol_there_is_not_is_refused_with_the_one_meant(server: Harness) -> None:
+    site = {"protocol": "matommo", "name": "1"}
+    answer = server.local("POST", "/tm/v1/projects/shop/sites", site)
+
+    assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
+    assert "Did you mean 'matomo'?" in answer.json()["hint"]
+
+
+def test_nobody_on_the_network_can_look_after_sites(shared: Harness) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        body = b'{"protocol":"matomo","name":"9"}'
+        answer = shared.request(method, "/tm/v1/projects/shop/sites", body, key="secret")
+
+        assert (answer.status, answer.json()["code"]) == (403, "AUTH_WRONG_KIND")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code"),
     [
@@ -79,6 +132,9 @@ def test_a_changed_policy_holds_for_the_next_event(server: Harness) -> None:
         ("/tm/v1/projects", {"name": "x", "timezone": "Mars"}, "TIMEZONE_UNKNOWN"),
         ("/tm/v1/projects/shop/keys", {"kind": "admin"}, "BAD_FIELD"),
         ("/tm/v1/projects/nope/keys", {"kind": "read"}, "PROJECT_UNKNOWN"),
+        ("/tm/v1/projects/nope/sites", {"protocol": "matomo", "name": "1"}, "PROJECT_UNKNOWN"),
+        ("/tm/v1/projects/shop/sites", {"protocol": "matomo"}, "BAD_FIELD"),
+        ("/tm/v1/projects/shop/sites", {"protocol": "matomo", "name": "a\nb"}, "BAD_FIELD"),
     ],
 )
 def test_a_wrong_order_is_refused_by_name(

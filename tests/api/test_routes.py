@@ -12,10 +12,19 @@ from tallymark.core.errors import Unavailable
 from .harness import Harness
 
 ROUTES = all_routes()
-SAMPLES = {"{insight}": "trends", "{project}": "shop", "{key}": "AAAAAAAA", "{id}": "known"}
+SAMPLES = {
+    "{insight}": "trends",
+    "{project}": "shop",
+    "{key}": "AAAAAAAA",
+    "{id}": "known",
+    "{kind}": "user",
+    "{type}": "account",
+}
 BODIES: dict[tuple[str, str], object] = {
     ("POST", "/tm/v1/projects"): {"name": "Third"},
     ("POST", "/tm/v1/projects/{project}/keys"): {"kind": "read"},
+    ("POST", "/tm/v1/projects/{project}/sites"): {"protocol": "umami", "name": "x.org"},
+    ("DELETE", "/tm/v1/projects/{project}/sites"): {"protocol": "umami", "name": "x.org"},
     ("POST", "/tm/v1/backup"): {"target": "/nowhere"},
     ("PUT", "/tm/v1/projects/{project}/policy"): {"ip": "mask"},
     ("POST", "/tm/v1/projects/{project}/failed/mark"): {"where": {"code": "BAD_ID"}},
@@ -24,6 +33,7 @@ BODIES: dict[tuple[str, str], object] = {
 LOCAL = {
     ("POST", "/tm/v1/projects"): 201,
     ("POST", "/tm/v1/projects/{project}/keys"): 201,
+    ("POST", "/tm/v1/projects/{project}/sites"): 201,
     ("POST", "/tm/v1/keys/{key}/revoke"): 404,
     ("POST", "/tm/v1/keys/{key}/rotate"): 404,
 }
@@ -120,6 +130,30 @@ def test_an_event_of_another_project_is_not_there(shared: Harness) -> None:
     shared.store.events["other"] = {"theirs"}
 
     assert shared.request("GET", "/tm/v1/event/theirs", key="secret").status == 404
+
+
+def test_an_unknown_kind_of_id_is_not_there(shared: Harness) -> None:
+    answer = shared.request("GET", "/tm/v1/people/person/ana", key="read")
+
+    assert (answer.status, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    "given", ["2026-11-22T10:00:00Z", "2026-11-22T11:00:00+01:00", "2026-11-22T11:00:00%2B01:00"]
+)
+def test_an_instant_may_be_asked_for_in_any_offset(shared: Harness, given: str) -> None:
+    answer = shared.request("GET", f"/tm/v1/people/user/a%2Fb?at={given}", key="read")
+
+    assert answer.json()["params"] == {
+        "project": "shop", "kind": "user", "id": "a/b", "at": 1_795_341_600_000_000,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("given", ["", "now", "2026-11-22", "2026-11-22T10:00:00", "0001-01-01T00:00:00%2B23:59"])  # fmt: skip
+def test_what_is_no_instant_is_refused(shared: Harness, given: str) -> None:
+    answer = shared.request("GET", f"/tm/v1/groups/account/acme?at={given}", key="read")
+
+    assert (answer.status, answer.json()["code"]) == (400, "BAD_FIELD")
 
 
 def test_a_question_reaches_the_store_as_it_was_sent(shared: Harness) -> None:

@@ -45,8 +45,8 @@ def test_ask_prints_a_table_csv_or_json(
 
     assert re.search(r"^2026-11-21 +2$", table, re.MULTILINE)
     assert "▄█" in table
-    assert rows[0] == ["day", "properties.plan", "count: signup"]
-    assert sorted(rows[1:]) == [
+    assert rows[0] == ["day", "properties.plan", "count: signup", "is_incomplete"]
+    assert sorted(row[:3] for row in rows[1:]) == [
         ["2026-11-20", "'=pro", "1"],
         ["2026-11-20", "free", "0"],
         ["2026-11-21", "'=pro", "0"],
@@ -123,6 +123,25 @@ def test_a_new_project_whose_name_is_no_id_gets_its_key(
     assert main(["keys", "create", "read", "--new-project", *where]) == 0
 
     assert "of my-shop, shown this once" in capsys.readouterr().out
+
+
+def test_sites_are_added_listed_and_removed(
+    served: tuple[Path, Client], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--project", "default", "--data", str(served[0])]
+
+    assert main(["sites", "list", *where]) == 0
+    assert main(["sites", "add", "plausible", "shop.example", *where]) == 0
+    assert main(["sites", "list", *where]) == 0
+    assert main(["sites", "remove", "plausible", "shop.example", *where]) == 0
+    printed = capsys.readouterr().out
+    assert main(["sites", "remove", "plausible", "shop.example", *where]) == 2
+
+    assert printed.startswith("default has no sites.\n")
+    assert "The plausible site shop.example now sends to default." in printed
+    assert re.search(r"^plausible +shop\.example +20\d\d-\S+Z$", printed, re.MULTILINE)
+    assert "The plausible site shop.example no longer works." in printed
+    assert "There is no plausible site 'shop.example'." in capsys.readouterr().err
 
 
 def test_doctor_finds_what_failed_and_says_what_to_do(

@@ -184,6 +184,39 @@ def test_a_grown_file_adds_its_new_lines_only(place: Place, tmp_path: Path) -> N
     assert place.ledger()["accepted"] == 2500
 
 
+def test_half_a_line_is_left_until_it_is_whole_and_then_counts_once(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, second = tmp_path / "a.log", log_line(1)
+    path.write_bytes(log_line(0) + second[:-30])
+
+    place.load("access-log", path)
+    said = capsys.readouterr().out
+    with path.open("ab") as stream:
+        stream.write(second[-30:])
+    place.load("access-log", path)
+
+    assert f"The last line of {path} has no end yet" in said
+    assert "The last line" not in capsys.readouterr().out
+    # The first line was read again, as the last one of a load always is.
+    assert place.ledger() == {"received": 3, "accepted": 2, "duplicate": 1}
+
+
+@pytest.mark.parametrize("how", ["flag", "old", "gzip"])
+def test_a_last_line_without_an_end_is_loaded_where_nobody_writes_it(
+    place: Place, tmp_path: Path, how: str
+) -> None:
+    path = tmp_path / "a.csv"
+    content = b"time,event\n2026-01-02,a\n2026-01-02,b"
+    path.write_bytes(gzip.compress(content) if how == "gzip" else content)
+    if how == "old":
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    place.load("csv", path, *(["--last-line"] if how == "flag" else []))
+
+    assert place.ledger() == {"received": 2, "accepted": 2}
+
+
 def test_equal_lines_all_count(place: Place, tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(log_line(1) * 50)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallymark.cli.render import aligned, answer_lines, csv_text, shown, sparkline
+from tallymark.cli.render import aligned, answer_csv, answer_lines, csv_text, shown, sparkline
 from tallymark.client import Answer
 from tallymark.insights.insight import Provenance
 
@@ -102,6 +102,16 @@ def test_no_csv_cell_is_ever_a_formula_and_none_is_lost(row: list[str]) -> None:
         assert cell in (text, f"'{text}")
         is_number = re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", text, re.ASCII)
         assert is_number or cell.lstrip("\"' ")[:1] not in set("=+-@\t\r") or cell[0] == "'"
+
+
+def test_csv_of_a_trend_marks_the_buckets_that_are_not_complete() -> None:
+    answer = _trend(breakdown=[], lines=[], rows=[("2026-11-21", 1), ("2026-11-22", 4)])
+
+    assert _read(answer_csv(answer)) == [
+        ["day", "count", "is_incomplete"],
+        ["2026-11-21", "1", "false"],
+        ["2026-11-22", "4", "true"],
+    ]
 
 
 def test_a_trend_shows_its_course_its_total_and_what_is_not_complete() -> None:

@@ -78,6 +78,19 @@ def test_columns_of_one_name_are_told_apart() -> None:
     ]  # fmt: skip
 
 
+def test_a_column_of_numbers_stays_one_where_every_number_is_missing() -> None:
+    columns, rows = ("day", "avg ms"), [("2026-11-21", None), ("2026-11-22", None)]
+
+    arrow = frames.to_arrow(columns, rows, "UTC", numbers={"avg ms"})
+    pandas = frames.to_pandas(columns, rows, "UTC", numbers={"avg ms"})
+    polars = frames.to_polars(columns, rows, "UTC", numbers={"avg ms"})
+
+    assert str(arrow.schema.field("avg ms").type) == "int64"
+    assert (str(pandas["avg ms"].dtype), str(polars["avg ms"].dtype)) == ("Int64", "Int64")
+    assert polars["avg ms"].to_list() == [None, None]
+    assert str(frames.to_arrow(("note",), [(None,)], "UTC").schema.field("note").type) == "string"
+
+
 def test_an_answer_without_rows_is_an_empty_frame() -> None:
     assert frames.to_arrow(("a",), [], "UTC").num_rows == 0
     assert frames.to_pandas(("a",), [], "UTC").shape == (0, 1)

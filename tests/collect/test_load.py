@@ -9,59 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.collect.world import MINUTE, T0, World
 
-from tallymark.collect.load import Loader
-from tallymark.core.clock import SystemClock
-from tallymark.core.event import Batch, Context, Event, Failed, IdentityLink
-from tallymark.core.settings import Settings
+from tallymark.core.errors import Unavailable
+from tallymark.core.event import Context, Event, Failed, IdentityLink
 from tallymark.core.sql import Sql
-from tallymark.log.codec import encode_batch
-from tallymark.log.sqlite import SqliteLog
-from tallymark.store.engines.duckdb import DuckEngine
+from tallymark.store.engine import Limits
 
-MIB = 1024 * 1024
-T0 = 1_780_000_000_000_000
-MINUTE = 60_000_000
-
-
-class World:
-    """One project's log and store in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.log = SqliteLog(folder / "log.db")
-        self.engine = DuckEngine(
-            lambda _: folder / "store.duckdb", memory_bytes=128 * MIB, threads=1
-        )
-        self.loader = self.build()
-
-    def build(self) -> Loader:
-        return Loader("p", self.engine, self.log, self.folder / "index", Settings(), SystemClock())
-
-    def restart(self) -> None:
-        self.loader.close()
-        self.loader = self.build()
-
-    def send(self, *events: Event, **fields: Any) -> None:
-        received = len(events) + len(fields.get("failed", ())) + len(fields.get("commands", ()))
-        batch = Batch(T0, "pk_1", "native", received, events=list(events), **fields)
-        self.log.append([encode_batch(batch)])
-
-    def load(self, most: int | None = None) -> None:
-        while self.loader.step(most):
-            pass
-
-    def rows(self, text: str) -> list[tuple[Any, ...]]:
-        return self.engine.fetch("p", Sql(text)).rows
-
-    def ledger(self) -> dict[str, int]:
-        rows = self.rows("SELECT outcome, sum(items)::BIGINT FROM ledger GROUP BY outcome")
-        return {outcome: int(items) for outcome, items in rows}
-
-    def close(self) -> None:
-        self.loader.close()
-        self.engine.close()
-        self.log.close()
+LIMITS = Limits(seconds=20, memory_bytes=128 * 1024 * 1024, rows=1000)
 
 
 @pytest.fixture
@@ -127,6 +82,17 @@ def test_given_the_same_id_with_other_content_then_it_is_kept_and_not_counted(wo
     assert world.ledger() == {"received": 2, "accepted": 1, "conflict": 1}
 
 
+def test_given_a_retry_on_the_next_day_of_a_visitor_without_id_then_it_is_a_duplicate(
+    world: World,
+) -> None:
+    world.send(event(1, anonymous_id="d_today", flags=("cookieless",)))
+
+    world.send(event(1, anonymous_id="d_tomorrow", flags=("cookieless",)))
+    world.load()
+
+    assert world.ledger() == {"received": 2, "accepted": 1, "duplicate": 1}
+
+
 def test_given_a_retry_with_other_transport_fields_then_it_is_a_duplicate(world: World) -> None:
     world.send(event(1), sent_at=T0)
 
@@ -169,7 +135,7 @@ def test_given_a_visit_before_sign_up_when_both_ids_are_seen_then_it_is_one_pers
 
     assert world.rows(
         "SELECT count(DISTINCT coalesce(into_key, event.person_key))"
-        " FROM event LEFT JOIN person_override USING (person_key)"
+        " FROM event LEFT JOIN person_override USING (actor_key)"
     ) == [(1,)]
 
 
@@ -183,14 +149,14 @@ def test_given_many_late_links_when_folded_then_the_events_themselves_name_the_u
     world.load()
     people = (
         "SELECT count(DISTINCT coalesce(into_key, event.person_key))"
-        " FROM event LEFT JOIN person_override USING (person_key)"
+        " FROM event LEFT JOIN person_override USING (actor_key)"
     )
     assert world.rows(people) == [(700,)]
 
     world.loader.maintain()
 
-    assert world.rows("SELECT count(*) FROM person_override") == [(0,)]
-    assert world.rows(people) == [(700,)]
+    assert world.rows("SELECT count(*) FROM person_override WHERE NOT is_folded") == [(0,)]
+    assert world.rows("SELECT count(DISTINCT person_key) FROM event") == [(700,)]
 
 
 def test_given_a_shared_device_then_two_users_stay_two_people(world: World) -> None:
@@ -214,9 +180,9 @@ def test_given_a_link_command_then_stored_visits_belong_to_the_user(world: World
     world.send(commands=[IdentityLink("a1", "ana", "c1", T0)])
     world.load()
 
-    assert world.rows("SELECT id FROM person_override JOIN actor ON into_key = actor_key") == [
-        ("ana",)
-    ]
+    assert world.rows(
+        "SELECT id FROM person_override JOIN actor ON into_key = actor.actor_key"
+    ) == [("ana",)]
 
 
 def test_given_sessions_then_given_ids_win_and_pauses_split_the_rest(world: World) -> None:
@@ -305,3 +271,54 @@ def test_agrees_with_the_oracle_whatever_repeats_and_wherever_it_restarts(
         ]
     finally:
         world.close()
+
+
+def test_given_a_long_journal_when_a_load_ends_then_it_is_folded_even_while_a_question_reads(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallymark.collect.load._JOURNAL_BYTES", 1)
+    world.send(event(1, properties={"plan": "pro"}))
+    world.load()
+
+    with world.engine.reading("p", LIMITS) as fetch:
+        before = fetch(Sql("SELECT count(*) FROM event")).rows
+        for number in range(2, 5):
+            world.send(event(number, properties={"plan": "pro"}))
+            world.load()
+        journal = world.engine.journal_bytes("p")
+        after = fetch(Sql("SELECT count(*) FROM event")).rows
+
+    assert (journal, before, after) == (0, [(1,)], [(1,)])
+    assert world.rows("SELECT name, events FROM property") == [("plan", 4)]
+    assert world.rows("SELECT count(*) FROM event") == [(4,)]
+
+
+def test_when_the_loader_is_maintained_then_lines_of_one_minute_become_one(world: World) -> None:
+    for number in range(30):
+        world.send(event(number))
+        world.load()
+    before = world.ledger()
+
+    world.loader.maintain()
+
+    assert world.rows("SELECT outcome, items FROM ledger ORDER BY outcome") == [
+        ("accepted", 30),
+        ("received", 30),
+    ]
+    assert world.ledger() == before
+
+
+def test_given_a_disk_too_full_to_fold_when_a_load_ends_then_it_is_loaded_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise Unavailable("No space left on device")
+
+    monkeypatch.setattr("tallymark.collect.load._JOURNAL_BYTES", 1)
+    monkeypatch.setattr(world.engine, "checkpoint", full)
+    world.send(event(1))
+
+    world.load()
+
+    assert world.loader.position == 1
+    assert world.ledger() == {"received": 1, "accepted": 1}

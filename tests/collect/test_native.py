@@ -589,6 +589,35 @@ def test_group_joins_the_person_and_sets_the_traits() -> None:
     ]
 
 
+def test_operations_come_after_the_traits_in_the_order_they_are_written() -> None:
+    operations = {"add": {"logins": 1}, "unset": {"plan": None}, "set": {"seats": 2}}
+
+    decoded = decode(
+        {"type": "identify", "user_id": "ana", "id": "c1", "traits": {"plan": "pro"}, "operations": operations}
+    )  # fmt: skip
+
+    assert decoded.commands == [
+        ProfileOp("set", "ana", "c1", NOW, {"plan": "pro", "seats": 2}),
+        ProfileOp("add", "ana", "c1", NOW, {"logins": 1}),
+        ProfileOp("unset", "ana", "c1", NOW, {"plan": None}),
+    ]
+
+
+@pytest.mark.parametrize(("kind", "how"), [("alias", "alias"), ("unlink", "retract")])
+def test_two_ids_may_be_linked_and_parted_explicitly(kind: str, how: str) -> None:
+    decoded = decode({"type": kind, "one": "a1", "one_kind": "anonymous", "other": "ana", "id": "c1"})  # fmt: skip
+
+    (link,) = decoded.commands
+    assert isinstance(link, IdentityLink)
+    assert (link.one, link.one_kind, link.other, link.other_kind) == ("a1", "anonymous", "ana", "user")  # fmt: skip
+    assert (link.how, link.id, link.time) == (how, "c1", NOW)
+
+
+@pytest.mark.parametrize("kind", ["alias", "unlink"])
+def test_a_public_key_may_not_join_or_part_people(kind: str) -> None:
+    assert code_of({"type": kind, "one": "a", "other": "b"}, caller=BROWSER) == "AUTH_WRONG_KIND"
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [
@@ -598,8 +627,19 @@ def test_group_joins_the_person_and_sets_the_traits() -> None:
         ({"type": "identify", "user_id": "a", "traits": {"k" * 201: 1}}, "KEY_TOO_LONG"),
         ({"type": "group"}, "MISSING_FIELD"),
         ({"type": "group", "group_id": ""}, "ILLEGAL_ID"),
+        ({"type": "group", "group_id": "a", "group_type": "user"}, "BAD_FIELD"),
+        ({"type": "identify", "user_id": "a", "operations": {"grow": {}}}, "BAD_FIELD"),
+        ({"type": "identify", "user_id": "a", "operations": {"add": {"n": "1"}}}, "VALUE_NOT_NUMERIC"),
+        ({"type": "identify", "user_id": "a", "operations": {"add": {"n": True}}}, "VALUE_NOT_NUMERIC"),
+        ({"type": "identify", "user_id": "a", "operations": {"set": {"k" * 201: 1}}}, "KEY_TOO_LONG"),
+        ({"type": "alias", "one": "a"}, "MISSING_FIELD"),
+        ({"type": "alias", "one": "a", "other": "a"}, "MERGE_LOOP"),
+        ({"type": "alias", "one": "a", "other": "undefined"}, "ILLEGAL_ID"),
+        ({"type": "unlink", "one": "a", "other": "\u0007"}, "BAD_ID"),
+        ({"type": "unlink", "one": "a", "other": "b", "other_kind": "group"}, "BAD_FIELD"),
+        ({"type": "merge", "one": "a", "other": "b"}, "BAD_FIELD"),
     ],
-)
+)  # fmt: skip
 def test_commands_are_checked_like_events(command: dict[str, Any], code: str) -> None:
     assert code_of(command) == code
 
@@ -665,7 +705,8 @@ _json = st.recursive(
 )
 _fields = st.sampled_from(
     ["name", "id", "time", "user_id", "properties", "context", "value", "revenue", "currency",
-     "groups", "type", "traits", "events", "sent_at", "kind", "group_id"]
+     "groups", "type", "traits", "events", "sent_at", "kind", "group_id",
+     "one", "other", "operations"]
 )  # fmt: skip
 _bodies = st.one_of(
     st.binary(max_size=200),

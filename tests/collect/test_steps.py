@@ -1,6 +1,7 @@
 """What the steps before the log do to events."""
 
 import pytest
+from msgspec import structs
 
 from tallymark.collect.steps import STEPS, Dropped, Result, Step, StepContext, run_steps
 from tallymark.core.clock import SystemClock
@@ -27,7 +28,18 @@ def test_steps_run_in_the_order_they_are_listed() -> None:
         "require_consent", "name_visitors", "treat_properties", "mask_ip", "scrub_urls",
         "derive_agent", "validate_schema",
     ]  # fmt: skip
-    stepped = run_steps([event()], StepContext(POLICY), CLOCK)
+
+
+def test_only_steps_that_may_have_something_to_do_are_run() -> None:
+    plain = run_steps([event()], StepContext(POLICY), CLOCK)
+    personal = structs.replace(
+        event(ip="203.0.113.7", user_agent=FIREFOX),
+        properties={"mail": "ana@x.org"}, consent={"measurement": "granted"},
+    )  # fmt: skip
+
+    stepped = run_steps([event(), personal], StepContext(POLICY), CLOCK)
+
+    assert list(plain.seconds) == ["scrub_urls"]
     assert list(stepped.seconds) == [
         "require_consent", "treat_properties", "mask_ip", "scrub_urls", "derive_agent",
     ]  # fmt: skip
@@ -81,6 +93,16 @@ def test_robots_are_flagged_not_dropped() -> None:
     assert after(event(user_agent=FIREFOX)).flags == ()
 
 
+def test_a_robot_that_says_itself_that_it_is_one_is_flagged_once() -> None:
+    said = Event(
+        name="viewed", id="1", time=1, flags=("bot",), context=Context(user_agent=GOOGLEBOT)
+    )
+
+    left = after(said)
+
+    assert (left.flags, left.context.user_agent) == (("bot",), None)
+
+
 def test_a_policy_that_keeps_the_user_agent_leaves_it_alone() -> None:
     given = event(user_agent=GOOGLEBOT)
 
@@ -91,7 +113,7 @@ def test_a_step_may_drop_an_event_for_a_reason_that_is_counted() -> None:
     def opt_out(given: Event, around: StepContext) -> Result:
         return Dropped("OPT_OUT") if given.name == "viewed" else given
 
-    steps = (Step("opt_out", opt_out, lambda around: True), *STEPS)
+    steps = (Step("opt_out", opt_out, lambda _events, _around: True), *STEPS)
     other = Event(name="other", id="2", time=1)
 
     stepped = run_steps([event(), other, event()], StepContext(POLICY), CLOCK, steps)

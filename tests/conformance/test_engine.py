@@ -1,12 +1,13 @@
 """What every engine must do; a new one is added to ``ENGINES`` and has to pass all of it."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tallymark.core.errors import Broken, QuestionStopped, TallymarkError
+from tallymark.core.errors import Broken, QuestionStopped, TallymarkError, Unavailable
 from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Commit, Engine, Limits
 from tallymark.store.engines.duckdb import DuckEngine
@@ -159,6 +160,41 @@ def test_a_snapshot_is_a_store_by_itself_as_of_a_commit(engine: Engine, tmp_path
         assert fetch(Sql("SELECT count(*) FROM event")).rows == [(2,)]
         position = Sql("SELECT amount FROM progress WHERE name = 'log_position'")
         assert fetch(position).rows == [(5,)]
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_checkpoint_empties_the_journal_even_while_an_older_question_reads(
+    engine: Engine, merge: bool
+) -> None:
+    engine.append("p", Commit(1, events(1)))
+
+    with engine.reading("p", LIMITS) as fetch:
+        count = Sql("SELECT count(*) FROM event")
+        before = fetch(count).rows
+        engine.append("p", Commit(2, events(2)))
+        journal = engine.journal_bytes("p")
+        engine.checkpoint("p", merge=merge)
+        assert (before, fetch(count).rows) == ([(1,)], [(1,)])
+
+    assert journal > 0
+    assert engine.journal_bytes("p") == 0
+    assert rows(engine, "SELECT count(*) FROM event") == [(2,)]
+    assert engine.position("p") == 2
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_the_store_as_it_was(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.append("p", Commit(1, events(1)))
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+
+    with pytest.raises(Unavailable):
+        engine.checkpoint("p")
+
+    engine.append("p", Commit(2, events(2)))
+    assert rows(engine, "SELECT count(*) FROM event") == [(2,)]
+    assert engine.journal_bytes("p") > 0
 
 
 def test_a_store_of_a_newer_version_is_refused(make: Open) -> None:

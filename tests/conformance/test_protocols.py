@@ -122,6 +122,16 @@ def test_trouble_is_told_in_a_way_the_clients_of_the_protocol_understand(name: s
     assert protocol.refuse(troubles[0], request).status == 503
 
 
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_the_key_of_a_body_that_could_not_be_read_is_looked_for_without_a_bug(name: str) -> None:
+    protocol = PROTOCOLS[name]
+
+    for method, path in protocol.routes:
+        request = Request(method, path, "a=1", _HEADERS, b"{", None, NOW)
+
+        assert protocol.credential(request) is None
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
     | st.sampled_from(["u1", "$identify", "track", "2026-01-01T00:00:00Z", "1e999", "-5", "[]"]),

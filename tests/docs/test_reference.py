@@ -7,6 +7,7 @@ import pytest
 from msgspec import Struct
 from scripts import reference
 from scripts.reference import commands, registered
+from tests.docs import pages
 
 from tallymark.api.app import all_routes
 from tallymark.cli.main import COMMANDS
@@ -90,7 +91,8 @@ def test_every_column_of_every_table_is_documented() -> None:
 @pytest.mark.parametrize(
     "shape",
     [wire.WireEvent, wire.WireContext, wire.WirePage, wire.WireCampaign, wire.WireDevice,
-     wire.WireProgram, wire.WireScreen, wire.WireLocation, wire.WireIdentify, wire.WireGroup],
+     wire.WireProgram, wire.WireScreen, wire.WireLocation, wire.WireIdentify, wire.WireGroup,
+     wire.WireAlias, wire.WireUnlink],
 )  # fmt: skip
 def test_every_field_that_may_be_sent_is_documented(shape: type[Struct]) -> None:
     page = (reference.REFERENCE / "events.md").read_text("utf-8")
@@ -119,3 +121,17 @@ def test_the_reference_names_no_folder_of_this_machine() -> None:
     home = str(Path.home())
 
     assert [path for path, text in PAGES.items() if home != "/" and home in text] == []
+
+
+# Pages are called after the tool people come from, not after what it speaks.
+_TOOLS = {"cloudevents": "openmeter", "otlp": "opentelemetry", "ga4": "google-analytics"}
+
+
+def test_every_foreign_protocol_has_a_page_for_those_who_come_from_it() -> None:
+    index = (pages.ROOT / "docs" / "README.md").read_text("utf-8")
+    found = discover("tallymark.collect.protocols", Protocol)
+    tools = [_TOOLS.get(name, name) for name, one in found.items() if one.open and name != "pixel"]
+
+    assert len(tools) >= 11
+    assert [tool for tool in tools if f"how-to/from-{tool}.md" not in index] == []
+    assert "how-to/count-without-scripts.md" in index

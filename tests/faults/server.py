@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Server:
         self,
         data: Path,
         *,
-        settings: dict[str, int] | None = None,
+        settings: Mapping[str, int | str] | None = None,
         around: Sequence[str] = (),
         seen: Path | None = None,
         said: Path | None = None,

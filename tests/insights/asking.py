@@ -8,7 +8,7 @@ from tests.strategies import NOW, History, Link, Use
 
 from tallymark.core.registry import discover
 from tallymark.core.sql import ident, sql
-from tallymark.identity.people import People
+from tallymark.identity.people import Claim, Move, People
 from tallymark.insights.insight import Insight, Scope
 from tallymark.store.engine import Commit, Limits
 from tallymark.store.engines.duckdb import DuckEngine
@@ -27,7 +27,7 @@ class Store:
             lambda project: path / project / "store.duckdb", memory_bytes=512 * 1024 * 1024
         )
         self.engine.open("test")
-        self.scope = self._scope({}, {}, 0, has_overrides=False)
+        self.scope = self._scope({}, {}, 0, [])
 
     def replace(self, history: History, *, first: int = 1) -> None:
         """Hold exactly this history, one batch an item, in order of arrival."""
@@ -38,12 +38,10 @@ class Store:
         position = first + len(history) - 1
         self.engine.append("test", Commit(position, {}, clear))
         self.engine.append("test", Commit(position, filling.tables()))
-        self.scope = self._scope(
-            filling.names, filling.classes, position, has_overrides=bool(filling.overrides)
-        )
+        self.scope = self._scope(filling.names, filling.classes, position, filling.moves)
 
     def _scope(
-        self, names: dict[str, int], classes: Any, position: int, *, has_overrides: bool
+        self, names: dict[str, int], classes: Any, position: int, moves: list[Move]
     ) -> Scope:
         return Scope(
             project="test",
@@ -52,7 +50,8 @@ class Store:
             log_position=position,
             event_names=dict(names),
             properties={name: frozenset(kinds) for name, kinds in classes.items()},
-            has_overrides=has_overrides,
+            has_overrides=bool(moves),
+            identity_position=moves[-1].seq if moves else 0,
         )
 
 
@@ -62,23 +61,19 @@ class _Filling:
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
         self.classes: dict[str, set[str]] = {}
-        self.overrides: list[tuple[int, int, int]] = []
+        self.moves: list[Move] = []
         self._actors: dict[tuple[str, str], int] = {}
         self._accounts: dict[str, int] = {}
         self._sessions: dict[str, int] = {}
-        self._people = People()
+        self._people = People(1000)
         self._uses: list[tuple[int, Use, int | None, int | None, int | None]] = []
 
     def take(self, seq: int, item: Use | Link) -> None:
         user = self._actor("user", item.user)
         anonymous = self._actor("anonymous", item.anonymous)
         if user is not None and anonymous is not None:
-            self._people.link(seq, anonymous, user)
-            self.overrides += [
-                (link.anon_key, link.user_key, link.seq)
-                for link in self._people.pending
-                if link.outcome == "linked"
-            ]
+            self._people.claim([Claim(seq, anonymous, user)])
+            self.moves += self._people.moves
             self._people.commit()
         if isinstance(item, Use):
             actor = anonymous if user is None else user
@@ -125,9 +120,11 @@ class _Filling:
             "account": {"account_key": [*self._accounts.values()], "id": [*self._accounts]},
             "session": {"session_key": [*self._sessions.values()], "id": [*self._sessions]},
             "person_override": {
-                "person_key": [anonymous for anonymous, _, _ in self.overrides],
-                "into_key": [user for _, user, _ in self.overrides],
-                "seq": [seq for *_, seq in self.overrides],
+                "seq": [move.seq for move in self.moves],
+                "actor_key": [move.actor for move in self.moves],
+                "was_key": [move.was for move in self.moves],
+                "into_key": [move.into for move in self.moves],
+                "is_folded": [False for _ in self.moves],
             },
         }
 

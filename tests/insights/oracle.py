@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 from hypothesis import strategies as st
@@ -30,10 +30,16 @@ _TEXT: dict[str, Callable[[str, str], bool]] = {
 _NEGATED = {"not_equals": "equals", "not_in": "in", "not_contains": "contains", "not_exists": "exists"}  # fmt: skip
 
 
+def at_nine_places(number: Decimal) -> Decimal:
+    """Return a number as it is measured and compared: ties go to the even neighbour."""
+    return number.quantize(Decimal("1E-9"), context=Context(prec=80, rounding=ROUND_HALF_EVEN))
+
+
 def value_of(use: Use, name: str) -> Any:
     """Return what an event has in a field, None if nothing."""
     if name.startswith("properties."):
-        return use.properties.get(name.removeprefix("properties."))
+        value = use.properties.get(name.removeprefix("properties."))
+        return at_nine_places(value) if isinstance(value, Decimal) else value
     return getattr(use, _ATTRIBUTES.get(name, name))
 
 
@@ -45,8 +51,7 @@ def is_same(found: Any, wanted: Any) -> bool:
         return isinstance(found, str) and found == wanted
     if found is None or wanted is None:
         return found is wanted
-    wanted = Decimal(repr(wanted)) if isinstance(wanted, float) else wanted
-    return bool(found == wanted)
+    return bool(found == _number(wanted))
 
 
 def satisfies(use: Use, chosen: dict[str, Any] | None) -> bool:
@@ -89,7 +94,11 @@ def _text_holds(found: str, op: str, chosen: dict[str, Any]) -> bool:
 def _limit(value: Any) -> Any:
     if isinstance(value, str):
         return instant(datetime.fromisoformat(value).replace(tzinfo=UTC))
-    return Decimal(repr(value)) if isinstance(value, float) else value
+    return _number(value)
+
+
+def _number(asked: Any) -> Any:
+    return at_nine_places(Decimal(repr(asked))) if isinstance(asked, float) else asked
 
 
 def chosen_uses(
@@ -138,7 +147,8 @@ _TEXTS = ["contains", "not_contains", "starts_with", "ends_with", "matches"]
 _BOUNDS = ["gt", "gte", "lt", "lte", "between"]
 # Sent as JSON numbers; fifteen digits survive a float, which is what a question holds.
 _NUMBERS = st.one_of(
-    st.sampled_from([0, 1, 2, 0.1, -2.5, 0.5]),
+    st.sampled_from([0, 1, 2, 0.1, -2.5, 0.5, 0.30000000000000004, 0.1000000005, 1e-10]),
+    st.floats(-(10**6), 10**6),
     AMOUNTS.filter(lambda amount: abs(amount) < 10**5).map(float),
 )
 _WORDS = st.one_of(PLAN, st.sampled_from(["", "/", "a", "open", "buy", "ana", "phone", "acme", "s1", "EUR"]))  # fmt: skip

@@ -334,22 +334,19 @@ def statistic(measure: str, amounts: list[Fraction]) -> Fraction | int | None:
     return low + (high - low) * (place - int(place))
 
 
-def assert_is(measure: str, found: Any, expected: Any, chosen: Sequence[Use], of: Any) -> None:
+def assert_is(measure: str, found: Any, expected: Any) -> None:
     """Counts, sums, least and greatest are exact; what divides is rounded to nine places."""
     if expected is None or measure not in {"avg", "per_person", *SHARES}:
         assert found == expected
         return
-    slack = Fraction(1, 2 * 10**9)
-    if measure in SHARES:
-        # The engine interpolates in floating point: fifteen digits of the gap between two values.
-        amounts = numbers_of(chosen, of)
-        slack = Fraction(1, 10**9) + (max(amounts) - min(amounts)) / 10**15
-    assert abs(Fraction(found) - expected) <= slack
+    nano = abs(expected) * 10**9
+    away_from_zero = Fraction(int(nano + Fraction(1, 2)), 10**9)
+    assert Fraction(found) == (away_from_zero if expected > 0 else -away_from_zero)
 
 
 def assert_measures(series: Any, found: Any, chosen: list[Use], history: History) -> None:
     measure, of = series["measure"], series.get("of")
-    assert_is(measure, found, number(measure, of, chosen, history), chosen, of)
+    assert_is(measure, found, number(measure, of, chosen, history))
 
 
 SERIES = st.one_of(

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from tallymark.api.cors import cors_headers
+
 # A status answered without passing on; ``reset`` cuts the connection before passing on, and ``lost``
 # passes on and cuts it then, so that the client never learns that all was well.
 Trouble: TypeAlias = int | Literal["reset", "lost"]
@@ -101,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._cut()
             case status:
                 after = [("Retry-After", "0")] if status in (429, 503) else []
-                self._answer(status, after, b"")
+                # As ours are: a browser sees the status of no other.
+                self._answer(status, [*after, *cors_headers(headers)], b"")
 
     def _passed_on(
         self, headers: Mapping[str, str], body: bytes

@@ -49,9 +49,13 @@ class Target(Server):
         return totals
 
 
-def run_python(program: str, *arguments: str) -> str:
-    """Run a program with the Python SDKs; return what it printed. It must end well."""
-    return _run([str(PYTHON), "-W", "ignore", "-c", textwrap.dedent(program), *arguments])
+def run_python(program: str, *arguments: str, stdin: Any = None) -> str:
+    """Run a program with the Python SDKs; return what it printed. It must end well.
+
+    It gets ``stdin`` as JSON on its standard input.
+    """
+    command = [str(PYTHON), "-W", "ignore", "-c", textwrap.dedent(program), *arguments]
+    return _run(command, json.dumps(stdin))
 
 
 def run_node(program: str, *arguments: str) -> str:
@@ -59,10 +63,11 @@ def run_node(program: str, *arguments: str) -> str:
     return _run(["node", "-e", textwrap.dedent(program), *arguments])
 
 
-def _run(command: list[str]) -> str:
+def _run(command: list[str], stdin: str = "") -> str:
     done = subprocess.run(
-        command, cwd=CLIENTS, capture_output=True, text=True, timeout=_SECONDS, check=False
-    )
+        command, cwd=CLIENTS, capture_output=True, text=True, timeout=_SECONDS, check=False,
+        input=stdin,
+    )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -73,7 +78,7 @@ def as_json(printed: str) -> Any:
 
 
 @contextmanager
-def target(folder: Path, **settings: int) -> Iterator[Target]:
+def target(folder: Path, **settings: int | str) -> Iterator[Target]:
     """Give a running server with an empty project."""
     server = Target(folder / "data", settings=settings)
     server.start()

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
+from tests.identity.oracle import Known, Said
 
-from tallymark.collect.load import Loader
+from tallymark.collect.load import FOLD, Loader
 from tallymark.core.errors import Unavailable
-from tallymark.core.event import Batch, Event, IdentityLink
+from tallymark.core.event import Batch, Event, IdentityLink, IdKind
 from tallymark.core.settings import Settings
-from tallymark.core.sql import Sql
+from tallymark.core.sql import Sql, sql
+from tallymark.insights import fields
+from tallymark.insights.insight import Scope
 from tallymark.log.codec import encode_batch
 from tallymark.log.sqlite import SqliteLog
 from tallymark.store.engine import Commit
@@ -33,20 +36,23 @@ _TIMES = st.one_of(
 )
 
 
-class _Said(Struct, frozen=True):
-    """What is sent: an event, or a link if it has no time."""
+class _Use(Struct, frozen=True):
+    """An event that is sent."""
 
-    time: int | None
+    time: int
     user: str | None
     device: str | None
     session: str | None = None
     properties: dict[str, Any] = {}
 
 
+_Said: TypeAlias = _Use | Said
+
+
 _USERS = st.sampled_from([None, "ana", "bo"])
 _DEVICES = st.sampled_from([None, "phone", "tv"])
 _EVENTS = st.builds(
-    _Said,
+    _Use,
     time=_TIMES,
     user=_USERS,
     device=_DEVICES,
@@ -55,13 +61,15 @@ _EVENTS = st.builds(
         st.sampled_from(["a", "b"]), st.sampled_from(["x", 1, True, None]), max_size=2
     ),
 )
+_IDS = st.sampled_from(
+    [("user", "ana"), ("user", "bo"), ("user", "cy"), ("anonymous", "phone"), ("anonymous", "tv"),
+     ("anonymous", "undefined")]
+)  # fmt: skip
 _LINKS = st.builds(
-    _Said,
-    time=st.none(),
-    user=st.sampled_from(["ana", "bo"]),
-    device=st.sampled_from(["phone", "tv"]),
+    Said, _IDS, _IDS, st.sampled_from(["identify", "identify", "alias", "merge", "retract"])
 )
-_HISTORIES = st.lists(st.one_of(_EVENTS, _EVENTS, _EVENTS, _LINKS), max_size=24)
+_MOST_IDS = 4
+_HISTORIES = st.lists(st.one_of(_EVENTS, _EVENTS, _LINKS), max_size=24)
 # How many batches of the log go into each commit; 0 fails a commit and starts the process anew.
 _CUTS = st.lists(st.integers(0, 5), max_size=24)
 
@@ -103,7 +111,8 @@ def _loaded(folder: Path, history: Sequence[_Said], cuts: Sequence[int]) -> dict
     )
 
     def build() -> Loader:
-        return Loader("p", engine, log, folder / "index", Settings(), _Clock())
+        some = Settings(max_ids_per_person=_MOST_IDS)
+        return Loader("p", engine, log, folder / "index", some, _Clock())
 
     log.append([encode_batch(_batch(number, said)) for number, said in enumerate(history)])
     loader = build()
@@ -121,7 +130,10 @@ def _loaded(folder: Path, history: Sequence[_Said], cuts: Sequence[int]) -> dict
             loader = build()
         while loader.step():
             pass
-        return _told(engine)
+        told = _told(engine, _asked(history))
+        _fold(engine, loader.position)
+        assert _told(engine, _asked(history)) == told
+        return told
     finally:
         loader.close()
         engine.close()
@@ -129,8 +141,11 @@ def _loaded(folder: Path, history: Sequence[_Said], cuts: Sequence[int]) -> dict
 
 
 def _batch(number: int, said: _Said) -> Batch:
-    if said.time is None:
-        link = IdentityLink(said.device or "", said.user or "", f"c{number}", _NOW)
+    if isinstance(said, Said):
+        (one_kind, one), (other_kind, other) = said.one, said.other
+        link = IdentityLink(
+            one, other, f"c{number}", _NOW, _kind(one_kind), _kind(other_kind), said.how
+        )
         return Batch(_NOW, "pk_1", "native", 1, commands=[link])
     event = Event(
         name="use", id=f"e{number}", time=said.time, user_id=said.user,
@@ -139,21 +154,39 @@ def _batch(number: int, said: _Said) -> Batch:
     return Batch(_NOW, "pk_1", "native", 1, events=[event])
 
 
-def _told(engine: DuckEngine) -> dict[str, Any]:
+def _asked(history: Sequence[_Said]) -> list[int]:
+    """Return the positions that questions are asked about: some earlier ones, and the last."""
+    return sorted({*range(2, len(history), 4), len(history)} - {0})
+
+
+def _kind(text: str) -> IdKind:
+    return "user" if text == "user" else "anonymous"
+
+
+def _fold(engine: DuckEngine, position: int) -> None:
+    """Write who is who into the events, as maintenance does once there are many changes."""
+    engine.append("p", Commit(position, {}, FOLD))
+
+
+def _told(engine: DuckEngine, positions: Sequence[int]) -> dict[str, Any]:
     def rows(text: str) -> list[tuple[Any, ...]]:
         return engine.fetch("p", Sql(text)).rows
 
-    people = rows(
-        "SELECT event_id, actor.id_kind, actor.id FROM event"
-        " LEFT JOIN person_override USING (person_key)"
-        " LEFT JOIN actor ON actor.actor_key = coalesce(into_key, event.person_key)"
+    links = rows(
+        "SELECT o.id_kind, o.id, t.id_kind, t.id, how, outcome, reason FROM identity_link"
+        " JOIN actor AS o ON o.actor_key = one_key JOIN actor AS t ON t.actor_key = other_key"
+        " ORDER BY seq"
     )
     sessions: dict[tuple[str, int], set[str]] = {}
     for event_id, rule, key in rows("SELECT event_id, session_rule, session_key FROM event"):
         if rule is not None:
             sessions.setdefault((rule, key), set()).add(event_id)
     return {
-        "people": {event_id: (kind, name) for event_id, kind, name in people},
+        "people": {position: _people(engine, position) for position in positions},
+        "links": [
+            (frozenset(((one_kind, one), (other_kind, other))), *became)
+            for one_kind, one, other_kind, other, *became in links
+        ],
         "sessions": {(rule, frozenset(ids)) for (rule, _), ids in sessions.items()},
         "properties": {
             (name, kind): events
@@ -163,39 +196,84 @@ def _told(engine: DuckEngine) -> dict[str, Any]:
     }
 
 
+def _people(engine: DuckEngine, position: int) -> dict[str, tuple[str | None, str | None]]:
+    """Return the person of each event as a question sees it that is asked about a position."""
+    counters = dict(engine.fetch("p", Sql("SELECT name, amount FROM progress")).rows)
+    late = engine.fetch("p", Sql("SELECT count(*) FROM person_override WHERE NOT is_folded")).rows
+    scope = Scope(
+        "p", "UTC", _NOW, position, {}, {}, late[0][0] > 0, counters.get("identity_position", 0)
+    )
+    found = engine.fetch(
+        "p",
+        sql(
+            "SELECT event_id, id_kind, id FROM event AS e{joins}"
+            " LEFT JOIN actor ON actor.actor_key = {person} WHERE e.seq < {end}",
+            joins=fields.joins([fields.field("person", scope)], scope),
+            person=fields.person(scope),
+            end=fields.end_of_log(scope),
+        ),
+    )
+    return {event_id: (kind, name) for event_id, kind, name in found.rows}
+
+
 # The oracle, in plain Python
 
 
 def _expected(history: Sequence[_Said]) -> dict[str, Any]:
-    events = [(f"e{n}", said) for n, said in enumerate(history) if said.time is not None]
-    owners: dict[str, str] = {}
-    for said in history:
-        if said.device and said.user:
-            owners.setdefault(said.device, said.user)
+    events = [(f"e{n}", said) for n, said in enumerate(history) if isinstance(said, _Use)]
     properties: Counter[tuple[str, str]] = Counter()
     for _, said in events:
         for name, value in said.properties.items():
             kind = {str: "text", int: "number"}.get(type(value), "other")
             properties[(name, kind)] += 1
     items = len(history)
+    known = Known(_MOST_IDS)
+    people: dict[int, dict[str, tuple[str | None, str | None]]] = {}
+    for position, one in enumerate(history, start=1):
+        _learn(known, one)
+        if position not in _asked(history):
+            continue
+        upto = [(event_id, use) for event_id, use in events if int(event_id[1:]) < position]
+        people[position] = {event_id: _person(use, known) for event_id, use in upto}
     return {
-        "people": {event_id: _person(said, owners) for event_id, said in events},
+        "people": people,
+        "links": _noted_once(known),
         "sessions": _sessions(events),
         "properties": dict(properties),
         "ledger": {"received": items, "accepted": items} if items else {},
     }
 
 
-def _person(said: _Said, owners: dict[str, str]) -> tuple[str | None, str | None]:
-    if said.user:
-        return "user", said.user
-    if said.device:
-        owner = owners.get(said.device)
-        return ("user", owner) if owner else ("anonymous", said.device)
-    return None, None
+def _learn(known: Known, said: _Said) -> None:
+    if isinstance(said, Said):
+        known.see(said.one, said.other)
+        known.claim(said)
+        return
+    ids = [(kind, name) for kind, name in (("user", said.user), ("anonymous", said.device)) if name]
+    known.see(*ids)
+    if len(ids) == 2:
+        known.claim(Said(ids[1], ids[0]))
 
 
-def _sessions(events: Sequence[tuple[str, _Said]]) -> set[tuple[str, frozenset[str]]]:
+def _noted_once(known: Known) -> list[tuple[Any, ...]]:
+    """Return every claim that did something, and the first of each that was refused alike."""
+    found: list[tuple[Any, ...]] = []
+    noted: set[tuple[Any, ...]] = set()
+    for said, outcome, reason in known.outcomes:
+        pair = frozenset((said.one, said.other))
+        if not reason or (pair, reason) not in noted:
+            found.append((pair, said.how, outcome, reason))
+        noted.add((pair, reason))
+    return found
+
+
+def _person(use: _Use, known: Known) -> tuple[str | None, str | None]:
+    if use.user:
+        return known.person(("user", use.user))
+    return known.person(("anonymous", use.device)) if use.device else (None, None)
+
+
+def _sessions(events: Sequence[tuple[str, _Use]]) -> set[tuple[str, frozenset[str]]]:
     given_ids: dict[str, set[str]] = {}
     by_actor: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
     for event_id, said in events:
@@ -203,7 +281,7 @@ def _sessions(events: Sequence[tuple[str, _Said]]) -> set[tuple[str, frozenset[s
             given_ids.setdefault(said.session, set()).add(event_id)
         elif said.device or said.user:
             actor = ("device", said.device) if said.device else ("user", said.user or "")
-            place = (said.time or 0, int(event_id[1:]), event_id)
+            place = (said.time, int(event_id[1:]), event_id)
             by_actor.setdefault(actor, []).append(place)
     found = {("given", frozenset(ids)) for ids in given_ids.values()}
     for places in by_actor.values():

@@ -158,6 +158,15 @@ def test_no_address_of_a_visitor_is_in_any_file(server: Target) -> None:
     assert b"198.51.100.77" not in everything(server)
 
 
+def test_a_server_that_names_nobody_is_believed(server: Target) -> None:
+    policy(server)
+    person = {"ip": "198.51.100.78", "user_agent": AGENT}
+    server.send({"name": "nobody", "id": "n-1", "context": person})
+
+    (event,) = stored(server, "nobody")
+    assert (event["anonymous_id"], event["flags"]) == (None, [])
+
+
 def test_somebody_who_opts_out_in_a_browser_is_not_counted_any_more(server: Target) -> None:
     page = f"""<script>
       const url = "{server.url}";

@@ -63,6 +63,8 @@ def expected(sent: list[Request]) -> Expected:
 def server(tmp_path_factory: pytest.TempPathFactory, sent: list[Request]) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("journey") / "data")
     made.start()
+    # The oracle knows people by the ids that were sent.
+    assert made.own("PUT", "/tm/v1/projects/default/policy", {"visitor_ids": False}).status == 200
     for request in sent:
         _send(made, request)
     made.wait_until_loaded()
@@ -240,9 +242,10 @@ def _as_stored(event: Fields) -> Fields:
         "currency": event.get("currency"),
         "groups": groups,
         "flags": flags,
-        # A number that fits no decimal of the store is kept as text, digit by digit.
+        # A number that is too large for a decimal of the store is kept as text, digit by digit.
         "properties": {
-            name: str(value) if _is_wide(value) else value for name, value in properties.items()
+            name: str(value) if _is_wide(value) and abs(Decimal(value)) >= 10**29 else value
+            for name, value in properties.items()
         },
     }
 

@@ -170,6 +170,28 @@ def test_refused_text_is_scrubbed_by_the_same_rules() -> None:
     assert masked["context"]["user_agent"] == 'Mozilla "5"'
 
 
+def test_refused_text_is_scrubbed_by_the_names_of_opentelemetry_too() -> None:
+    raw = json.dumps(
+        {
+            "client.address": "203.0.113.77",
+            "net.peer.ip": "203.0.113.77",
+            "user_agent.original": "Agent",
+            "url.full": "https://x.example/p?token=1",
+            "url.query": "token=1&utm_source=mail",
+            "http.target": "/p?token=1",
+        }
+    ).encode()
+
+    assert json.loads(scrub_raw(raw, POLICY)) == {
+        "client.address": "",
+        "net.peer.ip": "",
+        "user_agent.original": "",
+        "url.full": "https://x.example/p",
+        "url.query": "?utm_source=mail",
+        "http.target": "/p",
+    }
+
+
 def test_refused_text_that_is_cut_short_or_no_json_is_scrubbed_too() -> None:
     assert scrub_raw(b'{"ip" : "203.0.113.77', POLICY) == b'{"ip" : "'
     assert scrub_raw(b'[{"url":"https:\\/\\/x.example\\/p?a\\', POLICY).startswith(
@@ -185,3 +207,15 @@ def test_refused_text_without_personal_fields_is_unchanged(fields: dict[str, int
     raw = json.dumps({f"k{name}": value for name, value in fields.items()}).encode()
 
     assert scrub_raw(raw, POLICY) == raw
+
+
+def test_a_secret_key_in_refused_text_is_not_kept() -> None:
+    key = b"_Yi1Orfp7_7L3fatTygOaExWPik3x6aujd6RfwD3VT_3H4ApR"
+    raw = b'{"token_auth":"sk%b","api_key":"rk%b","aid":"pk%b"}' % (key, key, key)
+
+    kept = scrub_raw(raw, POLICY)
+
+    assert b"sk_" not in kept
+    assert b"rk_" not in kept
+    assert b"7L3fatTygOaExWPik3x6aujd6RfwD3VT" in kept
+    assert kept.startswith(b'{"token_auth":"[key]')

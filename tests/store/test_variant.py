@@ -24,8 +24,13 @@ fitting = st.decimals(
 small_decimals = st.decimals(min_value=-(10**6), max_value=10**6, places=4, allow_nan=False)
 integers = st.integers(-(2**70), 2**70)
 numbers = integers | fitting | small_decimals
-too_big = st.integers(10**29, 10**60) | st.decimals(0, 1, places=10).filter(
-    lambda number: number * 10**9 % 1 != 0
+too_big = st.integers(10**29, 10**60)
+too_fine = st.integers(10, 40).flatmap(
+    lambda places: (
+        st.integers(-(10**38), 10**38)
+        .filter(lambda digits: digits % 10 != 0)
+        .map(lambda digits: Decimal(digits).scaleb(-places))
+    )
 )
 flags = st.booleans() | st.none()
 # DuckDB's client shows a nested object with an empty name as a list of pairs.
@@ -36,7 +41,9 @@ nested = st.recursive(
     max_leaves=12,
 )
 lists_and_objects = st.lists(nested, max_size=4) | st.dictionaries(names, nested, max_size=4)
-properties = st.dictionaries(texts, texts | numbers | flags | lists_and_objects, max_size=8)
+properties = st.dictionaries(
+    texts, texts | numbers | too_fine | flags | lists_and_objects, max_size=8
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +60,12 @@ def decode(connection: duckdb.DuckDBPyConnection, blob: bytes | None) -> Any:
 
 
 def read_back(connection: duckdb.DuckDBPyConnection, event: Mapping[str, Any]) -> Any:
-    *blobs, _ = PropertyEncoder().encode(event)
-    merged: dict[str, Any] = {}
-    for blob in blobs:
-        merged |= decode(connection, blob)
-    return merged
+    text, number, other, _ = PropertyEncoder().encode(event)
+    sent = {
+        name: Decimal(value) if isinstance(value, str) else value
+        for name, value in decode(connection, other).items()
+    }
+    return decode(connection, text) | decode(connection, number) | sent
 
 
 @given(event=properties)
@@ -152,16 +160,17 @@ def test_the_largest_and_smallest_numbers_that_fit_are_exact(
         (10**29, "1" + "0" * 29),
         (-(10**29), "-1" + "0" * 29),
         pytest.param(10**5000, "1" + "0" * 5000, id="5001 digits"),
-        (Decimal("0.0000000001"), "1E-10"),
-        (Decimal("1.1234567891"), "1.1234567891"),
+        (
+            Decimal("99999999999999999999999999999.9999999995"),
+            "99999999999999999999999999999.9999999995",
+        ),
         (Decimal("1E+400"), "1E+400"),
-        (Decimal("1E-999999999"), "1E-999999999"),
         (Decimal("1E+999999999"), "1E+999999999"),
         (Decimal("NaN"), "NaN"),
         (Decimal("-Infinity"), "-Infinity"),
     ],
 )
-def test_a_number_that_does_not_fit_is_kept_as_text_and_flagged(
+def test_a_number_too_large_is_kept_as_text_and_flagged(
     duck: duckdb.DuckDBPyConnection, number: int | Decimal, literal: str
 ) -> None:
     encoder = PropertyEncoder()
@@ -173,6 +182,33 @@ def test_a_number_that_does_not_fit_is_kept_as_text_and_flagged(
     assert numbers[1] is None
     assert inexact == [False, True]
     assert encoder.take_counts() == {("n", "number"): 1, ("n", "text"): 1, ("plan", "text"): 2}
+
+
+@pytest.mark.parametrize(
+    ("sent", "measured"),
+    [
+        ("0.30000000000000004", "0.3"),
+        ("1234.5999999940395", "1234.599999994"),
+        ("0.0000000005", "0"),
+        ("0.0000000015", "0.000000002"),
+        ("-0.0000000025", "-0.000000002"),
+        ("0.00000000050000000000000000000000000000000000001", "0.000000001"),
+        ("99999999999999999999999999999.9999999994", "99999999999999999999999999999.999999999"),
+        ("1E-999999999", "0"),
+    ],
+)
+def test_a_number_of_more_decimals_is_rounded_and_stands_beside_as_it_was_sent(
+    duck: duckdb.DuckDBPyConnection, sent: str, measured: str
+) -> None:
+    encoder = PropertyEncoder()
+
+    text, number, other, is_inexact = encoder.encode({"n": Decimal(sent), "m": 1, "plan": "pro"})
+
+    assert decode(duck, number) == {"n": Decimal(measured), "m": 1}
+    assert decode(duck, other) == {"n": str(Decimal(sent))}
+    assert decode(duck, text) == {"plan": "pro"}
+    assert is_inexact
+    assert encoder.take_counts() == {("n", "number"): 1, ("m", "number"): 1, ("plan", "text"): 1}
 
 
 @given(number=too_big)

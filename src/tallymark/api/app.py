@@ -28,6 +28,7 @@ from .cors import cors_headers, preflight_headers
 from .failed_routes import FAILED_ROUTES
 from .openapi import document
 from .peers import Peers
+from .people_routes import PEOPLE_ROUTES
 from .plan_routes import PLAN_ROUTES
 from .privacy_routes import PRIVACY_ROUTES
 from .problem import Disconnected, bug, problem_response
@@ -42,6 +43,7 @@ def all_routes() -> tuple[Route, ...]:
     """Return every route but those of collection, with the description made from them."""
     routes = (
         *ASK_ROUTES,
+        *PEOPLE_ROUTES,
         *CONTROL_ROUTES,
         *FAILED_ROUTES,
         *PLAN_ROUTES,
@@ -191,7 +193,7 @@ class App:
 
 # Not sent to anybody; nginx uses the same number in its logs.
 _CLIENT_LEFT = 499
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "OPTIONS"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 
 class _Watched:

@@ -59,40 +59,38 @@ async def list_insights(_call: Call) -> Response:
 
 async def event(call: Call) -> Response:
     """Return what became of an event id."""
-    return await _from_store(call, "event", id=call.params["id"])
+    return await from_store(call, "event", id=call.params["id"])
 
 
 async def failed(call: Call) -> Response:
     """Return a page of what was refused."""
-    limit = _whole(call, "limit", least=1)
+    limit = whole(call, "limit", least=1)
     where: dict[str, Any] = {
-        name: _text(call, name) for name in ("code", "event", "source", "protocol", "status")
+        name: text(call, name) for name in ("code", "event", "source", "protocol", "status")
     }
-    where |= {name: _whole(call, name) for name in ("since", "until")}
-    seq = _whole(call, "seq")
+    where |= {name: whole(call, name) for name in ("since", "until")}
+    seq = whole(call, "seq")
     meant = {name: value for name, value in where.items() if value is not None}
     if seq is not None:
         meant["seqs"] = [seq]
     if meant.get("status", "open") not in get_args(FailedStatus):
         raise Refused(f"There is no status {str(meant['status'])[:40]!r}.", path="status")
-    return await _from_store(call, "failed", where=meant, cursor=_text(call, "cursor"), limit=limit)
+    return await from_store(call, "failed", where=meant, cursor=text(call, "cursor"), limit=limit)
 
 
 async def ledger(call: Call) -> Response:
     """Return how many items met which outcome."""
-    return await _from_store(
-        call, "ledger", since=_whole(call, "since"), until=_whole(call, "until")
-    )
+    return await from_store(call, "ledger", since=whole(call, "since"), until=whole(call, "until"))
 
 
 async def quality(call: Call) -> Response:
     """Return how good what arrived in the last hours is, by source."""
-    return await _from_store(call, "quality", hours=_whole(call, "hours", least=1))
+    return await from_store(call, "quality", hours=whole(call, "hours", least=1))
 
 
 async def status(call: Call) -> Response:
     """Return how far the log and the store are."""
-    return await _from_store(call, "status")
+    return await from_store(call, "status")
 
 
 async def live(call: Call) -> Response:
@@ -113,7 +111,8 @@ def insights() -> dict[str, Insight]:
     return dict(discover("tallymark.insights", Insight))
 
 
-async def _from_store(call: Call, method: str, **params: object) -> Response:
+async def from_store(call: Call, method: str, **params: object) -> Response:
+    """Return what the store answers for the caller's project; what is None is not asked."""
     given = {name: value for name, value in params.items() if value is not None}
     project = call.caller.project.id
     answer = await call.services.store.call(method, {"project": project, **given})
@@ -149,11 +148,13 @@ def _described(insight: Insight) -> dict[str, Any]:
     }
 
 
-def _text(call: Call, name: str) -> str | None:
+def text(call: Call, name: str) -> str | None:
+    """Return what the query says under a name."""
     return call.request.query_params.get(name)
 
 
-def _whole(call: Call, name: str, *, least: int = 0) -> int | None:
+def whole(call: Call, name: str, *, least: int = 0) -> int | None:
+    """Return a whole number of the query; raises Refused if it is none, or too small."""
     given = call.request.query_params.get(name)
     if given is None:
         return None

@@ -3,7 +3,7 @@
 Each event costs a request where a browser sends it, so nothing of a framework runs here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 from starlette.types import Receive, Scope, Send
@@ -58,8 +58,10 @@ class Collection:
             body = await self._body(receive, headers)
             request = structs.replace(request, body=body)
             protocol, request = await self._opened(found.protocols, request)
-            known = await self._sender(protocol, request)
-            return await self._services.collector.accept(protocol, request, known.caller)
+            senders = await self._senders(protocol, protocol.apart(request))
+            collector = self._services.collector
+            replies = [await collector.accept(protocol, one, by.caller) for by, one in senders]
+            return replies[-1]
         except TallymarkError as error:
             if protocol.refuse is None:
                 raise
@@ -116,6 +118,21 @@ class Collection:
         if known.caller.kind == "read":
             raise NotAllowed("A read key cannot send events.", code="AUTH_WRONG_KIND")
         return known
+
+    async def _senders(
+        self, protocol: Protocol, requests: Sequence[Request]
+    ) -> list[tuple[Known, Request]]:
+        """Return who sends each request, each project once; raises NotAllowed if nobody is known."""
+        found: dict[str, tuple[Known, Request]] = {}
+        for request in requests:
+            try:
+                known = await self._sender(protocol, request)
+            except NotAllowed:
+                if request is requests[-1] and not found:
+                    raise
+                continue
+            found.setdefault(known.project.id, (known, request))
+        return list(found.values())
 
     def _refusal(self, protocol: Protocol, request: Request, error: TallymarkError) -> Reply:
         assert protocol.refuse is not None  # noqa: S101 - looked at before

@@ -1,4 +1,4 @@
-"""The control plane: projects, keys, backups. Only for the owner of the data folder."""
+"""The control plane: projects, keys, sites, backups. Only for the owner of the data folder."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,9 +8,11 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from tallymark.catalog.catalog import GRACE_SECONDS, Project
+from tallymark.catalog.catalog import GRACE_SECONDS, Catalog, Project, Site
 from tallymark.catalog.keys import Key, Kind
+from tallymark.collect.protocol import Protocol
 from tallymark.core.policy import Policy
+from tallymark.core.registry import discover, lookup
 
 from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
 from .services import Call, Route
@@ -64,6 +66,19 @@ class Keys(Struct, frozen=True):
     """Every key a project ever had."""
 
     keys: list[Key]
+
+
+class SiteName(Struct, frozen=True, forbid_unknown_fields=True):
+    """A name by which clients of a protocol call a project, such as a domain or a site's number."""
+
+    protocol: Annotated[str, Meta(min_length=1, max_length=63)]
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Sites(Struct, frozen=True):
+    """Every site of a project, by protocol and name."""
+
+    sites: list[Site]
 
 
 class BackupOrder(Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,6 +160,32 @@ async def rotate_key(call: Call) -> Response:
     return _json(IssuedKey(*issued), status=201)
 
 
+async def list_sites(call: Call) -> Response:
+    """Return every site of a project."""
+    return _json(Sites(await _in_thread(lambda: _catalog(call).sites(call.params["project"]))))
+
+
+async def add_site(call: Call) -> Response:
+    """Let clients of a protocol call a project by a name."""
+    order = await _body(call, SiteName)
+    lookup(discover("tallymark.collect.protocols", Protocol), order.protocol, "protocol")
+    now = call.services.clock.now()
+    site = await _in_thread(
+        lambda: _catalog(call).add_site(call.params["project"], order.protocol, order.name, now=now)
+    )
+    call.services.callers.forget(project=site.project)
+    return _json(site, status=201)
+
+
+async def remove_site(call: Call) -> Response:
+    """End a site at once, and return those that are left."""
+    order = await _body(call, SiteName)
+    project = call.params["project"]
+    await _in_thread(lambda: _catalog(call).remove_site(project, order.protocol, order.name))
+    call.services.callers.forget(project=project)
+    return await list_sites(call)
+
+
 async def backup(call: Call) -> Response:
     """Write a consistent copy of everything and return its manifest."""
     order = await _body(call, BackupOrder)
@@ -161,6 +202,10 @@ async def _body(call: Call, wanted: type[T]) -> T:
     headers = header_map(call.request.scope["headers"])
     body = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
     return decode_body(body, wanted)
+
+
+def _catalog(call: Call) -> Catalog:
+    return call.services.catalog
 
 
 async def _in_thread(act: Callable[[], T]) -> T:
@@ -193,6 +238,19 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/keys/{key}/rotate", "local", rotate_key, "Give a key a successor.",
         body=Rotation, answer=IssuedKey,
+    ),
+    Route(
+        "GET", "/tm/v1/projects/{project}/sites", "local", list_sites, "List a project's sites.",
+        answer=Sites,
+    ),
+    Route(
+        "POST", "/tm/v1/projects/{project}/sites", "local", add_site,
+        "Create a site: a name by which clients of a protocol call the project.",
+        body=SiteName, answer=Site,
+    ),
+    Route(
+        "DELETE", "/tm/v1/projects/{project}/sites", "local", remove_site,
+        "Remove a site; what it brought stays.", body=SiteName, answer=Sites,
     ),
     Route("POST", "/tm/v1/backup", "local", backup, "Make a backup.", body=BackupOrder),
     Route("POST", "/tm/v1/verify", "local", verify, "Check that everything fits together."),

@@ -113,7 +113,8 @@ def _scope(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> tu
     known = _every(fetch, Sql('SELECT name, "class" FROM property ORDER BY ALL'), page)
     for name, kind in known:
         properties[name] = properties.get(name, frozenset()) | {kind}
-    overrides = fetch(Sql("SELECT count(*) FROM person_override")).rows[0][0]
+    overrides = fetch(Sql("SELECT count(*) FROM person_override WHERE NOT is_folded")).rows[0][0]
+    identity_position = counters.get("identity_position", 0)
     scope = Scope(
         project=asking.project,
         timezone=asking.timezone,
@@ -122,10 +123,11 @@ def _scope(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> tu
         event_names=dict(_every(fetch, _EVENT_NAMES, page)),
         properties=properties,
         has_overrides=overrides > 0,
+        identity_position=identity_position,
         has_more_properties=len(known) >= MOST_PROPERTIES,
         max_rows=settings.question_rows,
     )
-    return scope, counters.get("identity_position", 0)
+    return scope, identity_position
 
 
 def _every(fetch: Fetch, rows: Sql, most: int) -> list[tuple[Any, ...]]:

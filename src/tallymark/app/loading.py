@@ -244,13 +244,14 @@ class _ProjectLoader:
 
     def maintain(self) -> bool:
         """Fold journals and recent keys into files; say whether anything was loaded since."""
-        if not self._steps:
-            return False
+        was_loading = self._steps > 0
         self._steps = 0
+        if not was_loading and self._loader.is_tidy:
+            return False
         # What could not be folded now is still in the journal, or is read from the store again.
         with suppress(OSError, Unavailable):
             self._loader.maintain()
-        return True
+        return was_loading
 
     def close(self) -> None:
         """Release everything."""

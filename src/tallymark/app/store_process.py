@@ -24,10 +24,12 @@ from tallymark.app.orders import StoreOrders
 from tallymark.app.store_service import StoreService
 from tallymark.core.clock import SystemClock
 from tallymark.core.errors import Broken, TallymarkError
+from tallymark.core.settings import Settings
 from tallymark.core.telemetry import Logger, LogHandler
 from tallymark.store.engines.duckdb import DuckEngine
 
 _QUESTIONS_AT_ONCE = 8
+_QUESTION_NICE = 5
 
 
 def main() -> int:
@@ -45,18 +47,17 @@ async def _run(orders: StoreOrders) -> None:
     settings = orders.settings
     folders = Folders(Path(settings.data))
     clock = SystemClock()
-    engine = DuckEngine(
-        folders.store,
-        memory_bytes=settings.store_memory_bytes,
-        threads=settings.store_threads or os.cpu_count() or 1,
-        temp=folders.temp,
+    loop = asyncio.get_running_loop()
+    pool = ThreadPoolExecutor(
+        _QUESTIONS_AT_ONCE, thread_name_prefix="question", initializer=_step_back
     )
+    # Who only wants to know how far loading is does not queue behind questions.
+    quick = ThreadPoolExecutor(1, thread_name_prefix="status")
+    engine = await loop.run_in_executor(pool, _engine, settings, folders)
     service = StoreService(engine, folders, settings, clock)
     logger = Logger(level=settings.log_level, clock=clock, part="store")
     logging.getLogger("tallymark").addHandler(LogHandler(logger))
     loading = LoadingThread(engine, folders, settings, clock, logger, crashed=orders.last_exit)
-    pool = ThreadPoolExecutor(_QUESTIONS_AT_ONCE, thread_name_prefix="question")
-    loop = asyncio.get_running_loop()
 
     async def handle(call: Call) -> bytes:
         if call.method == "wake":
@@ -65,7 +66,8 @@ async def _run(orders: StoreOrders) -> None:
         if call.method == "ping":
             return b"{}"
         try:
-            return await loop.run_in_executor(pool, service.call, call.method, call.params)
+            executor = quick if call.method == "status" else pool
+            return await loop.run_in_executor(executor, service.call, call.method, call.params)
         except TallymarkError as error:
             if error.code == "STORE_DAMAGED":
                 loading.rebuild(str(call.params["project"]))
@@ -82,11 +84,34 @@ async def _run(orders: StoreOrders) -> None:
     finally:
         server.close()
         await asyncio.to_thread(loading.stop)
-        pool.shutdown(wait=False, cancel_futures=True)
+        for executor in (pool, quick):
+            executor.shutdown(wait=False, cancel_futures=True)
         with suppress(Broken):
             engine.close()
         # A question that will not stop must not keep the process from ending.
         os._exit(0)
+
+
+def _engine(settings: Settings, folders: Folders) -> DuckEngine:
+    """Return the engine; its threads have the priority of the thread that calls this."""
+    return DuckEngine(
+        folders.store,
+        memory_bytes=settings.store_memory_bytes,
+        threads=settings.store_threads or os.cpu_count() or 1,
+        temp=folders.temp,
+    )
+
+
+def _step_back() -> None:
+    """Let loading and collecting go first, where each thread has a priority: on Linux.
+
+    A question that takes every core would leave the loader its share of them, and what comes in
+    at half the highest rate needs more.
+    """
+    if sys.platform == "linux":
+        # It may not be raised, if all of us were started at a lower one.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _QUESTION_NICE)
 
 
 async def _until_input_closes(loop: asyncio.AbstractEventLoop) -> None:

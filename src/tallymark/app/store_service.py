@@ -17,6 +17,7 @@ from tallymark.core.clock import Clock
 from tallymark.core.errors import NotFound, Refused
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
+from tallymark.identity import portraits
 from tallymark.store.engine import Engine, Fetch, Limits, Rows
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -52,6 +53,9 @@ class StoreService:
             "failed_rows": self.failed_rows,
             "held": self.held,
             "ledger": self.ledger,
+            "person": self.person,
+            "group": self.group,
+            "links": self.links,
             "quality": self.quality,
             "snapshot": self.snapshot,
             "check": self.check,
@@ -187,8 +191,8 @@ class StoreService:
         lines = self._fetch(
             project,
             sql(
-                "SELECT minute_us, source, protocol, outcome, reason, items FROM ledger"
-                " WHERE minute_us >= {since} AND minute_us < {until}"
+                "SELECT minute_us, source, protocol, outcome, reason, sum(items)::BIGINT AS items"
+                " FROM ledger WHERE minute_us >= {since} AND minute_us < {until} GROUP BY ALL"
                 " ORDER BY minute_us, source, protocol, outcome, reason LIMIT {most}",
                 since=int(params.get("since") or 0),
                 until=int(params.get("until") or 2**62),
@@ -197,6 +201,34 @@ class StoreService:
         )
         totals = _totals(lambda statement: self._fetch(project, statement))
         return _encode({"totals": totals, "balanced": balances(totals), "lines": _records(lines)})
+
+    def person(self, params: Params) -> bytes:
+        """Tell everything known of the person an id belongs to: kind, id, at (microseconds)."""
+        project = self._known(params["project"])
+        with self._engine.reading(project, self._limits()) as fetch:
+            kind, name = str(params["kind"]), str(params["id"])
+            return _encode(portraits.person(fetch, kind, name, params.get("at")))
+
+    def group(self, params: Params) -> bytes:
+        """Tell everything known of a group: type, id, at (microseconds)."""
+        project = self._known(params["project"])
+        with self._engine.reading(project, self._limits()) as fetch:
+            kind, name = str(params["type"]), str(params["id"])
+            return _encode(portraits.group(fetch, kind, name, params.get("at")))
+
+    def links(self, params: Params) -> bytes:
+        """Page through claims that two ids are one person, newest first, with counts."""
+        project = self._known(params["project"])
+        most = min(int(params.get("limit") or _PAGE), _MOST)
+        with self._engine.reading(project, self._limits()) as fetch:
+            page, counts = portraits.links(
+                fetch,
+                outcome=params.get("outcome"),
+                before=_cursor(params.get("cursor")),
+                most=most,
+            )
+        cursor = str(page[-1].seq) if len(page) == most else None
+        return _encode({"links": page, "counts": counts, "cursor": cursor})
 
     def quality(self, params: Params) -> bytes:
         """Return how good what arrived in the last hours is, by source."""
@@ -254,18 +286,21 @@ def _holdings(fetch: Fetch) -> dict[str, Any]:
     totals = _totals(fetch)
     held = fetch(
         Sql(
-            "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM actor),"
-            " (SELECT count(*) FROM failed_event), (SELECT min(time_us) FROM event),"
-            " (SELECT max(time_us) FROM event), (SELECT max(received_us) FROM event)"
+            """
+            SELECT event.*, (SELECT count(*) FROM actor), (SELECT count(*) FROM failed_event)
+            FROM (
+              SELECT count(*), min(time_us), max(time_us), max(received_us) FROM event
+            ) AS event
+            """
         )
     ).rows[0]
     names = (
         "events",
-        "actors",
-        "failed_events",
         "first_time_us",
         "last_time_us",
         "last_received_us",
+        "actors",
+        "failed_events",
     )
     return {
         "log_position": counters.get("log_position", 0),

@@ -17,7 +17,7 @@ from tallymark.insights.insight import Insight
 from .conditions import field_name, parse_filter
 from .connection import add_connection_flags, open_client
 from .main import COMMANDS, Subparsers
-from .render import answer_lines, csv_text
+from .render import answer_csv, answer_lines
 
 # Fields that have flags of their own, easier to write than their JSON.
 _SPECIAL: Final = frozenset({"range", "filter", "include_bots", "series", "breakdown", "formulas"})
@@ -221,7 +221,7 @@ def _whole_question(args: argparse.Namespace) -> dict[str, Any]:
 
 def _rendered(answer: Answer, args: argparse.Namespace) -> str:
     if args.csv:
-        return csv_text(answer.columns, answer.rows)
+        return answer_csv(answer)
     if args.json:
         whole = {
             "data": answer.data,

@@ -2,6 +2,9 @@
 
 import argparse
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tallymark.client import Client, connect
@@ -9,6 +12,7 @@ from tallymark.core.errors import NotAllowed, Unavailable
 from tallymark.core.settings import load_settings
 
 DEFAULT_PROJECT = "default"
+_LOOK_SECONDS = 0.5
 
 
 def add_connection_flags(parser: argparse.ArgumentParser) -> None:
@@ -36,14 +40,9 @@ def open_client(args: argparse.Namespace, *, must_exist: bool = False) -> Client
     there is no key for an address.
     """
     project = args.project or os.environ.get("TALLYMARK_PROJECT") or None
-    url = args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
+    url = url_of(args)
     if url is not None:
-        key = args.key or os.environ.get("TALLYMARK_KEY")
-        if key is None:
-            raise NotAllowed(
-                f"There is no key for {url}.", code="AUTH_MISSING", hint="Set TALLYMARK_KEY."
-            )
-        return connect(url, key=key, project=project)
+        return connect(url, key=_key(args, url), project=project)
     data = load_settings({"data": args.data}).data
     if must_exist and not Path(data).is_dir():
         raise Unavailable(
@@ -61,3 +60,50 @@ def open_client(args: argparse.Namespace, *, must_exist: bool = False) -> Client
         client.close()
         raise
     return client
+
+
+@contextmanager
+def waiting_client(
+    args: argparse.Namespace, stop: threading.Event, tell: Callable[[str], None]
+) -> Iterator[Client | None]:
+    """Give a client as ``open_client`` does, but start no server: wait until one answers.
+
+    A server started for something that runs for long would keep the real one out of its folder.
+    Gives None if ``stop`` was set first.
+    """
+    project = args.project or os.environ.get("TALLYMARK_PROJECT") or None
+    url = url_of(args)
+    if url is not None:
+        with connect(url, key=_key(args, url), project=project) as client:
+            yield client
+        return
+    data = Path(load_settings({"data": args.data}).data)
+    with connect(data, project=project, starts=False) as client:
+        is_told = False
+        while not stop.is_set():
+            try:
+                names = [one["id"] for one in client.projects()]
+            except Unavailable as away:
+                if not is_told:
+                    tell(f"{away.message} Waiting for `tallymark serve --data {data}`.")
+                is_told = True
+                stop.wait(_LOOK_SECONDS)
+                continue
+            client.project = project or (names[0] if len(names) == 1 else DEFAULT_PROJECT)
+            yield client
+            return
+        yield None
+
+
+def url_of(args: argparse.Namespace) -> str | None:
+    """Return the address of a server elsewhere, None for that of a data folder."""
+    return args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
+
+
+def _key(args: argparse.Namespace, url: str) -> str:
+    key: str | None = args.key or os.environ.get("TALLYMARK_KEY")
+    if key is None:
+        raise NotAllowed(
+            f"There is no key for {url}.", code="AUTH_MISSING", hint="Set TALLYMARK_KEY."
+        )
+    return key

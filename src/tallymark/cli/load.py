@@ -1,7 +1,6 @@
 """``tallymark load <format> FILE…``: read files, send their events, and account for every line."""
 
 import argparse
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
@@ -14,18 +13,19 @@ from msgspec import Struct
 from tallymark.client import Client
 from tallymark.collect.sources.mapping import Fields, read_fields
 from tallymark.collect.sources.source import Failure, Item, Options, Record, Source
-from tallymark.core.clock import Clock, SystemClock
+from tallymark.core.clock import MICROSECONDS, Clock, SystemClock
 from tallymark.core.errors import Refused, TallymarkError
 from tallymark.core.registry import discover, lookup
 from tallymark.core.settings import load_settings
 
-from .connection import DEFAULT_PROJECT, add_connection_flags, open_client
+from .connection import DEFAULT_PROJECT, add_connection_flags, open_client, url_of
+from .load_exports import add_range_flags, check_owner, files_of, options_of, with_policy
 from .load_progress import (
     Progress,
     Reached,
     file_key,
     progress_path,
-    read_progress,
+    settled_progress,
     start_of,
     write_progress,
 )
@@ -33,8 +33,10 @@ from .load_report import Report, Teller, print_dry_report, print_report
 from .load_sender import Sender
 from .main import COMMANDS, Subparsers
 
-_FORMATS = "access-log, csv, ndjson or parquet"
+_FORMATS = "access-log, csv, ndjson or parquet, or an export: amplitude-export, ga4-export, matomo-export, mixpanel-export, plausible-export, posthog-export, umami-export"
 _SHOWN_EVENTS = 3
+# A last line without an end, of a file that nobody has written to for so long, is whole.
+_WRITTEN_SECONDS = 60
 _EXAMPLES = """\
 examples:
   tallymark load access-log /var/log/nginx/access.log*
@@ -52,7 +54,20 @@ def add_parser(subparsers: Subparsers) -> None:
     )  # fmt: skip
     add = parser.add_argument
     add("source", metavar="FORMAT", help=_FORMATS)
-    add("files", metavar="FILE", nargs="+", help="files to load, also compressed with gzip")
+    add("files", metavar="FILE", nargs="+", help="files to load, also compressed with gzip; a folder stands for its files")  # fmt: skip
+    add_mapping_flags(parser)
+    add_range_flags(parser)
+    add("--last-line", action="store_true", help="load also the last line of a file that has just been written to and has no line end yet")  # fmt: skip
+    add("--dry-run", action="store_true", help="read everything and send nothing")
+    add("--limit", metavar="N", type=_count, help="stop after so many lines of each file")
+    add("--from-start", action="store_true", help="read also the lines known to be loaded")
+    add("--failed", metavar="FILE", help="write the lines that cannot be read to this new file")
+    add_connection_flags(parser)
+
+
+def add_mapping_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say which column of a file is which field."""
+    add = parser.add_argument
     add("--map", metavar="FIELD=COLUMN", action="append", default=[], help="which column is which field of the event, as in time=created_at; may be repeated")  # fmt: skip
     add("--set", metavar="FIELD=VALUE", action="append", default=[], help="the same value for every event, as in name=purchase; may be repeated")  # fmt: skip
     add("--text", metavar="COLUMN", action="append", default=[], help="column whose numbers are codes and stay text")  # fmt: skip
@@ -61,18 +76,16 @@ def add_parser(subparsers: Subparsers) -> None:
     add("--timezone", metavar="ZONE", help="zone of times without an offset (default: UTC)")
     add("--time-format", metavar="FORMAT", help="how times are written, as in strptime")
     add("--delimiter", metavar="MARK", default="auto", help="one character, tab or whitespace (default: seen from the header)")  # fmt: skip
-    add("--dry-run", action="store_true", help="read everything and send nothing")
-    add("--limit", metavar="N", type=_count, help="stop after so many lines of each file")
-    add("--from-start", action="store_true", help="read also the lines known to be loaded")
-    add("--failed", metavar="FILE", help="write the lines that cannot be read to this new file")
-    add_connection_flags(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Load the files and print what became of every line; 1 if not one could be loaded."""
     source = lookup(discover("tallymark.collect.sources", Source), args.source, "file format")
-    files = [Path(name) for name in args.files]
-    options = Options(fields=fields_of(args), delimiter=args.delimiter)
+    clock = SystemClock()
+    files = files_of(args.files)
+    options = options_of(args, source, fields_of(args), clock.now())
+    if source.is_export:
+        check_owner(url_of(args))
     for file in files:
         # All files are looked at before the first event is sent.
         _check_readable(file)
@@ -80,14 +93,15 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         rejects = stack.enter_context(Path(args.failed).open("xb")) if args.failed else None
         job = _Job(
-            source, files, options, SystemClock(), args.limit, args.from_start, rejects,
-            is_local=_url(args) is None,
+            source, files, options, clock, args.limit, args.from_start, rejects,
+            is_local=url_of(args) is None, is_last_taken=args.last_line,
         )  # fmt: skip
         if args.dry_run:
             return _dry_run(job)
         client = stack.enter_context(open_client(args))
         where = _progress_path(args, client)
-        return _load(job, client, read_progress(where), where)
+        # The secret must be on disk before the first id made with it is.
+        return _load(job, client, settled_progress(where), where)
 
 
 def _check_readable(file: Path) -> None:
@@ -122,12 +136,13 @@ class _Job(Struct, frozen=True):
     is_from_start: bool
     rejects: BinaryIO | None
     is_local: bool
+    is_last_taken: bool
 
 
 def _load(job: _Job, client: Client, progress: Progress, where: Path) -> int:
-    # The secret must be on disk before the first id made with it is.
-    write_progress(where, progress)
     options = msgspec.structs.replace(job.options, salt=progress.salt)
+    if job.source.is_export:
+        options = with_policy(options, client)
     before = _settled(client)
     report = Report(job.clock.monotonic())
     teller = Teller(job.clock, job.files)
@@ -161,7 +176,7 @@ def _load_file(
     reached = None if job.is_from_start else progress.reached.get(key)
     start = start_of(job.source, file, reached)
     sender = Sender(client, str(file), report, keeps_failures=job.is_local)
-    items = _bounded(job.source.read(file, options, start), job.limit)
+    items = _bounded(_whole(job, file, options, start, report), job.limit)
     is_first = True
     try:
         with sender:
@@ -180,7 +195,9 @@ def _load_file(
 def _take(item: Item, file: str, report: Report, sender: Sender, rejects: BinaryIO | None) -> None:
     report.read += 1
     if isinstance(item, Record):
-        sender.add(item)
+        report.seen.add(item)
+        if item.event:
+            sender.add(item)
         return
     sender.add_failure(item)
     _reject(item, file, report, rejects)
@@ -197,15 +214,30 @@ def _dry_run(job: _Job) -> int:
     encoder = msgspec.json.Encoder(decimal_format="number")
     for file in job.files:
         shown = 0
-        for item in _bounded(job.source.read(file, job.options, 0), job.limit):
+        for item in _bounded(_whole(job, file, job.options, 0, report), job.limit):
             report.read += 1
             if isinstance(item, Failure):
                 _reject(item, str(file), report, job.rejects)
-            elif shown < _SHOWN_EVENTS:
+                continue
+            report.seen.add(item)
+            if item.event and shown < _SHOWN_EVENTS:
                 shown += 1
                 print(encoder.encode(item.event).decode())
     print_dry_report(report)
     return 1 if report.failed == report.read > 0 else 0
+
+
+def _whole(job: _Job, file: Path, options: Options, start: int, report: Report) -> Iterator[Item]:
+    """Give the items of a file, without a last line that is still being written."""
+    ended = None if job.is_last_taken or job.source.ended is None else job.source.ended(file)
+    idle = job.clock.now() - file.stat().st_mtime_ns // 1000
+    is_written = ended is not None and idle < _WRITTEN_SECONDS * MICROSECONDS
+    for item in job.source.read(file, options, start):
+        # Half a line would be loaded under the id of the whole one, which would then be a conflict.
+        if is_written and ended is not None and item.offset >= ended:
+            report.left.append(str(file))
+            return
+        yield item
 
 
 def _bounded(items: Iterator[Item], limit: int | None) -> Iterable[Item]:
@@ -226,11 +258,7 @@ def _settled(client: Client) -> dict[str, int] | None:
 
 def _progress_path(args: argparse.Namespace, client: Client) -> Path:
     data = load_settings({"data": args.data}).data
-    return progress_path(data, _url(args), client.project or DEFAULT_PROJECT)
-
-
-def _url(args: argparse.Namespace) -> str | None:
-    return args.url or (None if args.data else os.environ.get("TALLYMARK_URL"))
+    return progress_path(data, url_of(args), client.project or DEFAULT_PROJECT)
 
 
 def _pairs(flag: str, given: Sequence[str]) -> dict[str, str]:

@@ -6,7 +6,9 @@ But a lost secret makes other visitor ids, so lines loaded before would be repor
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -57,6 +59,20 @@ def read_progress(path: Path) -> Progress:
         ) from error
 
 
+def settled_progress(path: Path) -> Progress:
+    """Return what is remembered, after making sure that its secret is the one everybody will find.
+
+    A load may begin at the same moment; whoever comes second takes the secret of the first.
+    """
+    if not path.exists():
+        fresh = path.with_name(f"{random_text(8)}.{path.name}")
+        write_progress(fresh, Progress(salt=random_text(_SALT_LENGTH)))
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return read_progress(path)
+
+
 def write_progress(path: Path, progress: Progress) -> None:
     """Replace the file at once, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -71,7 +87,15 @@ def write_progress(path: Path, progress: Progress) -> None:
 
 def file_key(source: Source, file: Path, options: Options) -> str:
     """Return what a file is known by: its beginning, its format and how it is mapped."""
-    how = msgspec.json.encode(msgspec.structs.replace(options, salt=""), order="sorted")
+    # Only what decides how a line is read: the time and the limits do not make another file of it.
+    read_by: dict[str, Any] = {
+        "delimiter": options.delimiter,
+        "fields": options.fields,
+        "salt": "",
+    }
+    if options.since is not None or options.until is not None:
+        read_by |= {"since": options.since, "until": options.until}
+    how = msgspec.json.encode(read_by, order="sorted")
     parts = f"{source.name}\0{source.digest(file, 0)}\0".encode() + how
     return hashlib.blake2b(parts, digest_size=12).hexdigest()
 

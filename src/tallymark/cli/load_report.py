@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tallymark.core.clock import Clock
 from tallymark.core.errors import CODES
 
+from .load_seen import Seen, print_seen
 from .render import shown
 
 _EXAMPLES_OF_A_CODE: Final = 3
@@ -25,7 +26,8 @@ class Report:
     """The counts of one load; the sending thread adds to them too.
 
     ``read`` lines are ``accepted``, or ``unreadable`` here, or ``refused`` by the server. Of the
-    unreadable ones the server has ``kept`` so many.
+    unreadable ones the server has ``kept`` so many. ``left`` are the files whose last line is still
+    being written.
     """
 
     def __init__(self, started: float) -> None:
@@ -38,6 +40,8 @@ class Report:
         self.kept = 0
         self.refused = 0
         self.is_stopped = False
+        self.left: list[str] = []
+        self.seen = Seen()
         self.codes: dict[str, int] = {}
         self.examples: dict[str, list[str]] = {}
         self._lock = threading.Lock()
@@ -121,10 +125,12 @@ def print_report(
     if before is not None and after is not None:
         _print_fate(report, {name: after[name] - before.get(name, 0) for name in after})
     _print_failed(report)
+    print_seen(report.seen, is_dry=False)
     if report.refused or report.kept:
         print("What failed is kept with its line and reason: GET /tm/v1/failed shows it.")
     if report.unreadable > report.kept:
         print("Lines that cannot be read stay in their file; --failed FILE writes them to another.")
+    _print_left(report)
     if report.is_stopped:
         print("Stopped. What was accepted is safe; run the same command again to go on.")
 
@@ -132,8 +138,18 @@ def print_report(
 def print_dry_report(report: Report) -> None:
     """Print what would become of every line; nothing was sent."""
     print(f"Read {_lines(report.read)}, sent none.")
-    print(f"  {report.read - report.failed:>12,}  would be sent")
+    print(f"  {report.read - report.failed - report.seen.outside:>12,}  would be sent")
     _print_failed(report)
+    print_seen(report.seen, is_dry=True)
+    _print_left(report)
+
+
+def _print_left(report: Report) -> None:
+    for file in report.left:
+        print(
+            f"The last line of {shown(file)} has no end yet, so it was left: load the file again once"
+            " it is written, or say --last-line."
+        )
 
 
 def _print_failed(report: Report) -> None:
@@ -163,4 +179,4 @@ def _lines(count: int) -> str:
 def _size(file: Path) -> int | None:
     """Return how many bytes are going to be read; None for a compressed file."""
     with file.open("rb") as stream:
-        return None if stream.read(2) == b"\x1f\x8b" else file.stat().st_size
+        return None if stream.read(2) in (b"\x1f\x8b", b"PK") else file.stat().st_size

@@ -14,9 +14,9 @@ from tallymark.core.errors import CODES, NotAllowed, Refused, TallymarkError
 
 from .load_report import Report
 
-_BATCH_EVENTS: Final = 2_000
+BATCH_EVENTS: Final = 2_000
 # As the client: below the size from which the server suspects a compressed body of being a bomb.
-_BATCH_BYTES: Final = 900_000
+BATCH_BYTES: Final = 900_000
 _LONGEST_MESSAGE: Final = 500
 # Batches that may wait for the one being sent; reading pauses beyond.
 _AHEAD: Final = 3
@@ -68,7 +68,7 @@ class Sender:
         """Take along a line that is no event, if the server keeps such; like ``add``."""
         if not self._keeps_failures:
             return
-        encoded = self._encoder.encode(_wire(failure))
+        encoded = self._encoder.encode(wire_failure(failure))
         batch = self._with_room(len(encoded))
         if batch.failures:
             batch.failed += b","
@@ -97,9 +97,9 @@ class Sender:
     def _with_room(self, size: int) -> _Batch:
         """Return the batch to be filled, a new one if the one before is full."""
         batch = self._batch
-        is_full = len(batch.lines) + batch.failures >= _BATCH_EVENTS
+        is_full = len(batch.lines) + batch.failures >= BATCH_EVENTS
         if not batch.is_empty() and (
-            is_full or len(batch.events) + len(batch.failed) + size > _BATCH_BYTES
+            is_full or len(batch.events) + len(batch.failed) + size > BATCH_BYTES
         ):
             if self._error is not None:
                 raise self._error
@@ -146,7 +146,8 @@ def _new_batch() -> _Batch:
     return _Batch(bytearray(), bytearray(), [])
 
 
-def _wire(failure: Failure) -> dict[str, object]:
+def wire_failure(failure: Failure) -> dict[str, object]:
+    """Return a line that gave no event as it is sent."""
     message = failure.message
     return {
         "code": failure.code,

@@ -21,8 +21,12 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "Make a sample history, print the first answers and serve it.",
     "serve": "Run the server: it collects events and answers questions.",
     "load": "Load events from access logs, CSV, JSON lines or Parquet files.",
+    "follow": "Send what goes on as it goes on: access logs, StatsD, MQTT, NetFlow, folders.",
     "ask": "Ask a question and print the answer as a table, JSON or CSV.",
+    "who": "Tell everything known of one person, or of one group.",
+    "identity": "List what was linked and refused; link ids, or take a link back.",
     "keys": "List, create, revoke and rotate the keys of a project.",
+    "sites": "List, add and remove the names by which clients of other tools call a project.",
     "plan": "Check, compare and push the tracking plan, and make code and first drafts of it.",
     "failed": "List, repair, replay and dismiss events that could not be counted.",
     "doctor": "Check that everything works, and say how to mend what does not.",
@@ -37,6 +41,7 @@ examples:
   tallymark demo                                   look around in a sample history
   tallymark serve                                  start on http://127.0.0.1:8410
   tallymark load access-log access.log             count what a web server wrote down
+  tallymark follow access-log access.log           go on counting while it is written
   tallymark ask trends --event signup --last 30d --breakdown channel
   tallymark ask trends --measure p95:duration_ms --filter 'route = /v1/reports' --csv
   tallymark backup /backups/monday

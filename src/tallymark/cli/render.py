@@ -103,6 +103,15 @@ def trend_summary(data: dict[str, Any]) -> list[str]:
     return aligned([*heads, "earlier"] if compared else heads, rows)
 
 
+def answer_csv(answer: Answer) -> str:
+    """Return the flat table as CSV; of a trend with whether the bucket of a row is incomplete."""
+    if answer.view != "line":
+        return csv_text(answer.columns, answer.rows)
+    is_incomplete = {one["label"]: one["is_incomplete"] for one in answer.data["buckets"]}
+    rows = [(*row, is_incomplete[row[0]]) for row in answer.rows]
+    return csv_text([*answer.columns, "is_incomplete"], rows)
+
+
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table as CSV (RFC 4180, UTF-8) in which no cell is a formula."""
     out = io.StringIO()

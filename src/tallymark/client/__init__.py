@@ -19,13 +19,18 @@ __all__ = ["Answer", "Client", "SendResult", "connect"]
 
 
 def connect(
-    path_or_url: str | Path, *, key: str | None = None, project: str | None = None
+    path_or_url: str | Path,
+    *,
+    key: str | None = None,
+    project: str | None = None,
+    starts: bool = True,
 ) -> Client:
     """Return a client of the server at a URL, or of the one that serves a data folder.
 
     A URL needs a ``key``, and the key names its project. A folder needs none, because only its
     owner can open its socket; ``project`` chooses the project. If nobody serves the folder, a
-    private server runs until the client closes. Raises Unavailable SERVER_AWAY if none starts.
+    private server runs until the client closes, unless ``starts`` is False: then calls fail while
+    nobody serves it. Raises Unavailable SERVER_AWAY if none starts.
     """
     address = str(path_or_url)
     if address.startswith(("http://", "https://")):
@@ -38,5 +43,5 @@ def connect(
             hint="Give a data folder such as ./data, or an address such as http://127.0.0.1:8410.",
         )
     data = Path(path_or_url).expanduser().absolute()
-    server = ensure_served(data)
+    server = ensure_served(data) if starts else None
     return Client(Transport(front_socket(data), headers={}), project=project, server=server)

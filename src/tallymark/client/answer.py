@@ -34,21 +34,40 @@ class Answer(Struct, frozen=True):
     rows: list[tuple[Cell, ...]]
     provenance: Provenance
 
+    def __repr__(self) -> str:
+        """Return what it is and how to go on: an answer may have more rows than a screen."""
+        return (
+            f"<Answer {self.provenance.insight}: {len(self.rows)} rows of {len(self.columns)}"
+            " columns; see .table(), .data, .to_pandas(), .to_polars(), .to_arrow()>"
+        )
+
     def table(self) -> list[dict[str, Cell]]:
         """Return the flat rows by column name."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def to_arrow(self) -> "pyarrow.Table":
         """Return a pyarrow table; decimals are decimal128, times aware, in the answer's zone."""
-        return frames.to_arrow(self.columns, self.rows, self.provenance.timezone)
+        return frames.to_arrow(
+            self.columns, self.rows, self.provenance.timezone, numbers=self._numbers()
+        )
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a pandas frame; decimals stay Decimal objects, times aware, in the answer's zone."""
-        return frames.to_pandas(self.columns, self.rows, self.provenance.timezone)
+        return frames.to_pandas(
+            self.columns, self.rows, self.provenance.timezone, numbers=self._numbers()
+        )
 
     def to_polars(self) -> "polars.DataFrame":
         """Return a polars frame; decimals are Decimal, times aware, in the answer's zone."""
-        return frames.to_polars(self.columns, self.rows, self.provenance.timezone)
+        return frames.to_polars(
+            self.columns, self.rows, self.provenance.timezone, numbers=self._numbers()
+        )
+
+    def _numbers(self) -> frozenset[str]:
+        """Return the names of the columns of frames that are numbers, whatever is in them."""
+        if self.view != "line":
+            return frames.NUMBER_COLUMNS
+        return frozenset(frames.unique(self.columns)[1 + len(self.data["breakdown"]) :])
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook; every value is shown as text, whatever it holds."""

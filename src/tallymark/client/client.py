@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from tallymark.core.clock import Clock, SystemClock
-from tallymark.core.errors import Refused, Unavailable
+from tallymark.core.errors import NotFound, Refused, Unavailable
 from tallymark.core.ids import new_id
 
 from .answer import Answer, decode_answer
@@ -98,12 +99,21 @@ class Client:
             first += len(batch)
         return SendResult(accepted, failed)
 
-    def send_json(self, body: bytes, *, project: str | None = None) -> SendResult:
-        """Send one request whose body is JSON already; give every event an id to make it safe."""
+    def send_json(
+        self,
+        body: bytes,
+        *,
+        project: str | None = None,
+        patience_seconds: float = _SEND_PATIENCE_SECONDS,
+    ) -> SendResult:
+        """Send one request whose body is JSON already; give every event an id to make it safe.
+
+        It is tried again for ``patience_seconds``.
+        """
         content, encoding = _compress(body)
         headers = {"Content-Type": "application/json", **encoding, **self._scope(project)}
         request = Request(
-            "POST", "/tm/v1/events", content, headers, patience_seconds=_SEND_PATIENCE_SECONDS
+            "POST", "/tm/v1/events", content, headers, patience_seconds=patience_seconds
         )
         response = self._transport.answer(request)
         sent = msgspec.json.decode(response.body, type=_Sent)
@@ -143,6 +153,32 @@ class Client:
     def event(self, event_id: str) -> Any:
         """Return what became of an event id: counted, sent again, in conflict or refused."""
         return self._get(f"/tm/v1/event/{quote(event_id, safe='')}")
+
+    # People and groups
+
+    def person(
+        self, name: str, *, kind: str | None = None, at: datetime | str | None = None
+    ) -> Any:
+        """Return everything known of the person an id belongs to: ids, links, profile, groups.
+
+        Without a ``kind`` (``user`` or ``anonymous``) a user id is looked for first. ``at`` is an
+        instant with an offset; the profile, groups and counts are as of then. Raises NotFound.
+        """
+        kinds = ("user", "anonymous") if kind is None else (kind,)
+        for tried in kinds[:-1]:
+            with suppress(NotFound):
+                return self._get(_address("people", tried, name), at=_time(at))
+        return self._get(_address("people", kinds[-1], name), at=_time(at))
+
+    def group(
+        self, name: str, *, group_type: str = "account", at: datetime | str | None = None
+    ) -> Any:
+        """Return everything known of a group, such as an account; raises NotFound."""
+        return self._get(_address("groups", group_type, name), at=_time(at))
+
+    def links(self, **filters: Any) -> Any:
+        """Return a page of claims that two ids are one person, newest first, and their counts."""
+        return self._get("/tm/v1/links", **filters)
 
     # The state of things
 
@@ -219,6 +255,24 @@ class Client:
     def rotate(self, key_id: str, **options: Any) -> Any:
         """Make a successor of a key; return ``key`` and ``secret``, shown this once."""
         return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/rotate", options)
+
+    def sites(self, project: str | None = None) -> list[dict[str, Any]]:
+        """Return the names by which clients of other protocols call a project."""
+        return list(self._get(f"/tm/v1/projects/{self._named(project)}/sites")["sites"])
+
+    def add_site(self, protocol: str, name: str, *, project: str | None = None) -> Any:
+        """Let clients of a protocol call a project by that name; return the site."""
+        path = f"/tm/v1/projects/{self._named(project)}/sites"
+        return self._post(path, {"protocol": protocol, "name": name})
+
+    def remove_site(
+        self, protocol: str, name: str, *, project: str | None = None
+    ) -> list[dict[str, Any]]:
+        """End a site now; return those that are left."""
+        path = f"/tm/v1/projects/{self._named(project)}/sites"
+        body = {"protocol": protocol, "name": name}
+        answer = self._call("DELETE", path, body, is_repeatable=False)
+        return list(_DECODER.decode(answer)["sites"])
 
     def plan(self, project: str | None = None) -> Any:
         """Return the tracking plan that holds, with its version; raises NotFound if there is none."""
@@ -299,6 +353,14 @@ class Client:
                 hint="Pass project=… to connect() or to this call.",
             )
         return quote(chosen, safe="")
+
+
+def _address(*parts: str) -> str:
+    return "/tm/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _time(at: datetime | str | None) -> str | None:
+    return at.isoformat() if isinstance(at, datetime) else at
 
 
 def _compress(body: bytes) -> tuple[bytes, dict[str, str]]:

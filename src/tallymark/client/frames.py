@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import ModuleType
@@ -27,18 +27,25 @@ TIME_COLUMNS = frozenset(
         "time_client", "time_sent", "first_time", "last_time", "since", "until",
     }
 )  # fmt: skip
+# Columns of numbers, even if none of them is there.
+NUMBER_COLUMNS = frozenset({"value", "revenue", "person"})
 _LOCAL = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?\Z", re.ASCII)
 _TO_JSON = msgspec.json.Encoder(decimal_format="number")
 _PRECISION = 38
 _LARGEST_INT = 2**63 - 1
 
 
-def to_arrow(names: Sequence[str], rows: Rows, zone: str) -> "pyarrow.Table":
-    """Return a pyarrow table; raises TallymarkError EXTRA_MISSING without pyarrow."""
+def to_arrow(
+    names: Sequence[str], rows: Rows, zone: str, *, numbers: Collection[str] = NUMBER_COLUMNS
+) -> "pyarrow.Table":
+    """Return a pyarrow table; raises TallymarkError EXTRA_MISSING without pyarrow.
+
+    Columns of ``numbers`` are whole numbers where no value tells otherwise.
+    """
     pa = _extra("pyarrow", "arrow")
 
     def array(name: str, values: list[Any]) -> Any:
-        kind, column = _column(name, values, zone)
+        kind, column = _column(name, values, zone, numbers=numbers)
         types = {
             "int": pa.int64, "bool": pa.bool_, "text": pa.string,
             "time": lambda: pa.timestamp("us", tz=zone),
@@ -51,7 +58,9 @@ def to_arrow(names: Sequence[str], rows: Rows, zone: str) -> "pyarrow.Table":
     return table
 
 
-def to_pandas(names: Sequence[str], rows: Rows, zone: str) -> "pandas.DataFrame":
+def to_pandas(
+    names: Sequence[str], rows: Rows, zone: str, *, numbers: Collection[str] = NUMBER_COLUMNS
+) -> "pandas.DataFrame":
     """Return a pandas frame; raises TallymarkError EXTRA_MISSING without pandas."""
     pd = _extra("pandas", "pandas")
     types = {
@@ -60,7 +69,7 @@ def to_pandas(names: Sequence[str], rows: Rows, zone: str) -> "pandas.DataFrame"
     }  # fmt: skip
 
     def series(name: str, values: list[Any]) -> Any:
-        kind, column = _column(name, values, zone)
+        kind, column = _column(name, values, zone, numbers=numbers)
         return pd.Series(column, dtype=types[kind])
 
     found = {name: series(name, values) for name, values in _columns(names, rows)}
@@ -68,12 +77,14 @@ def to_pandas(names: Sequence[str], rows: Rows, zone: str) -> "pandas.DataFrame"
     return frame
 
 
-def to_polars(names: Sequence[str], rows: Rows, zone: str) -> "polars.DataFrame":
+def to_polars(
+    names: Sequence[str], rows: Rows, zone: str, *, numbers: Collection[str] = NUMBER_COLUMNS
+) -> "polars.DataFrame":
     """Return a polars frame; raises TallymarkError EXTRA_MISSING without polars."""
     pl = _extra("polars", "polars")
 
     def series(name: str, values: list[Any]) -> Any:
-        kind, column = _column(name, values, zone)
+        kind, column = _column(name, values, zone, numbers=numbers)
         types = {
             "int": lambda: pl.Int64, "bool": lambda: pl.Boolean,
             "text": lambda: pl.String, "time": lambda: pl.Datetime("us", zone),
@@ -114,7 +125,9 @@ def unique(names: Sequence[str]) -> list[str]:
     return list(taken)
 
 
-def _column(name: str, values: list[Any], zone: str) -> tuple[Kind, list[Any]]:
+def _column(
+    name: str, values: list[Any], zone: str, *, numbers: Collection[str]
+) -> tuple[Kind, list[Any]]:
     """Return the column's kind and its values in the one Python type of that kind."""
     some = [value for value in values if value is not None]
     if name in TIME_COLUMNS and some:
@@ -124,7 +137,7 @@ def _column(name: str, values: list[Any], zone: str) -> tuple[Kind, list[Any]]:
             return "time", times
     if some and all(isinstance(value, bool) for value in some):
         return "bool", values
-    if some and all(_is_int(value) for value in some):
+    if (some or name in numbers) and all(_is_int(value) for value in some):
         if all(abs(value) <= _LARGEST_INT for value in some):
             return "int", values
         if all(_fits(Decimal(value)) for value in some):

@@ -85,7 +85,8 @@ class Collector:
         self, protocol: Protocol, request: Request, caller: Caller, why: Refused
     ) -> None:
         """Keep a request of which nothing could be read, with the reason; it was counted then."""
-        await self._store_refusal(_Unreadable(why, _legible(request)), request, protocol, caller)
+        text = _legible(protocol, request)
+        await self._store_refusal(_Unreadable(why, text), request, protocol, caller)
 
     async def accept(self, protocol: Protocol, request: Request, caller: Caller) -> Reply:
         """Return the protocol's answer once everything of the request is durable.
@@ -141,7 +142,7 @@ class Collector:
             try:
                 return self._prepared(protocol, request, caller)
             except Refused as refusal:
-                return _Unreadable(refusal, _legible(request))
+                return _Unreadable(refusal, _legible(protocol, request))
         encoding = request.headers.get("content-encoding", "")
         text: bytes | None = None
         try:
@@ -208,9 +209,10 @@ class _Unreadable(Struct, frozen=True):
     text: bytes
 
 
-def _legible(request: Request) -> bytes:
+def _legible(protocol: Protocol, request: Request) -> bytes:
     """Return a body in which personal fields can be found and scrubbed; nothing of any other."""
-    return request.body if request.body.lstrip()[:1] in (b"{", b"[") else b""
+    is_json = request.body.lstrip()[:1] in (b"{", b"[")
+    return request.body if is_json and protocol.is_legible else b""
 
 
 _Flooding: TypeAlias = tuple[str, str, str, str]

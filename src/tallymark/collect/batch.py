@@ -94,9 +94,9 @@ def batch_of(
     policy = caller.policy
     is_server = caller.kind != "public" if decoded.server_side is None else decoded.server_side
     agent = None if is_server else origin.headers.get("user-agent")
-    peer = None if is_server else origin.peer
+    peer = None if is_server or decoded.hides_address else origin.peer
     signals = signals_of(origin.headers)
-    given = around.visitor
+    given = around.visitor if policy.visitor_ids else None
     context = StepContext(
         policy=policy,
         user_agent=agent,

@@ -23,8 +23,10 @@ _encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").e
 def content(event: Event) -> int:
     """Return a 63-bit digest of what the client said: not when or how it was sent, or derived."""
     context = event.context
+    # A visitor's id is ours, and another one on the next day, when the event may be sent again.
+    anonymous = None if "cookieless" in event.flags else event.anonymous_id
     said = (
-        event.name, event.time_client, event.kind, event.user_id, event.anonymous_id,
+        event.name, event.time_client, event.kind, event.user_id, anonymous,
         event.groups, event.session_id, event.properties, context.page_url, context.page_path,
         context.page_title, context.referrer, context.utm_source, context.utm_medium,
         context.utm_campaign, event.value, event.unit, event.revenue, event.currency,

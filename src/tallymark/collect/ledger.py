@@ -4,14 +4,19 @@
 
 ``received`` is what the front counted when the request came; the outcomes are counted in load, one
 by one. That the two agree is checked, not assumed.
+
+Each load adds lines of its own, and lines that differ in nothing but their items are summed where
+they are read. From time to time they become one line, so that they stay few.
 """
 
 from collections import Counter
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
+from tallymark.collect.rows import Columns, columns_of
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.event import Batch
-from tallymark.core.sql import Sql, join, sql
+from tallymark.core.sql import Sql, sql
 
 Outcome: TypeAlias = Literal[
     "received", "accepted", "duplicate", "conflict", "quarantined", "dropped", "rejected"
@@ -20,12 +25,13 @@ OUTCOMES: tuple[Outcome, ...] = (
     "accepted", "duplicate", "conflict", "quarantined", "dropped", "rejected",
 )  # fmt: skip
 MINUTE = 60 * MICROSECONDS
+LINE = ("minute_us", "source", "protocol", "outcome", "reason", "items")
 
 _Line: TypeAlias = tuple[int, str, str, str, str]
 
 
 class Ledger:
-    """Counts of one load, turned to statements that add them to the store."""
+    """Counts of one load, turned to lines that go to the store."""
 
     def __init__(self) -> None:
         self._counts: Counter[_Line] = Counter()
@@ -37,42 +43,9 @@ class Ledger:
         minute = batch.received_at // MINUTE * MINUTE
         self._counts[(minute, batch.source, batch.protocol, outcome, reason)] += items
 
-    def statements(self) -> tuple[Sql, ...]:
-        """Return the statements that add these counts to the ``ledger`` table."""
-        if not self._counts:
-            return ()
-        lines = join(", ", (_values(line, items) for line, items in self._counts.items()))
-        minutes = sorted({line[0] for line in self._counts})
-        added = sql(
-            "WITH added (minute_us, source, protocol, outcome, reason, items) AS (VALUES {lines})",
-            lines=lines,
-        )
-        update = sql(
-            """
-            UPDATE ledger SET items = ledger.items + added.items
-            FROM (SELECT * FROM (VALUES {lines})
-                  AS line (minute_us, source, protocol, outcome, reason, items)) AS added
-            WHERE ledger.minute_us IN (SELECT unnest({minutes}::BIGINT[]))
-              AND ledger.minute_us = added.minute_us AND ledger.source = added.source
-              AND ledger.protocol = added.protocol AND ledger.outcome = added.outcome
-              AND ledger.reason = added.reason
-            """,
-            lines=lines,
-            minutes=minutes,
-        )
-        insert = (
-            sql(
-                "INSERT INTO ledger ",
-            )
-            + added
-            + sql(
-                """
-            SELECT added.* FROM added
-            ANTI JOIN ledger USING (minute_us, source, protocol, outcome, reason)
-            """
-            )
-        )
-        return (update, insert)
+    def columns(self) -> Columns:
+        """Return the lines to be added to the ``ledger`` table."""
+        return columns_of(LINE, [(*line, items) for line, items in self._counts.items()])
 
     def totals(self) -> dict[str, int]:
         """Return the items by outcome."""
@@ -87,10 +60,38 @@ def balances(totals: dict[str, int]) -> bool:
     return totals.get("received", 0) == sum(totals.get(outcome, 0) for outcome in OUTCOMES)
 
 
-def _values(line: _Line, items: int) -> Sql:
-    minute, source, protocol, outcome, reason = line
+def repeated_lines(least: int) -> Sql:
+    """Return the query for the summed lines of each minute that has at least so many to spare."""
     return sql(
-        "({minute}::BIGINT, {source}, {protocol}, {outcome}, {reason}, {items}::BIGINT)",
-        minute=minute, source=source, protocol=protocol, outcome=outcome, reason=reason,
-        items=items,
+        """
+        WITH line AS (
+          SELECT minute_us, source, protocol, outcome, reason,
+                 sum(items)::BIGINT AS items, count(*) - 1 AS to_spare
+          FROM ledger GROUP BY ALL
+        )
+        SELECT minute_us, source, protocol, outcome, reason, items FROM line
+        QUALIFY sum(to_spare) OVER (PARTITION BY minute_us) >= {least}
+        """,
+        least=least,
+    )
+
+
+def replace_lines(lines: Sequence[tuple[Any, ...]]) -> tuple[Sql, ...]:
+    """Return the statements that leave of their minutes only these lines."""
+    minutes, sources, protocols, outcomes, reasons, items = map(list, zip(*lines, strict=True))
+    return (
+        sql(
+            "DELETE FROM ledger WHERE minute_us IN (SELECT unnest({minutes}::BIGINT[]))",
+            minutes=sorted(set(minutes)),
+        ),
+        sql(
+            """
+            INSERT INTO ledger
+            SELECT unnest({minutes}::BIGINT[]), unnest({sources}::VARCHAR[]),
+                   unnest({protocols}::VARCHAR[]), unnest({outcomes}::VARCHAR[]),
+                   unnest({reasons}::VARCHAR[]), unnest({items}::BIGINT[])
+            """,
+            minutes=minutes, sources=sources, protocols=protocols, outcomes=outcomes,
+            reasons=reasons, items=items,
+        ),
     )  # fmt: skip

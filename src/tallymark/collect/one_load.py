@@ -1,7 +1,7 @@
 """The work of one store commit: what the log holds, decided, identified and made into rows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -12,14 +12,17 @@ from tallymark.collect.identify import Identifier
 from tallymark.collect.ledger import Ledger, Outcome, balances
 from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_columns
 from tallymark.core.errors import CODES, Broken, Unavailable
-from tallymark.core.event import Batch, Command, Event, Failed, FailedStatus
-from tallymark.core.sql import Sql, join, sql
+from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed, FailedStatus
+from tallymark.core.sql import Sql, sql
 from tallymark.log.codec import decode_batch
 from tallymark.log.log import Record
 from tallymark.store.engine import Commit
 from tallymark.store.hash_index import HashIndex
 from tallymark.store.tables import MOST_PROPERTIES, SEQ_PER_BATCH
 from tallymark.store.variant import PropertyEncoder
+
+# Properties by name and class: how many counted events carry each, and where it was first seen.
+Properties: TypeAlias = dict[tuple[str, str], tuple[int, int]]
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -40,7 +43,7 @@ class OneLoad:
         self._marks: dict[int, FailedStatus] = {}
         self.position = 0
         self.ledger = Ledger()
-        self.new_properties: set[tuple[str, str]] = set()
+        self.properties: Properties = {}
         self._rows: tuple[Columns, Counts] | None = None
         self._keyed: dedupe.Keyed
         self.claims: dedupe.Claims
@@ -93,7 +96,7 @@ class OneLoad:
                     case command:
                         self._commands.append((one.seq, command, one.batch))
                         self.ledger.add(one.batch, "accepted")
-            elif verdict.conflict:
+            elif verdict.conflict and IMPORTED not in one.event.flags:
                 failed = _conflict(one.event)
                 self._fail(one.seq, failed, one.batch, "conflict", verdict.first_seq)
             else:
@@ -127,7 +130,7 @@ class OneLoad:
         for one in list(self._events):
             self._set_aside(one, "STORE_REJECTED", "")
 
-    def commit(self, known: set[tuple[str, str]], now: int) -> Commit:
+    def commit(self, known: Properties, now: int) -> Commit:
         """Return everything to be stored at once; ``known`` are the properties seen before.
 
         Raises Broken if an item met no outcome, or two.
@@ -152,13 +155,13 @@ class OneLoad:
         }
         tables["duplicate"] = columns_of(("seq", "first_seq", "received_us"), self._duplicates)
         tables["failed_event"] = _failed_columns(self._failed)
+        tables["ledger"] = self.ledger.columns()
         tables["property"] = self._property_rows(counts, known)
         return Commit(
             log_position=self.position,
             tables=tables,
             statements=(
-                *self.ledger.statements(),
-                *self._property_updates(counts, known),
+                *self._property_statements(known),
                 *_marked(self._marks),
                 *identified.statements,
             ),
@@ -211,42 +214,43 @@ class OneLoad:
         self._failed.append((seq, failed, batch, first_seq))
         self.ledger.add(batch, outcome, 1, failed.code)
 
-    def _property_rows(self, counts: Counts, known: set[tuple[str, str]]) -> Columns:
-        first = self._events[0].seq if self._events else 0
-        last = self._events[-1].seq if self._events else 0
-        new = [
-            (name, kind, items)
-            for (name, kind), items in counts.items()
-            if (name, kind) not in known
-        ][: max(0, MOST_PROPERTIES - len(known))]
-        self.new_properties = {(name, kind) for name, kind, _ in new}
+    def _property_rows(self, counts: Counts, known: Properties) -> Columns:
+        """Return the row of each property met here as it is now; the one before is taken away."""
+        if not self._events:
+            return {}
+        left = MOST_PROPERTIES - len(known)
+        first, last = self._events[0].seq, self._events[-1].seq
+        for property_, items in counts.items():
+            if property_ in known:
+                events, first_seq = known[property_]
+                self.properties[property_] = (events + items, first_seq)
+            elif left > 0:
+                left -= 1
+                self.properties[property_] = (items, first)
         return columns_of(
             ("name", "class", "events", "first_seq", "last_seq"),
-            [(name, kind, items, first, last) for name, kind, items in new],
+            [
+                (name, kind, events, first_seq, last)
+                for (name, kind), (events, first_seq) in self.properties.items()
+            ],
         )
 
-    def _property_updates(self, counts: Counts, known: set[tuple[str, str]]) -> tuple[Sql, ...]:
-        seen = [
-            (name, kind, items) for (name, kind), items in counts.items() if (name, kind) in known
-        ]
-        if not seen:
+    def _property_statements(self, known: Properties) -> tuple[Sql, ...]:
+        before = [property_ for property_ in self.properties if property_ in known]
+        if not before:
             return ()
-        lines = join(
-            ", ",
-            (
-                sql("({name}, {kind}, {items}::BIGINT)", name=name, kind=kind, items=items)
-                for name, kind, items in seen
-            ),
-        )
+        # Not by UPDATE: see ``set_counters`` of the engine.
         return (
             sql(
                 """
-                UPDATE property SET events = property.events + seen.items, last_seq = {last}
-                FROM (SELECT * FROM (VALUES {lines}) AS line (name, kind, items)) AS seen
-                WHERE property.name = seen.name AND property."class" = seen.kind
+                DELETE FROM property
+                WHERE last_seq < {last} AND (name, "class") IN (
+                    SELECT (unnest({names}::VARCHAR[]), unnest({kinds}::VARCHAR[]))
+                )
                 """,
                 last=self._events[-1].seq,
-                lines=lines,
+                names=[name for name, _ in before],
+                kinds=[kind for _, kind in before],
             ),
         )
 

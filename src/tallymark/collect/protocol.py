@@ -6,7 +6,7 @@ anywhere, so its body is opened before anybody knows whose it is: ``open`` gives
 whose request it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
@@ -56,7 +56,8 @@ class Decoded(Struct, frozen=True):
     """What a request holds: each of its ``received`` items is in exactly one of the lists below.
 
     ``server_side`` says whether a customer's server sent it, whose address and user agent say nothing
-    of the person; None leaves it to the kind of key. ``note`` is for the protocol's ``reply``.
+    of the person; None leaves it to the kind of key. ``hides_address`` says that a person's address may
+    be used for nothing, not even for an id that lasts a day. ``note`` is for the protocol's ``reply``.
     ``places`` are the items that the events, and after them the commands, came from: only of a
     protocol whose answer tells the outcome of each item.
     """
@@ -69,6 +70,7 @@ class Decoded(Struct, frozen=True):
     sent_at: int | None = None
     strict: bool = False
     server_side: bool | None = None
+    hides_address: bool = False
     note: Any = None
     places: list[int] = []
 
@@ -103,6 +105,11 @@ def no_credential(_request: Request) -> str | None:
     return None
 
 
+def one_sender(request: Request) -> Sequence[Request]:
+    """Leave a request whole: it names one key or site."""
+    return (request,)
+
+
 class Protocol(Struct, frozen=True):
     """One wire protocol. Its functions are pure; time comes with the request.
 
@@ -114,7 +121,9 @@ class Protocol(Struct, frozen=True):
     ``open`` is also answered under ``/<name>``, so that no two can ever be confused there.
 
     ``credential`` gives a key of ours, or the site's name that was registered for one of ours; None
-    looks for a key in the Authorization header. ``refuse`` gives the answer that makes this
+    looks for a key in the Authorization header. Where a request may name several sites, ``apart`` gives
+    it once for each; they get the reply to the last. ``is_legible`` says that personal fields stand under
+    their names in its JSON; if not, nothing is kept of a body that is refused as a whole. ``refuse`` gives the answer that makes this
     protocol's clients stop or retry rightly when nothing of a request was taken; without it they get
     problem+json. Retry-After is added to a 429 or 503. ``answer`` and ``query`` are for the reference.
     """
@@ -127,6 +136,8 @@ class Protocol(Struct, frozen=True):
     open: Callable[[Request, Settings], Any] | None = None
     credential: Callable[[Request], str | None] = no_credential
     claims: Callable[[Request], bool] = claim_all
+    apart: Callable[[Request], Sequence[Request]] = one_sender
+    is_legible: bool = True
     refuse: Callable[[TallymarkError, Request], Reply] | None = None
     endpoints: tuple[Endpoint, ...] = ()
     answer: Any = None

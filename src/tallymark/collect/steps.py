@@ -16,7 +16,7 @@ from tallymark.core.event import Context, Event
 from tallymark.core.policy import Policy, Purpose
 from tallymark.privacy.consent import Signals, judge
 from tallymark.privacy.cookieless import Visit, site_of
-from tallymark.privacy.pseudonyms import treated
+from tallymark.privacy.pseudonyms import hints_at_people, treated
 from tallymark.privacy.scrub import scrub_ip, scrub_path, scrub_url
 from tallymark.schema.enforce import Compiled, enforce
 
@@ -86,11 +86,14 @@ Result: TypeAlias = Event | Dropped | SetAside | Observed
 
 
 class Step(Struct, frozen=True):
-    """One named step; ``applies`` tells, once a batch, whether it has anything to do."""
+    """One named step; ``applies`` tells, once a batch, whether it may have anything to do.
+
+    A look at a whole batch costs a fraction of a call for each of its events.
+    """
 
     name: str
     run: Callable[[Event, StepContext], Result]
-    applies: Callable[[StepContext], bool]
+    applies: Callable[[Sequence[Event], StepContext], bool]
 
 
 class Stepped(Struct, frozen=True):
@@ -126,8 +129,13 @@ def require_consent(event: Event, around: StepContext) -> Result:
 
 
 def name_visitors(event: Event, around: StepContext) -> Result:
-    """Give an event without any id the visitor id of the day, if its request tells visitors apart."""
+    """Give an event without any id the visitor id of the day, if its request tells visitors apart.
+
+    A customer's server that names nobody meant that, unless its protocol has no ids at all.
+    """
     if event.user_id is not None or event.anonymous_id is not None or around.visitor is None:
+        return event
+    if around.is_server and COOKIELESS not in event.flags:
         return event
     context = event.context
     ip, agent = context.ip or around.peer, context.user_agent or around.user_agent
@@ -205,7 +213,8 @@ def derive_agent(event: Event, around: StepContext) -> Result:
         device_type=context.device_type or agent.device_type,
         user_agent=None,
     )
-    if agent.is_bot:
+    # Some clients say themselves that they are one.
+    if agent.is_bot and "bot" not in event.flags:
         return structs.replace(event, context=told, flags=(*event.flags, "bot"))
     return structs.replace(event, context=told)
 
@@ -265,34 +274,49 @@ def _purposes(around: StepContext) -> Mapping[str, Purpose] | None:
     return None if around.plan is None else around.plan.purposes
 
 
-def _always(_: StepContext) -> bool:
+def _may_be_refused(events: Sequence[Event], around: StepContext) -> bool:
+    return not around.is_unasked or any(event.consent for event in events)
+
+
+def _holds_visitors(events: Sequence[Event], around: StepContext) -> bool:
+    return around.visitor is not None and any(
+        event.anonymous_id is None and event.user_id is None for event in events
+    )
+
+
+def _may_be_personal(events: Sequence[Event], around: StepContext) -> bool:
+    if around.policy.properties or (around.plan is not None and around.plan.treatments):
+        return True
+    return around.policy.suspects != "off" and hints_at_people(
+        value for event in events for value in event.properties.values()
+    )
+
+
+def _holds_addresses(events: Sequence[Event], _around: StepContext) -> bool:
+    return any(event.context.ip is not None for event in events)
+
+
+def _always(_events: Sequence[Event], _around: StepContext) -> bool:
     return True
 
 
-def _tells_visitors_apart(around: StepContext) -> bool:
-    return around.visitor is not None
+def _forgets_agents(events: Sequence[Event], around: StepContext) -> bool:
+    if around.policy.keep_user_agent:
+        return False
+    return around.user_agent is not None or any(event.context.user_agent for event in events)
 
 
-def _treats_properties(around: StepContext) -> bool:
-    is_planned = around.plan is not None and bool(around.plan.treatments)
-    return is_planned or bool(around.policy.properties) or around.policy.suspects != "off"
-
-
-def _forgets_agent(around: StepContext) -> bool:
-    return not around.policy.keep_user_agent
-
-
-def _has_plan(around: StepContext) -> bool:
+def _has_plan(_events: Sequence[Event], around: StepContext) -> bool:
     return around.plan is not None
 
 
 STEPS: tuple[Step, ...] = (
-    Step("require_consent", require_consent, _always),
-    Step("name_visitors", name_visitors, _tells_visitors_apart),
-    Step("treat_properties", treat_properties, _treats_properties),
-    Step("mask_ip", mask_ip, _always),
+    Step("require_consent", require_consent, _may_be_refused),
+    Step("name_visitors", name_visitors, _holds_visitors),
+    Step("treat_properties", treat_properties, _may_be_personal),
+    Step("mask_ip", mask_ip, _holds_addresses),
     Step("scrub_urls", scrub_urls, _always),
-    Step("derive_agent", derive_agent, _forgets_agent),
+    Step("derive_agent", derive_agent, _forgets_agents),
     # Last, so that what is set aside is kept as scrubbed as what counts.
     Step("validate_schema", validate_schema, _has_plan),
 )
@@ -305,7 +329,7 @@ def run_steps(
     sorting = _Sorting(list(events))
     seconds: dict[str, float] = {}
     for step in steps:
-        if not sorting.kept or not step.applies(around):
+        if not sorting.kept or not step.applies(sorting.kept, around):
             continue
         began = clock.monotonic()
         sorting.take([step.run(event, around) for event in sorting.kept])

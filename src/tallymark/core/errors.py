@@ -49,6 +49,7 @@ _TABLE: tuple[Code, ...] = (
     Code("JSON_SYNTAX", "decode", 400, "The body is not valid JSON.", "Check the JSON; the message names the byte."),
     Code("JSON_DEPTH", "decode", 400, "The JSON is nested too deeply.", "Flatten the properties."),
     Code("JSON_NUMBER", "decode", 400, "A number is not finite or too long to keep exactly.", "Send NaN and Infinity as null, and very long numbers as text."),
+    Code("PROTO_SYNTAX", "decode", 400, "The body is not a valid protobuf message of its kind.", "Check that it was sent to the address of its signal, and whole."),
     Code("UTF8_INVALID", "decode", 400, "The body is not UTF-8 text.", "Encode the body as UTF-8 without a byte order mark."),
     Code("SURROGATE", "decode", 400, "A string holds half of a surrogate pair.", "Repair the text before sending."),
     Code("NUL_CHAR", "decode", 400, "A string holds a NUL character.", "Remove \\u0000 before sending."),
@@ -78,6 +79,10 @@ _TABLE: tuple[Code, ...] = (
     # identity
     Code("ILLEGAL_ID", "identity", 400, "The id is a placeholder, not a person.", "Leave the id out when nobody is known."),
     Code("MERGE_REFUSED", "identity", 409, "Two identified people are never merged silently.", "Link them explicitly if they are one person."),
+    Code("MERGE_LOOP", "identity", 409, "The claim links an id to itself.", "Nothing to do."),
+    Code("ALIAS_FANOUT", "identity", 409, "A person would have more ids than allowed.", "Send ids that last, or raise `max_ids_per_person`."),
+    Code("LINK_RETRACTED", "identity", 409, "The two ids were told apart, so that seeing them together links them no more.", "Link them explicitly if they are one person."),
+    Code("LINK_UNKNOWN", "identity", 404, "There is no link between the two ids to take back.", "See `tallymark who` for the links of a person."),
     # schema
     Code("UNPLANNED_EVENT", "schema", 400, "The tracking plan has no event of this name.", "Add it to the plan, or send the name the plan has."),
     Code("UNPLANNED_PROP", "schema", 400, "The tracking plan has no such property on this event.", "Add it to the plan, or leave it out."),
@@ -118,6 +123,8 @@ _TABLE: tuple[Code, ...] = (
     Code("CATALOG_AWAY", "service", 503, "The catalog cannot be written now.", "Check the disk and permissions; collection goes on."),
     Code("CATALOG_DAMAGED", "service", 500, "The catalog file is damaged.", "Restore `catalog.db` from a backup; the events are not touched."),
     Code("DATA_DIR_IN_USE", "service", 409, "Another server uses this data folder.", "Stop it, or use another folder with `--data`."),
+    Code("ALREADY_FOLLOWED", "service", 409, "Another process follows the same already.", "Stop it first, or let it go on: one is enough."),
+    Code("CANNOT_LISTEN", "service", 503, "What is to be followed cannot be reached.", "Check the address, and that nothing else listens there."),
     Code("SETTING_INVALID", "service", 400, "A setting has a wrong value.", "See the settings reference."),
     Code("FILE_UNREADABLE", "service", 400, "The file cannot be read as the stated format.", "Check the path, the format and the mapping."),
     Code("BACKUP_INVALID", "service", 400, "The backup is incomplete or does not match its manifest.", "Use another backup."),

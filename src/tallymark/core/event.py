@@ -5,7 +5,7 @@ never ``float``: they read back exactly as they were sent.
 """
 
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -15,6 +15,8 @@ Kind: TypeAlias = Literal[
 ]  # fmt: skip
 TimeRule: TypeAlias = Literal["client", "repaired", "clamped", "received"]
 Json: TypeAlias = Any
+# A flag: the event comes from another tool's export, which tells it in other words than the live one.
+IMPORTED: Final = "imported"
 
 
 class Context(Struct, frozen=True, omit_defaults=True, gc=False):

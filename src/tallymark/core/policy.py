@@ -47,6 +47,12 @@ class Policy(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         Literal["drop", "cookieless"],
         Meta(description="What becomes of events before anybody chose, where consent is opt_in."),
     ] = "drop"
+    visitor_ids: Annotated[
+        bool,
+        Meta(
+            description="Give events of browsers without any id an id of one day; else they are nobody's."
+        ),
+    ] = True
     purposes: Annotated[
         dict[str, Purpose],
         Meta(

@@ -18,6 +18,7 @@ from .registry import did_you_mean
 
 MIB = 1024 * 1024
 _ENV = "TALLYMARK_"
+_LISTS = frozenset({"trusted_proxies", "mixpanel_groups"})
 
 
 def _size(text: str) -> Meta:
@@ -72,6 +73,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     skew_limit_days: Annotated[
         int, _size("Clock skew beyond which a sent time is not believed.")
     ] = 30
+    account_group: Annotated[
+        str,
+        Meta(description="Group type of other tools' SDKs that is the account, such as company."),
+    ] = ""
+    mixpanel_groups: Annotated[
+        tuple[str, ...], Meta(description="Mixpanel properties that are group keys.")
+    ] = ()
+    default_currency: Annotated[
+        str,
+        Meta(
+            description="ISO 4217 currency of revenue for which an SDK names none.",
+            pattern="^([A-Z]{3})?$",
+        ),
+    ] = ""
     key_cache_seconds: Annotated[
         int, _size("How long a checked key stays valid while the catalog is away.")
     ] = 3600
@@ -122,6 +137,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 262_144
     session_gap_minutes: Annotated[int, _size("Pause after which a new session begins.")] = 30
     session_cap_hours: Annotated[int, _size("Longest computed session.")] = 24
+    max_ids_per_person: Annotated[
+        int, Meta(description="Most ids one person may have; further links are refused.", ge=2)
+    ] = 1000
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="Least severe message written.")] = "info"  # fmt: skip
 
@@ -139,6 +157,9 @@ def load_settings(
     merged.update(_from_file(file, given.get("data") or environ.get(_ENV + "DATA")))
     merged.update(_from_environment(environ))
     merged.update(given)
+    for name in _LISTS & merged.keys():
+        if isinstance(merged[name], str):
+            merged[name] = [one for one in merged[name].split(",") if one]
     for name in merged.keys() - set(Settings.__struct_fields__):
         raise TallymarkError(
             f"There is no setting {name!r}.",
@@ -171,5 +192,5 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         name = key.removeprefix(_ENV).lower()
         # Other TALLYMARK_* variables, such as a client's key, are not settings.
         if key.startswith(_ENV) and name in known:
-            found[name] = value.split(",") if name == "trusted_proxies" else value
+            found[name] = value
     return found

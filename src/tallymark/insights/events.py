@@ -162,8 +162,9 @@ def _event(row: tuple[Any, ...]) -> EventRow:
         *context,
     ) = row  # fmt: skip
     properties: dict[str, Any] = {}
-    for stored in (text, number, other):
+    for stored in (text, number):
         properties |= _exactly(_JSON.decode(stored)) if stored else {}
+    properties |= _as_sent(_JSON.decode(other)) if other else {}
     return EventRow(
         id=event_id,
         event=name,
@@ -191,6 +192,14 @@ def _event(row: tuple[Any, ...]) -> EventRow:
     )
 
 
+def _as_sent(other: dict[str, Any]) -> dict[str, Any]:
+    # Text on its own is a number as it was sent, which the store rounded to measure it.
+    return {
+        name: Decimal(value) if isinstance(value, str) else _exactly(value)
+        for name, value in other.items()
+    }
+
+
 def _exactly(value: Any) -> Any:
     match value:
         case Decimal():
@@ -212,6 +221,7 @@ def _warnings(question: EventsQuestion, frame: Frame) -> list[str]:
         question.series.event,
         measures.names_behind(question.series, question, question.group),
         frame.scope,
+        measured=measures.measured(question.series, question),
     )
 
 

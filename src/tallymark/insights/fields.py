@@ -40,6 +40,17 @@ _ANY_CLASS: Final[frozenset[PropertyClass]] = frozenset(("text", "number", "othe
 _TIMES: Final = {"time": "e.time_us", "received_at": "e.received_us"}
 
 
+# Who an actor was before its first later change, else who it is since its last one. Of older changes
+# the events themselves tell.
+_OVERRIDES: Final = """LEFT JOIN (
+SELECT actor_key,
+  coalesce(arg_min(was_key, seq) FILTER (seq >= {end}), arg_max(into_key, seq)) AS into_key
+FROM person_override
+WHERE seq >= {end} OR NOT is_folded
+GROUP BY actor_key
+) AS person_override ON person_override.actor_key = e.actor_key"""
+
+
 class Field(Struct, frozen=True):
     """One thing known of an event, as an SQL expression for each type it may have.
 
@@ -82,7 +93,7 @@ def field(name: str, scope: Scope, *, path: str = "field") -> Field:
     if name.startswith(PROPERTY):
         return _property(name, scope)
     if name == "person":
-        return Field(name, number=person(scope), join="override" if scope.has_overrides else None)
+        return Field(name, number=person(scope), join="override" if _is_overridden(scope) else None)
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     raise InvalidQuery(
@@ -94,7 +105,7 @@ def field(name: str, scope: Scope, *, path: str = "field") -> Field:
 
 def person(scope: Scope) -> Sql:
     """Return the expression of an event's person key, which is NULL if nobody is known."""
-    if scope.has_overrides:
+    if _is_overridden(scope):
         return Sql("coalesce(person_override.into_key, e.person_key)")
     return Sql("e.person_key")
 
@@ -139,9 +150,24 @@ def unknown_properties(names: Iterable[str], scope: Scope) -> list[str]:
     return warnings
 
 
+def partly_numbers(names: Iterable[str], scope: Scope) -> list[str]:
+    """Return a warning for each custom property that some events have, but not as a number."""
+    keys = [name.removeprefix(PROPERTY) for name in names if name.startswith(PROPERTY)]
+    return [
+        f"Some events have {key!r} as text, or with more than 29 digits before the point; those are"
+        " not measured or compared."
+        for key in dict.fromkeys(keys)
+        if "text" in scope.properties.get(key, ())
+    ]
+
+
 def end_of_log(scope: Scope) -> int:
     """Return the first seq that lies beyond what the question may see."""
     return (scope.log_position + 1) * SEQ_PER_BATCH
+
+
+def _is_overridden(scope: Scope) -> bool:
+    return scope.has_overrides or end_of_log(scope) <= scope.identity_position
 
 
 def _property(name: str, scope: Scope) -> Field:
@@ -190,8 +216,4 @@ def _join(name: Join, scope: Scope) -> Sql:
         case "session":
             return Sql("LEFT JOIN session ON session.session_key = e.session_key")
         case "override":
-            return sql(
-                "LEFT JOIN person_override ON person_override.person_key = e.person_key"
-                " AND person_override.seq < {end}",
-                end=end_of_log(scope),
-            )
+            return sql(_OVERRIDES, end=end_of_log(scope))

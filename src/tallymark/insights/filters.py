@@ -167,6 +167,7 @@ class NotExists(_Condition, frozen=True, tag="not_exists"):
 Condition: TypeAlias = Equals | NotEquals | In | NotIn | Contains | NotContains | StartsWith | EndsWith | Matches | Greater | AtLeast | Less | AtMost | Between | IsTrue | IsFalse | Exists | NotExists  # fmt: skip
 Filter: TypeAlias = And | Or | Not | Condition
 
+_BY_SIZE: Final = (Greater, AtLeast, Less, AtMost, Between)
 _NEVER: Final = Sql("false")
 
 
@@ -193,6 +194,12 @@ def names(chosen: Filter | None) -> list[str]:
     if len(found) > MAX_CONDITIONS:
         raise InvalidQuery(f"A filter may have {MAX_CONDITIONS} conditions.", path="filter")
     return found
+
+
+def compared(chosen: Filter | None) -> list[str]:
+    """Return the names of the fields a filter compares by size."""
+    leaves = _leaves(chosen, 1) if chosen is not None else ()
+    return [leaf.field for leaf in leaves if isinstance(leaf, _BY_SIZE)]
 
 
 def equal(found: Field, value: Scalar) -> Sql:

@@ -20,6 +20,9 @@ class Scope(Struct, frozen=True):
     """What a question may look at, and the facts about the store it needs to be written as SQL.
 
     ``log_position`` bounds what is counted: only events with seq < (log_position + 1) * 65536.
+    ``has_overrides`` says that stored events do not all name the person of now, and
+    ``identity_position`` is the seq of the last claim on identity; a question about an earlier
+    position has to look up who was who then.
     ``properties`` names every custom property and the type classes it was seen in, unless
     ``has_more_properties``: then any name may have been seen, in any class.
     """
@@ -31,6 +34,7 @@ class Scope(Struct, frozen=True):
     event_names: Mapping[str, int]
     properties: Mapping[str, frozenset[PropertyClass]]
     has_overrides: bool = False
+    identity_position: int = 0
     has_more_properties: bool = False
     max_rows: int = 100_000
 

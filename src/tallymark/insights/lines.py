@@ -9,13 +9,13 @@ from tallymark.store.engine import Rows
 
 from . import formula
 from .formula import Expression
-from .measures import Series, number_of
+from .measures import Amount, Series, number_of
 from .numbers import Number
 
 Value: TypeAlias = str | int | float | bool | None
 # What a statement found: by place of the group (None for Other), then by bucket (None for all).
-Found: TypeAlias = Mapping[int | None, tuple[Number | None, int]]
-Numbers: TypeAlias = dict[int | None, dict[int | None, tuple[Number | None, int]]]
+Found: TypeAlias = Mapping[int | None, tuple[Amount, int]]
+Numbers: TypeAlias = dict[int | None, dict[int | None, tuple[Amount, int]]]
 
 
 class Formula(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ people of each. Then cells become numbers, so that people of the Other group, or
 are counted once however many groups or buckets they are in.
 """
 
+from decimal import Decimal
 from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
@@ -12,7 +13,7 @@ from msgspec import Meta, Struct
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, ident, join, sql
 
-from . import fields
+from . import fields, filters, percentiles
 from .fields import Field, field
 from .filters import Filter
 from .insight import Scope
@@ -23,10 +24,10 @@ Measure: TypeAlias = Literal[
     "count", "unique_people", "unique_accounts", "sessions", "sum", "avg", "min", "max",
     "median", "p90", "p95", "p99", "per_person",
 ]  # fmt: skip
+# What a statement gives of a measure; of a percentile, the two values next to its rank.
+Amount: TypeAlias = Number | list[Decimal] | None
 
-_QUANTILES: Final[dict[Measure, str]] = {
-    "median": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99",
-}  # fmt: skip
+_QUANTILES: Final[dict[Measure, int]] = {"median": 50, "p90": 90, "p95": 95, "p99": 99}
 _DISTINCT: Final[tuple[Measure, ...]] = (
     "unique_people", "unique_accounts", "sessions", "per_person",
 )  # fmt: skip
@@ -126,16 +127,18 @@ def names_behind(series: Series, question: Question, group: Group | None) -> lis
     return [*used, *([series.of] if series.of else [])]
 
 
+def measured(series: Series, question: Question) -> list[str]:
+    """Return the names of the fields that only count where they are numbers."""
+    wanted = (question.filter, series.filter)
+    compared = [name for one in wanted for name in filters.compared(one)]
+    return [*([series.of] if series.of else []), *compared]
+
+
 def numbers(found: Cells, source: str) -> Sql:
     """Return (place, bucket, amount, n) of placed cells; bucket is NULL for the whole range."""
     table = ident(source)
     if found.measure in _QUANTILES:
-        return sql(
-            "SELECT place, bucket, quantile_cont(amount, {share}) AS amount, count(*) AS n\n"
-            "FROM {table}\nGROUP BY GROUPING SETS ((place, bucket), (place))",
-            share=Sql(_QUANTILES[found.measure]),
-            table=table,
-        )
+        return percentiles.neighbours(table, _QUANTILES[found.measure])
     if found.measure in _DISTINCT:
         return sql(
             "SELECT place, bucket, sum(amount) AS amount, count(k) AS n\n"
@@ -183,9 +186,11 @@ def top(found: Cells, source: str, most: int) -> Sql:
     )
 
 
-def number_of(measure: Measure, row: tuple[Number | None, int] | None) -> Number | None:
+def number_of(measure: Measure, row: tuple[Amount, int] | None) -> Number | None:
     """Return the number of a measure from its (amount, n), which is None where no event is."""
     amount, n = row or (None, 0)
+    if isinstance(amount, list):
+        return percentiles.between(amount, n, _QUANTILES[measure])
     if measure in {"avg", "per_person"}:
         return ratio(amount, n)
     value = n if measure in _DISTINCT else exact(amount)
@@ -240,7 +245,7 @@ def _merged(measure: Measure) -> Sql:
 
 def _total(measure: Measure) -> Sql:
     if measure in _QUANTILES:
-        return Sql(f"quantile_cont(amount, {_QUANTILES[measure]})")
+        return Sql(f"quantile_cont(amount, 0.{_QUANTILES[measure]})")
     if measure == "per_person":
         return Sql("sum(amount) / count(DISTINCT k)")
     if measure in _DISTINCT:

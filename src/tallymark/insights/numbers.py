@@ -3,7 +3,7 @@
 What divides is rounded once, to nine places, half away from zero.
 """
 
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from typing import Final, TypeAlias
 
 from tallymark.core.errors import InvalidQuery
@@ -57,10 +57,11 @@ def ratio(amount: Number | None, count: int | None) -> Number | None:
 
 
 def stored(value: float, path: str) -> Decimal:
-    """Return a number of a question as the store keeps numbers; raises InvalidQuery if it cannot."""
+    """Return a number of a question as the store keeps numbers: at nine places, ties to even.
+
+    Raises InvalidQuery if no stored number is as large.
+    """
     number = Decimal(value) if isinstance(value, int) else Decimal(repr(value))
     if not number.is_finite() or abs(number) >= _LARGEST:
         raise InvalidQuery(f"{value!r} is larger than any stored number.", path=path)
-    if number != number.quantize(PLACES, context=_WIDE):
-        raise InvalidQuery(f"{value!r} has more than nine decimal places.", path=path)
-    return number
+    return number.quantize(PLACES, rounding=ROUND_HALF_EVEN, context=_WIDE)

@@ -98,7 +98,12 @@ def shape(question: PeopleQuestion, scope: Scope, rows: Sequence[Rows]) -> Peopl
         cursor=cursor_after(question, pinned, "people", listed[-1][3], listed[-1][0])
         if more
         else None,
-        warnings=warnings_of(question.series.event, names, pinned),
+        warnings=warnings_of(
+            question.series.event,
+            names,
+            pinned,
+            measured=measures.measured(_people(question), question),
+        ),
     )
 
 

@@ -136,14 +136,23 @@ def field_names(wanted: Iterable[Filter | None]) -> list[str]:
     return [name for one in wanted for name in filters.names(one)]
 
 
-def warnings_of(event: EventNames, names: Iterable[str], scope: Scope) -> list[str]:
-    """Return what the asker should know: events and properties that never came."""
+def warnings_of(
+    event: EventNames, names: Iterable[str], scope: Scope, *, measured: Iterable[str] = ()
+) -> list[str]:
+    """Return what the asker should know: events and properties that never came or are no numbers.
+
+    ``measured`` are the names of the fields that must be numbers to count.
+    """
     found = []
     for name in _listed(event):
         if name not in scope.event_names:
             near = did_you_mean(name, scope.event_names)
             found.append(f"No event is named {name!r}.{f' {near}' if near else ''}")
-    return found + fields.unknown_properties(names, scope)
+    return [
+        *found,
+        *fields.unknown_properties(names, scope),
+        *fields.partly_numbers(measured, scope),
+    ]
 
 
 def _listed(event: EventNames) -> list[str]:

@@ -1,7 +1,7 @@
 """How much of something happened over time: counts, people, sums, percentiles; by any field.
 
 Numbers are exact. An average, a share and a formula are rounded once to nine decimal places, half
-away from zero. A percentile interpolates between the two nearest values.
+away from zero, and so is a percentile, which lies between the two values next to its rank.
 """
 
 from collections.abc import Sequence
@@ -320,7 +320,12 @@ def _warnings(question: TrendsQuestion, scope: Scope) -> list[str]:
     found: list[str] = []
     for series in question.series:
         used = [*field_names([question.filter, series.filter]), *question.breakdown]
-        found += warnings_of(series.event, [*used, *([series.of] if series.of else [])], scope)
+        found += warnings_of(
+            series.event,
+            [*used, *([series.of] if series.of else [])],
+            scope,
+            measured=measures.measured(series, question),
+        )
         if series.of == "revenue" and "currency" not in used:
             found.append("Revenue of all currencies is added up; filter or break down by currency.")
     return list(dict.fromkeys(found))

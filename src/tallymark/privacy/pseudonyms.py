@@ -7,7 +7,7 @@ project; nobody without the project's key can tell what it was.
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -105,6 +105,18 @@ def apply(treatment: Treatment, value: Any, key: bytes) -> Any:
             return text[:_TRUNCATED]
         case _:
             return None
+
+
+def hints_at_people(values: Iterable[Any]) -> bool:
+    """Return whether any of many values may be a suspect: one look at all of them together."""
+    texts: list[str] = []
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind is dict or kind is list:
+            return True
+    return _HINT.search("\n".join(texts)) is not None
 
 
 def suspect(value: Any, depth: int = 3) -> str | None:

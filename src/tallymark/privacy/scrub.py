@@ -28,20 +28,35 @@ _OPAQUE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HAS_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
 # A site has few pages; longer addresses are not worth remembering.
 _LONGEST_REMEMBERED = 512
-_ADDRESS = frozenset({"ip", "$ip", "ip_address", "cip", "client_ip", "ip_override"})
-_AGENT = frozenset({"user_agent", "userAgent", "$raw_user_agent", "$user_agent", "ua"})
-_PATH = frozenset({"path", "pathname", "$pathname", "current_url_path"})
+_ADDRESS = frozenset(
+    {
+        "ip", "$ip", "ip_address", "cip", "client_ip", "ip_override", "client.address",
+        "client.socket.address", "network.peer.address", "source.address", "http.client_ip",
+        "net.peer.ip", "net.sock.peer.addr",
+    }
+)  # fmt: skip
+_AGENT = frozenset(
+    {
+        "user_agent", "userAgent", "$raw_user_agent", "$user_agent", "ua", "user_agent.original",
+        "http.user_agent",
+    }
+)  # fmt: skip
+_PATH = frozenset({"path", "pathname", "$pathname", "current_url_path", "url.path", "http.target"})
+# A query without the address it belongs to.
+_ASKED = frozenset({"url.query"})
 _LINK = frozenset(
     {
         "url", "href", "referrer", "referer", "search", "current_url", "$current_url", "$referrer",
         "$initial_referrer", "$initial_current_url", "$session_entry_url", "page_location",
         "page_referrer", "dl", "dr", "u", "r", "refr", "urlref", "[Amplitude] Page Location",
-        "[Amplitude] Page URL",
+        "[Amplitude] Page URL", "url.full", "http.url",
     }
 )  # fmt: skip
-_NAMES = "|".join(re.escape(name) for name in sorted(_ADDRESS | _AGENT | _PATH | _LINK))
+_NAMES = "|".join(re.escape(name) for name in sorted(_ADDRESS | _AGENT | _PATH | _ASKED | _LINK))
 _PERSONAL_FIELD = re.compile(rb'"(%b)"(\s*:\s*)"((?:[^"\\]|\\.)*)' % _NAMES.encode(), re.DOTALL)
 
+# Some protocols carry the key in the body, and what is refused as a whole is kept as it came.
+_SECRET_KEY = re.compile(rb"(?:sk|rk)_[0-9A-Za-z]{8}_[0-9A-Za-z]+")
 _QUERY = re.compile(rb"\?([^\s\"'<>?]+)")
 # Whole runs, so that each byte is looked at once; what is between two of them is no part of a name.
 _WORD = re.compile(rb"[^\s\"'<>,;:()\[\]{}|=&/?\\]+")
@@ -121,7 +136,7 @@ def scrub_raw(raw: bytes, policy: Policy) -> bytes:
     """Return refused JSON text, whole or cut short, with its personal fields scrubbed as an event's.
 
     It may be no JSON at all, so fields are found by the names that the protocols use for addresses,
-    user agents and pages.
+    user agents and pages. Secret and read keys of ours become ``[key]``.
     """
 
     def scrubbed(found: re.Match[bytes]) -> bytes:
@@ -129,7 +144,7 @@ def scrub_raw(raw: bytes, policy: Policy) -> bytes:
         kept = _scrub_field(name.decode(), _text(value), policy)
         return b'"%b"%b"%b' % (name, found[2], msgspec.json.encode(kept)[1:-1])
 
-    return _PERSONAL_FIELD.sub(scrubbed, raw)
+    return _SECRET_KEY.sub(b"[key]", _PERSONAL_FIELD.sub(scrubbed, raw))
 
 
 def scrub_line(line: bytes, policy: Policy, *, is_cut: bool = False) -> bytes:
@@ -172,6 +187,8 @@ def _scrub_field(name: str, text: str, policy: Policy) -> str:
         return text if policy.keep_user_agent else ""
     if name in _PATH:
         return scrub_path(text, policy)
+    if name in _ASKED:
+        return _parameters(text, policy.url_parameters)[0]
     return scrub_url(text, policy).url
 
 

@@ -74,8 +74,15 @@ class Engine(Protocol):
     def other(self, path: Path) -> AbstractContextManager[Fetch]:
         """Give a ``fetch`` on a store file that is not a project of ours, such as a copy."""
 
-    def checkpoint(self, project: str) -> None:
-        """Fold the store's own journal into its file; does nothing while a load is under way."""
+    def journal_bytes(self, project: str) -> int:
+        """Return how much lies in the store's own journal, and not yet in its file."""
+
+    def checkpoint(self, project: str, *, merge: bool = False) -> None:
+        """Fold the store's own journal into its file; does nothing while a load is under way.
+
+        Loads wait meanwhile, and longer with ``merge``: then pieces that earlier calls left are
+        made larger, so that questions have fewer to read. Raises Unavailable if the disk is full.
+        """
 
     def close(self) -> None:
         """Write everything down and release the files."""

@@ -6,7 +6,7 @@ All instants are BIGINT microseconds since 1970 UTC. Surrogate keys are positive
 
 from msgspec import Struct
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SEQ_PER_BATCH = 65_536
 # Names are chosen by whoever sends events, so the list of them must end somewhere. Beyond it a name
 # is kept with its events all the same, and can be asked about.
@@ -51,7 +51,7 @@ EVENT = _table(
     ("time_rule", "VARCHAR", "client, repaired, clamped or received"),
     ("actor_key", "BIGINT", "the id as asserted: user id, else anonymous id; see actor"),
     ("anon_key", "BIGINT", "the anonymous id, if one was sent; see actor"),
-    ("person_key", "BIGINT", "the person resolved at load; later links in person_override"),
+    ("person_key", "BIGINT", "the person resolved at load; what changed later is in person_override"),
     ("account_key", "BIGINT", "the account group; see account"),
     ("session_key", "BIGINT", "given or computed session; see session"),
     ("session_rule", "VARCHAR", "given by the client, or computed from pauses"),
@@ -98,7 +98,7 @@ EVENT = _table(
     ("flags", "VARCHAR", "quality flags, comma-separated"),
     ("prop_text", "VARIANT", "properties that are text"),
     ("prop_number", "VARIANT", "properties that are numbers, each DECIMAL(38,9)"),
-    ("prop_other", "VARIANT", "properties that are booleans, null, lists or objects"),
+    ("prop_other", "VARIANT", "properties that are booleans, null, lists or objects; as text, numbers that prop_number has rounded"),
 )  # fmt: skip
 
 EVENT_NAME = _table(
@@ -116,18 +116,24 @@ ACTOR = _table(
 )  # fmt: skip
 
 IDENTITY_LINK = _table(
-    "identity_link", "one claim that an anonymous id is a user, with what became of it",
+    "identity_link", "one claim that two ids are one person, with what became of it",
     ("seq", "BIGINT", "where it was claimed"),
-    ("anon_key", "BIGINT", "actor"),
-    ("user_key", "BIGINT", "actor"),
-    ("outcome", "VARCHAR", "linked, or refused because the anonymous id belongs to another user"),
+    ("one_key", "BIGINT", "actor; the anonymous one, if only one is"),
+    ("one_kind", "VARCHAR", "user or anonymous"),
+    ("other_key", "BIGINT", "actor"),
+    ("other_kind", "VARCHAR", "user or anonymous"),
+    ("how", "VARCHAR", "identify, alias, merge or retract"),
+    ("outcome", "VARCHAR", "linked, retracted, refused or ignored"),
+    ("reason", "VARCHAR", "reason code of what was refused or ignored, else empty"),
 )  # fmt: skip
 
 PERSON_OVERRIDE = _table(
-    "person_override", "a person_key on stored events that now means another person",
-    ("person_key", "BIGINT", "as stored on events with a smaller seq"),
-    ("into_key", "BIGINT", "the person it is now"),
-    ("seq", "BIGINT", "the link that did it"),
+    "person_override", "one actor with stored events that became another person",
+    ("seq", "BIGINT", "the claim that did it"),
+    ("actor_key", "BIGINT", "see actor"),
+    ("was_key", "BIGINT", "the person before"),
+    ("into_key", "BIGINT", "the person since"),
+    ("is_folded", "BOOLEAN", "the events themselves name the person since"),
 )  # fmt: skip
 
 ACCOUNT = _table(
@@ -135,6 +141,23 @@ ACCOUNT = _table(
     ("account_key", "BIGINT", "surrogate"),
     ("id", "VARCHAR", "as sent"),
     ("first_seq", "BIGINT", "where it was first seen"),
+)  # fmt: skip
+
+OTHER_GROUP = _table(
+    "other_group", "one group of another type than account",
+    ("group_key", "BIGINT", "surrogate"),
+    ("group_type", "VARCHAR", "as sent"),
+    ("id", "VARCHAR", "as sent"),
+    ("first_seq", "BIGINT", "where it was first seen"),
+)  # fmt: skip
+
+MEMBERSHIP = _table(
+    "membership", "one statement that somebody belongs to a group",
+    ("seq", "BIGINT", "where it came"),
+    ("actor_key", "BIGINT", "user id, else anonymous id; see actor"),
+    ("group_type", "VARCHAR", "as sent"),
+    ("group_key", "BIGINT", "see account if the type is account, else other_group"),
+    ("time_us", "BIGINT", "when it holds from"),
 )  # fmt: skip
 
 SESSION = _table(
@@ -148,7 +171,7 @@ PROFILE = _table(
     "profile", "one profile operation, kept as history",
     ("seq", "BIGINT", "where it came"),
     ("subject_kind", "VARCHAR", "user, anonymous or a group type"),
-    ("subject_key", "BIGINT", "actor or account"),
+    ("subject_key", "BIGINT", "see actor, account or other_group, by subject_kind"),
     ("op", "VARCHAR", "set, set_once, unset, add …"),
     ("time_us", "BIGINT", "when it holds from"),
     ("properties", "VARCHAR", "JSON, numbers as sent"),
@@ -197,7 +220,7 @@ FAILED_EVENT = _table(
 )  # fmt: skip
 
 LEDGER = _table(
-    "ledger", "how many items met one outcome in one minute",
+    "ledger", "how many items met one outcome in one minute, or some of them: lines are summed",
     ("minute_us", "BIGINT", "start of the minute of receipt"),
     ("source", "VARCHAR", "public part of the key that sent it"),
     ("protocol", "VARCHAR", "wire protocol it came by"),
@@ -219,8 +242,8 @@ META = _table(
 )  # fmt: skip
 
 TABLES: tuple[Table, ...] = (
-    EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, SESSION, PROFILE,
-    PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
+    EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, OTHER_GROUP, MEMBERSHIP,
+    SESSION, PROFILE, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
 )  # fmt: skip
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

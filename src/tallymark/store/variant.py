@@ -4,6 +4,9 @@ A blob is metadata followed by value, as ``variant_bytes_to_variant`` reads it. 
 answers a hundred times slower once one key holds two physical types, integer width and decimal
 scale included; so text, numbers (each DECIMAL(38,9)) and the rest go to a column each.
 
+A number of more than nine decimals is rounded among the numbers, and stands as it was sent, as text,
+among the rest: nothing else there is text on its own.
+
 Most events repeat the names, and many the values, of others. Everything that follows from names and
 types alone is worked out once a *shape*; short texts and numbers are remembered encoded.
 
@@ -11,25 +14,23 @@ Source: Apache Parquet, Variant Binary Encoding, version 1.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 from itertools import accumulate
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-PropertyClass: TypeAlias = Literal["text", "number", "other"]
+from tallymark.store import decimals
+from tallymark.store.decimals import SCALE, Rounded
 
-_SCALE: Final = 9
-_BEYOND: Final = 10**38
-# Refuses to round and to exceed 38 digits, so what it quantizes fits DECIMAL(38,9) exactly.
-_EXACT: Final = Context(prec=38, Emin=-999_999, Emax=999_999, traps=[Inexact, InvalidOperation])
+PropertyClass: TypeAlias = Literal["text", "number", "other"]
 
 _OBJECT: Final = 0b10
 _ARRAY: Final = 0b11
 _NULL, _TRUE, _FALSE, _INT64, _DECIMAL16, _LONG_TEXT = (
     bytes([kind << 2]) for kind in (0, 1, 2, 6, 10, 16)
 )
-_NUMBER_HEAD: Final = _DECIMAL16 + bytes([_SCALE])
+_NUMBER_HEAD: Final = _DECIMAL16 + bytes([SCALE])
 _NUMBER_WIDTH: Final = 18
 _SHORT_TEXT_HEADS: Final = tuple(bytes([length << 2 | 1]) for length in range(64))
 _FLAGS: Final[Mapping[object, bytes]] = {None: _NULL, True: _TRUE, False: _FALSE}
@@ -73,8 +74,9 @@ class PropertyEncoder:
         """Return the blobs of a batch as (text, number, other, is inexact), each in its order.
 
         A blob is None where an event has nothing of the class. An event is inexact if it has a
-        number that fits no DECIMAL(38,9), or no decimal of 38 digits inside a list or object; the
-        number is kept as text. Raises TypeError for what JSON cannot hold, as a float.
+        number that had to be rounded, or kept as text alone because it has too many digits before
+        the point, or fits no decimal of 38 digits inside a list or object. Raises TypeError for
+        what JSON cannot hold, as a float.
         """
         size = len(batch)
         done = _Encoded([None] * size, [None] * size, [None] * size, [False] * size)
@@ -89,7 +91,7 @@ class PropertyEncoder:
         return counts
 
     def _encode(self, rows: Iterable[tuple[int, Mapping[str, Any]]], done: _Encoded) -> _Rows:
-        """Fill in the rows; return those with an oversized number, that number now as text."""
+        """Fill in the rows; return those with a number that does not fit, made to fit."""
         groups: dict[tuple[tuple[str, ...], tuple[type, ...]], _Rows] = {}
         for row in rows:
             key = tuple(row[1]), tuple(map(type, row[1].values()))
@@ -117,7 +119,8 @@ class PropertyEncoder:
             encoded = [map(self._numbers.__getitem__, columns[i]) for i in shape.number.places]
             for row, blob in zip(group, _fixed_blobs(shape.number, encoded), strict=True):
                 if blob is None:
-                    misfits.append((row[0], _with_literals(row[1])))
+                    fits = {name: decimals.fitting(value) for name, value in row[1].items()}
+                    misfits.append((row[0], fits))
                     done.inexact[row[0]] = True
                 else:
                     done.number[row[0]] = blob
@@ -125,15 +128,28 @@ class PropertyEncoder:
             texts = [list(map(self._texts.__getitem__, columns[i])) for i in shape.text.places]
             for index, blob in zip(where, _varying_blobs(shape.text, texts), strict=True):
                 done.text[index] = blob
+        self._encode_rest(shape, group, columns, done)
+        return misfits
+
+    def _encode_rest(
+        self, shape: "_Shape", group: _Rows, columns: list[tuple[Any, ...]], done: _Encoded
+    ) -> None:
+        where = [index for index, _ in group]
         if shape.flags:
             flags = [map(_FLAGS.__getitem__, columns[i]) for i in shape.flags.places]
             for index, blob in zip(where, _fixed_blobs(shape.flags, flags), strict=True):
+                done.other[index] = blob
+        if shape.literals:
+            flat = [list(map(self._flat, columns[i])) for i in shape.literals.places]
+            for index, blob in zip(where, _varying_blobs(shape.literals, flat), strict=True):
                 done.other[index] = blob
         for index, properties in group if shape.nested else ():
             nested = {name: properties[name] for name in shape.nested}
             done.other[index], is_inexact = _nested_blob(nested, self._texts)
             done.inexact[index] |= is_inexact
-        return misfits
+
+    def _flat(self, value: Any) -> bytes:
+        return self._texts[value.literal] if type(value) is Rounded else _FLAGS[value]
 
     def _shape(self, names: tuple[str, ...], types: tuple[type, ...]) -> "_Shape":
         shape = self._shapes.get((names, types))
@@ -160,11 +176,16 @@ class _Part(Struct, frozen=True):
 
 
 class _Shape(Struct, frozen=True):
-    """What names and types alone decide of the encoding of an event."""
+    """What names and types alone decide of the encoding of an event.
+
+    What is neither text nor a number lies in ``flags`` if it is truth or null alone, in ``literals``
+    if some of it is a rounded number as sent, and in ``nested`` if some of it is a list or object.
+    """
 
     text: _Part | None
     number: _Part | None
     flags: _Part | None
+    literals: _Part | None
     nested: tuple[str, ...]
     classes: tuple[tuple[str, PropertyClass], ...]
 
@@ -186,7 +207,7 @@ class _Numbers(dict[int | Decimal, bytes]):
     """Numbers as DECIMAL(38,9) variant values, which equal numbers share; b"" if it cannot be."""
 
     def __missing__(self, number: int | Decimal) -> bytes:
-        scaled = _scaled(number)
+        scaled = decimals.scaled(number)
         if scaled is None:
             return b""
         if len(self) >= _MOST_REMEMBERED_VALUES:
@@ -195,41 +216,10 @@ class _Numbers(dict[int | Decimal, bytes]):
         return value
 
 
-def _scaled(number: int | Decimal, places: int = _SCALE) -> int | None:
-    """Return the number times 10 ** places if that is whole and has at most 38 digits."""
-    if isinstance(number, int):
-        scaled = number * 10**places
-        return scaled if -_BEYOND < scaled < _BEYOND else None
-    if not number:
-        return 0
-    if not number.is_finite() or number.adjusted() >= _EXACT.prec - places:
-        return None
-    try:
-        shifted = number.scaleb(places, _EXACT)
-    except ArithmeticError:
-        return None
-    scaled = int(shifted)
-    return scaled if scaled == shifted and -_BEYOND < scaled < _BEYOND else None
-
-
-def _with_literals(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _literal(value)
-        if type(value) in (int, Decimal) and _scaled(value) is None
-        else value
-        for name, value in properties.items()
-    }  # fmt: skip
-
-
-def _literal(number: int | Decimal) -> str:
-    # Through Decimal, because str() refuses integers of more than 4300 digits.
-    return str(Decimal(number))
-
-
 def _class_of(kind: type) -> PropertyClass:
     if kind is str:
         return "text"
-    return "number" if kind in (int, Decimal) else "other"
+    return "number" if kind in (int, Decimal, Rounded) else "other"
 
 
 def _shape_of(names: tuple[str, ...], types: tuple[type, ...]) -> _Shape:
@@ -237,12 +227,16 @@ def _shape_of(names: tuple[str, ...], types: tuple[type, ...]) -> _Shape:
     # Python orders text by code point, which is the order of its UTF-8 bytes, as the format wants.
     for place in sorted(range(len(names)), key=names.__getitem__):
         places[_class_of(types[place])].append(place)
+        if types[place] is Rounded:
+            places["other"].append(place)
     others = places["other"]
-    is_flat = all(types[place] in (bool, type(None)) for place in others)
+    kinds = {types[place] for place in others}
+    is_flat = kinds <= {bool, type(None), Rounded}
     return _Shape(
         text=_varying_part(names, places["text"]),
         number=_fixed_part(names, places["number"], _NUMBER_WIDTH),
-        flags=_fixed_part(names, others, 1) if is_flat else None,
+        flags=_fixed_part(names, others, 1) if is_flat and Rounded not in kinds else None,
+        literals=_varying_part(names, others) if is_flat and Rounded in kinds else None,
         nested=() if is_flat else tuple(names[place] for place in others),
         classes=tuple((name, _class_of(kind)) for name, kind in zip(names, types, strict=True)),
     )
@@ -320,6 +314,8 @@ class _Nested:
         """Return the value encoded; raises TypeError for what JSON cannot hold."""
         if isinstance(value, str):
             return self._texts[value]
+        if isinstance(value, Rounded):
+            return self._texts[value.literal]
         if isinstance(value, bool) or value is None:
             return _FLAGS[value]
         if isinstance(value, int | Decimal):
@@ -341,11 +337,11 @@ class _Nested:
         places = 0
         if isinstance(number, Decimal) and number.is_finite():
             places = max(0, -int(number.as_tuple().exponent))
-        scaled = _scaled(number, places) if places <= 38 else None
+        scaled = decimals.scaled(number, places) if places <= 38 else None
         if scaled is not None:
             return _DECIMAL16 + bytes([places]) + scaled.to_bytes(16, "little", signed=True)
         self.is_inexact = True
-        return self._texts[_literal(number)]
+        return self._texts[decimals.literal(number)]
 
 
 def _metadata(names: Sequence[str]) -> bytes:

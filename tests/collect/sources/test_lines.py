@@ -1,14 +1,22 @@
 """A line keeps its id when the file grows, moves or is compressed; equal lines differ."""
 
 import gzip
+import itertools
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallymark.collect.sources._lines import BLOCK, MAX_LINE, Line, digest_at, lines
-from tallymark.collect.sources.source import Failure
+from tallymark.collect.sources._lines import (
+    BLOCK,
+    MAX_LINE,
+    Cutter,
+    digest_at,
+    ended_size,
+    lines,
+)
+from tallymark.collect.sources.source import Failure, Line
 from tallymark.core.errors import Refused
 
 Named = list[tuple[str, int, bytes]]
@@ -153,3 +161,53 @@ def test_a_missing_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:
         with pytest.raises(Refused) as caught:
             list(lines(path))
         assert caught.value.code == "FILE_UNREADABLE"
+
+
+@given(
+    st.lists(st.integers(0, 200_000), max_size=6),
+    st.lists(
+        st.sampled_from([b"", b"x", b" ", b"line\r", b"y" * 40_000, b"z" * 70_000]), max_size=12
+    ),
+    st.booleans(),
+    st.integers(1, 2),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_file_given_in_any_portions_has_the_lines_of_the_whole(
+    tmp_path_factory: pytest.TempPathFactory,
+    cuts: list[int],
+    texts: list[bytes],
+    is_ended: bool,
+    head_lines: int,
+) -> None:
+    content = b"\n".join(texts) + (b"\n" if is_ended else b"")
+    path = tmp_path_factory.mktemp("log") / "a.log"
+    path.write_bytes(content)
+    places = sorted({0, len(content), *(min(cut, len(content)) for cut in cuts)})
+    cutter = Cutter(head_lines)
+    found: list[Line] = []
+
+    for start, end in itertools.pairwise(places):
+        found += cutter.cut(content[start:end])
+    found += cutter.finish()
+
+    assert found == list(lines(path, head_lines=head_lines))
+
+
+@pytest.mark.parametrize(
+    ("content", "ended"),
+    [
+        (b"", None),
+        (b"a\n", None),
+        (b"a", 0),
+        (b"a\nb", 2),
+        (b"a\n" + b"b" * 200_000, 2),
+        (gzip.compress(b"a\nb"), None),
+    ],
+)
+def test_of_a_file_that_ends_within_a_line_the_whole_lines_are_known(
+    tmp_path: Path, content: bytes, ended: int | None
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(content)
+
+    assert ended_size(path) == ended

@@ -17,16 +17,7 @@ from tallymark.core.clock import DAY, EPOCH, MICROSECONDS
 from tallymark.core.errors import Refused
 from tallymark.core.event import TimeRule
 from tallymark.core.settings import Settings
-
-# Text that clients send when they have no id. To believe it would merge strangers into one person.
-PLACEHOLDERS = frozenset(
-    {
-        "", "null", "(null)", "undefined", "none", "nil", "nan", "0", "-1", "true", "false",
-        "unknown", "anonymous", "guest", "n/a", "not set", "(not set)", "[object object]",
-        "00000000-0000-0000-0000-000000000000",
-    }
-)  # fmt: skip
-_LONGEST_PLACEHOLDER = max(map(len, PLACEHOLDERS))
+from tallymark.identity.placeholders import LONGEST, PLACEHOLDERS, is_placeholder
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Control, format (bidi overrides, zero-width), surrogate, line and paragraph separators.
@@ -138,7 +129,7 @@ def check_id(given: str, path: str, max_bytes: int) -> None:
 
 def check_person(given: str, path: str, max_bytes: int) -> None:
     """Raise ILLEGAL_ID for a placeholder such as ``undefined``, else what ``check_id`` raises."""
-    if len(given) <= _LONGEST_PLACEHOLDER and given.strip().lower() in PLACEHOLDERS:
+    if len(given) <= LONGEST and is_placeholder(given):
         raise _refused("ILLEGAL_ID", f"{path} {given!a} is a placeholder and names nobody.", path)
     check_id(given, path, max_bytes)
 

@@ -31,9 +31,9 @@ from tallymark.core.event import (
 )
 from tallymark.core.ids import new_id
 from tallymark.core.settings import Settings
+from tallymark.identity.placeholders import PLACEHOLDERS
 
 from ._checks import (
-    PLACEHOLDERS,
     Terms,
     believed_time,
     check_groups,
@@ -75,11 +75,15 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True):
-    """What the commands of one item share: where its id is from, the id, and when it holds."""
+    """What the commands of one item share: where its id is from, the id, and when it holds.
+
+    ``account_group`` is the group type that stands for the account, if one does.
+    """
 
     namespace: str
     id: str
     time: int
+    account_group: str = ""
 
 
 def agreed(
@@ -106,7 +110,7 @@ def event(told: Told, agreed: Terms) -> Event:
     name = _name(told.name, limits, flags)
     user = person(told.user_id, limits, flags)
     anonymous = person(told.anonymous_id, limits, flags)
-    groups = {kind: name for kind, name in told.groups.items() if name}
+    groups = _groups(told.groups, limits.account_group)
     if is_placeholder(groups.get("account", "a customer")):
         del groups["account"]
         flags.append("illegal_id")
@@ -123,7 +127,8 @@ def event(told: Told, agreed: Terms) -> Event:
     if session is not None:
         check_id(session, "session_id", limits.max_id_bytes)
     time, rule = _time(told, agreed)
-    money = told.revenue if told.currency else None
+    currency = told.currency or limits.default_currency or None
+    money = told.revenue if currency else None
     if told.revenue is not None and money is None:
         flags.append("no_currency")
     return Event(
@@ -144,7 +149,7 @@ def event(told: Told, agreed: Terms) -> Event:
         value=None if agreed.public else told.value,
         unit=None if agreed.public or told.value is None else told.unit,
         revenue=money,
-        currency=told.currency if money is not None else None,
+        currency=currency if money is not None else None,
         flags=tuple(dict.fromkeys(flags)),
         consent=told.consent,
     )
@@ -155,7 +160,15 @@ def source(agreed: Terms, namespace: str, given_id: str | None, time: int | None
     found = given_id or new_id(agreed.received_at)
     check_id(found, "id", agreed.settings.max_id_bytes)
     told = Told(name=None, namespace=namespace, time=time)
-    return Source(namespace, found, _time(told, agreed)[0])
+    return Source(namespace, found, _time(told, agreed)[0], agreed.settings.account_group)
+
+
+def another(by: Source, suffix: str) -> Source:
+    """Return the same under an id of its own, for an item that does one thing several times.
+
+    Commands of one item are told apart by what they do, so two that do the same would be one.
+    """
+    return structs.replace(by, id=f"{by.id}/{suffix}")
 
 
 def person(given: str | None, limits: Settings, flags: list[str]) -> str | None:
@@ -210,6 +223,7 @@ def profile(
         return []
     check_id(who, "subject", agreed.settings.max_id_bytes)
     check_properties(properties, "traits", agreed)
+    kind = group_type(kind, by.account_group)
     return [ProfileOp(op, who, by.id, by.time, properties, kind, by.namespace)]
 
 
@@ -222,7 +236,13 @@ def membership(
     anonymous = None if anonymous is None or is_placeholder(anonymous) else anonymous
     if name is None or (user is None and anonymous is None):
         return []
+    kind = group_type(kind, by.account_group)
     return [GroupMembership(kind, name, by.id, by.time, user, anonymous, by.namespace)]
+
+
+def group_type(given: str, account_group: str) -> str:
+    """Return ``account`` for the group type that the settings name as the account's, else the type."""
+    return "account" if account_group and given == account_group else given
 
 
 def take(
@@ -304,6 +324,14 @@ def _name(given: str | None, limits: Settings, flags: list[str]) -> str:
     if not name:
         raise Refused("The event name has no visible character.", code="NAME_INVALID", path="name")
     return name
+
+
+def _groups(told: dict[str, str], account_group: str) -> dict[str, str]:
+    groups = {kind: group for kind, group in told.items() if group}
+    # Who names an account goes before who only belongs to a group that stands for one.
+    if account_group in groups and "account" not in groups:
+        groups["account"] = groups.pop(account_group)
+    return groups
 
 
 def _time(told: Told, agreed: Terms) -> tuple[int, TimeRule]:

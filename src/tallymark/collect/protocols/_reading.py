@@ -22,6 +22,7 @@ from ._wire import (
     WireEvent,
     WireFailed,
     WireHead,
+    WireImported,
     WireLocation,
     WirePage,
     WireRawBatch,
@@ -43,6 +44,7 @@ _EVENTS = Decoder(list[WireEvent], float_hook=number)
 _EVENT = Decoder(WireEvent, float_hook=number)
 _BATCH = Decoder(WireBatch, float_hook=number)
 _COMMAND: Decoder[WireCommand] = Decoder(WireCommand, float_hook=number)
+_IMPORTED = Decoder(WireImported, float_hook=number)
 _RAWS = Decoder(list[Raw])
 _RAW_BATCH = Decoder(WireRawBatch)
 _HEAD = Decoder(WireHead, float_hook=number)
@@ -136,7 +138,7 @@ def cut(body: bytes, settings: Settings, *, is_lines: bool) -> Cut:
         return apart
 
 
-def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand:
+def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand | WireImported:
     """Return one item; raises Refused with what is wrong with it."""
     if len(item) > settings.max_event_bytes:
         raise Refused(
@@ -144,15 +146,22 @@ def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand:
             code="EVENT_TOO_LARGE",
         )
     try:
-        if b'"type"' in item and _HEAD.decode(item).type in ("identify", "group"):
-            wire: WireEvent | WireCommand = _COMMAND.decode(item)
-        else:
-            wire = _EVENT.decode(item)
+        wire = _typed(item)
     except UNREADABLE as error:
         raise refusal(error, item) from error
     if holds_nul(item):
         raise Refused("A string holds a NUL character.", code="NUL_CHAR")
     return wire
+
+
+def _typed(item: bytes) -> WireEvent | WireCommand | WireImported:
+    match _HEAD.decode(item).type if b'"type"' in item else None:
+        case "identify" | "group" | "alias" | "unlink":
+            return _COMMAND.decode(item)
+        case "imported":
+            return _IMPORTED.decode(item)
+        case _:
+            return _EVENT.decode(item)
 
 
 def holds_nul(body: bytes) -> bool:

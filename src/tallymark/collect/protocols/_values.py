@@ -28,17 +28,14 @@ _LATEST: Final = 253_402_300_799_999_999
 
 def text(value: Any) -> str | None:
     """Return a text, or a number as text; None for anything else and for nothing but white space."""
-    match value:
-        case str():
-            return value.strip() or None
-        case bool():
-            return None
-        case int():
-            return str(value) if abs(value) < 10**40 else None
-        case Decimal():
-            return format(value.normalize(), "f")
-        case _:
-            return None
+    # Most of what a protocol may say is not said, and nearly all that is said is text.
+    if value is None:
+        return None
+    if type(value) is str:
+        return value.strip() or None
+    if type(value) is int:
+        return str(value) if abs(value) < 10**40 else None
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else None
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -57,6 +54,8 @@ def amount(value: Any) -> Decimal | None:
     It is exact up to nine digits after the point. More of them come of sums of floating point, such
     as 0.30000000000000004, and are rounded half away from zero.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
         try:
             value = Decimal(value.strip())
@@ -95,6 +94,8 @@ def when(value: Any) -> int | None:
     Takes ISO 8601 (UTC where it names no offset) and numbers, or text of numbers, of seconds,
     milliseconds, microseconds or nanoseconds since 1970, told apart by their size.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
         value = value.strip()
         if not value or len(value) > 40:

@@ -19,6 +19,19 @@ One event:
 | `revenue`, `currency` | number, ISO 4217 | money |
 | `consent` | object of text | what the person said, by purpose: `{"measurement": "granted"}` |
 
+An item with a `type` says something of a person or group instead, and is no use:
+
+| `type` | fields | meaning |
+|---|---|---|
+| `identify` | `user_id`, `anonymous_id`, `traits`, `operations` | both ids are one person; what is known of them |
+| `group` | `group_id`, `group_type`, `user_id`, `anonymous_id`, `traits`, `operations` | what is known of a group, and that the person belongs to it |
+| `alias` | `one`, `other`, `one_kind`, `other_kind` | both ids are one person, even if both are users; secret keys only |
+| `unlink` | `one`, `other`, `one_kind`, `other_kind` | takes back the link between both ids; secret keys only |
+
+`traits` are set. `operations` are objects by `set`, `set_once`, `unset`, `add`, `append`, `prepend`,
+`union`, `remove`, `clear` and `delete`, such as `{"add": {"logins": 1}}`. A kind of id is `user`
+(default) or `anonymous`. Each item may have an `id` and a `time`, as an event.
+
 An unknown field is refused. Of a field sent twice the last one holds.
 """
 
@@ -29,7 +42,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
 
-from tallymark.core.event import Context, Kind
+from tallymark.core.event import Command, Context, Event, IdKind, Kind, Operation
 
 OUT_OF_RANGE = "Number out of range"
 # What a double can hold: beyond it no client language keeps the number either.
@@ -146,6 +159,7 @@ class WireIdentify(_Wire, frozen=True, tag="identify", tag_field="type"):
     user_id: str | None = None
     anonymous_id: str | None = None
     traits: dict[str, Any] = {}
+    operations: dict[Operation, dict[str, Any]] = {}
 
 
 class WireGroup(_Wire, frozen=True, tag="group", tag_field="type"):
@@ -158,9 +172,35 @@ class WireGroup(_Wire, frozen=True, tag="group", tag_field="type"):
     user_id: str | None = None
     anonymous_id: str | None = None
     traits: dict[str, Any] = {}
+    operations: dict[Operation, dict[str, Any]] = {}
 
 
-WireCommand: TypeAlias = WireIdentify | WireGroup
+class WireAlias(_Wire, frozen=True, tag="alias", tag_field="type"):
+    """That two ids are one person, also if each belongs to a user; secret keys only."""
+
+    one: str
+    other: str
+    one_kind: IdKind = "user"
+    other_kind: IdKind = "user"
+    id: str | None = None
+    time: Time | None = None
+
+
+class WireUnlink(WireAlias, frozen=True, tag="unlink", tag_field="type"):
+    """That two ids are not one person: takes back the link between them; secret keys only."""
+
+
+WireCommand: TypeAlias = WireIdentify | WireGroup | WireAlias | WireUnlink
+
+
+class WireImported(_Wire, frozen=True, tag="imported", tag_field="type"):
+    """What one record of another tool's export tells, in the form in which it is kept.
+
+    It is for the owner of the data folder only: an event of it names whose ids its own belongs to.
+    """
+
+    events: list[Event] = []
+    commands: list[Command] = []
 
 
 class WireFailed(_Wire, frozen=True):

@@ -41,16 +41,20 @@ from ._checks import (
     quantity,
     terms,
 )
+from ._commands import check_group_type, link_of, operations_of
 from ._failed import failed_lines
+from ._imported import imported
 from ._reading import check_text, cut, head, open_body, read_one
 from ._wire import (
     NOWHERE,
     AwareTime,
     Time,
+    WireAlias,
     WireCommand,
     WireEvent,
     WireGroup,
     WireIdentify,
+    WireImported,
     context,
 )
 
@@ -77,13 +81,16 @@ class Outcome(Struct, frozen=True):
 class _Taken(Struct, frozen=True):
     """What became of the items of a request; refusals by the index of the item.
 
-    ``places`` are the items of the events and, after them, of the commands.
+    ``places`` are the items of the events and, after them, of the commands. ``surplus`` is how many
+    more there are than were sent: a record of an export may tell several.
     """
 
     events: list[Event]
     commands: list[Command]
     refusals: dict[int, Refused]
     places: list[int]
+    surplus: int = 0
+    empty: int = 0
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
@@ -105,18 +112,22 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
         public=caller.kind == "public",
         plain_ids=_have_plain_ids(opened.items, settings),
     )
-    taken = _take_each(opened.items, agreed)
+    taken = _take_each(opened.items, agreed, caller)
     events, commands, refusals = taken.events, taken.commands, taken.refusals
     received, strict = len(opened.items) + len(lines), _is_strict(request.query)
+    dropped = {"NOT_KEPT": taken.empty} if taken.empty else {}
+    if received == 1 and refusals and refusals[0].stage in ("transport", "decode"):
+        raise refusals[0]
+    if refusals and strict:
+        taken = _Taken([], [], {}, [])
+        events, commands, dropped = [], [], {}
     decoded = Decoded(
-        received, events, commands, lines, sent_at=sent_at, strict=strict, places=taken.places
-    )
+        received + taken.surplus, events, commands, lines, dropped, sent_at, strict=strict,
+        places=taken.places,
+    )  # fmt: skip
     if not refusals:
         return decoded
-    if received == 1 and refusals[0].stage in ("transport", "decode"):
-        raise refusals[0]
     if strict:
-        decoded = structs.replace(decoded, events=[], commands=[], places=[])
         why = Refused(f"Item {min(refusals)} of a strict request failed.", code="STRICT_BATCH")
         refusals = {index: refusals.get(index, why) for index in range(len(opened.items))}
     raws = cut(body, settings, is_lines=is_lines).items
@@ -139,25 +150,35 @@ def reply(decoded: Decoded, _request: Request | None = None) -> Reply:
     return Reply(422 if decoded.strict and failed else 202, body)
 
 
-def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms) -> _Taken:
+def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms, caller: Caller) -> _Taken:
     events: list[Event] = []
     commands: list[Command] = []
     refusals: dict[int, Refused] = {}
     of_events: list[int] = []
     of_commands: list[int] = []
+    surplus = empty = 0
     for index, item in enumerate(items):
         try:
             wire = read_one(item, agreed.settings) if isinstance(item, bytes) else item
             if isinstance(wire, WireEvent):
                 events.append(_event(wire, agreed))
                 of_events.append(index)
+            elif isinstance(wire, WireImported):
+                uses, changes = imported(wire, caller, agreed)
+                events += uses
+                commands += changes
+                of_events += [index] * len(uses)
+                of_commands += [index] * len(changes)
+                told = len(uses) + len(changes)
+                surplus += max(0, told - 1)
+                empty += told == 0
             else:
                 found = _commands(wire, agreed)
                 commands += found
                 of_commands += [index] * len(found)
         except Refused as refusal:
             refusals[index] = refusal
-    return _Taken(events, commands, refusals, of_events + of_commands)
+    return _Taken(events, commands, refusals, of_events + of_commands, surplus, empty)
 
 
 def _event(wire: WireEvent, agreed: Terms) -> Event:
@@ -219,7 +240,7 @@ def _have_plain_ids(items: Sequence[WireEvent | bytes], settings: Settings) -> b
     return len(events) == len(items) and are_plain(persons + ids, persons, settings.max_id_bytes)
 
 
-def _check_ids(wire: WireEvent | WireCommand, event_id: str, max_bytes: int) -> None:
+def _check_ids(wire: WireEvent | WireIdentify | WireGroup, event_id: str, max_bytes: int) -> None:
     check_id(event_id, "id", max_bytes)
     if wire.user_id is not None:
         check_person(wire.user_id, "user_id", max_bytes)
@@ -251,22 +272,23 @@ def _money(wire: WireEvent) -> Decimal:
 
 def _commands(wire: WireCommand, agreed: Terms) -> list[Command]:
     event_id = new_id(agreed.received_at) if wire.id is None else wire.id
-    _check_ids(wire, event_id, agreed.settings.max_id_bytes)
     time = agreed.received_at
     if wire.time is not None:
         time, _ = believed_time(client_time(wire.time, "time"), agreed, is_metered=False)
-    check_properties(wire.traits, "traits", agreed)
     match wire:
+        case WireAlias():
+            return [link_of(wire, event_id, time, agreed)]
         case WireIdentify():
-            return _identify(wire, event_id, time)
+            _check_ids(wire, event_id, agreed.settings.max_id_bytes)
+            return _identify(wire, event_id, time, agreed)
         case WireGroup():
-            check_groups({wire.group_type: wire.group_id}, agreed.settings)
-            return _group(wire, event_id, time)
+            _check_ids(wire, event_id, agreed.settings.max_id_bytes)
+            return _group(wire, event_id, time, agreed)
         case _:
             assert_never(wire)
 
 
-def _identify(wire: WireIdentify, event_id: str, time: int) -> list[Command]:
+def _identify(wire: WireIdentify, event_id: str, time: int, agreed: Terms) -> list[Command]:
     subject = wire.user_id or wire.anonymous_id
     if subject is None:
         raise Refused(
@@ -275,13 +297,15 @@ def _identify(wire: WireIdentify, event_id: str, time: int) -> list[Command]:
     done: list[Command] = []
     if wire.user_id is not None and wire.anonymous_id is not None:
         done.append(IdentityLink(wire.anonymous_id, wire.user_id, event_id, time))
-    if wire.traits or not done:
+    for op, properties in operations_of(wire, agreed, always=not done):
         kind = "user" if wire.user_id else "anonymous"
-        done.append(ProfileOp("set", subject, event_id, time, wire.traits, kind))
+        done.append(ProfileOp(op, subject, event_id, time, properties, kind))
     return done
 
 
-def _group(wire: WireGroup, event_id: str, time: int) -> list[Command]:
+def _group(wire: WireGroup, event_id: str, time: int, agreed: Terms) -> list[Command]:
+    check_group_type(wire.group_type)
+    check_groups({wire.group_type: wire.group_id}, agreed.settings)
     done: list[Command] = []
     if wire.user_id is not None or wire.anonymous_id is not None:
         done.append(
@@ -289,8 +313,8 @@ def _group(wire: WireGroup, event_id: str, time: int) -> list[Command]:
                 wire.group_type, wire.group_id, event_id, time, wire.user_id, wire.anonymous_id
             )
         )
-    if wire.traits or not done:
-        done.append(ProfileOp("set", wire.group_id, event_id, time, wire.traits, wire.group_type))
+    for op, properties in operations_of(wire, agreed, always=not done):
+        done.append(ProfileOp(op, wire.group_id, event_id, time, properties, wire.group_type))
     return done
 
 

@@ -24,9 +24,9 @@ from tallymark.core.clock import instant, rfc3339
 from tallymark.core.errors import Refused
 from tallymark.core.event import Json
 
-from ._lines import MAX_LINE, Line, digest_at, failure, lines, plain_text
+from ._lines import MAX_LINE, digest_at, ended_size, failure, lines, plain_text
 from .mapping import literal, set_constants, time_text
-from .source import Failure, Item, Options, Record, Source, WireEvent
+from .source import Failure, Item, Line, Options, Record, Source, WireEvent
 
 _MONTHS = {
     name: number
@@ -72,22 +72,25 @@ _JSON = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 def read(path: Path, options: Options, position: int) -> Iterator[Item]:
     """Give an event or a reason for every line of an access log that is not blank."""
     for line in lines(path, position=position):
-        if isinstance(line, Failure):
-            yield line
-            continue
-        if not line.text or line.text.isspace():
-            continue
-        text, is_latin = plain_text(line.text)
-        try:
-            event = _event(line, text.rstrip("\r"), options.salt)
-        except Refused as refusal:
-            yield failure(line, refusal)
-            continue
-        if is_latin:
-            _flag(event, "latin-1")
-        if options.fields.set:
-            set_constants(options.fields, event)
-        yield Record(line.number, line.offset, event)
+        item = line if isinstance(line, Failure) else read_line(line, options)
+        if item is not None:
+            yield item
+
+
+def read_line(line: Line, options: Options) -> Item | None:
+    """Return the event of one line, or why it gives none; None for a blank one."""
+    if not line.text or line.text.isspace():
+        return None
+    text, is_latin = plain_text(line.text)
+    try:
+        event = _event(line, text.rstrip("\r"), options.salt)
+    except Refused as refusal:
+        return failure(line, refusal)
+    if is_latin:
+        _flag(event, "latin-1")
+    if options.fields.set:
+        set_constants(options.fields, event)
+    return Record(line.number, line.offset, event)
 
 
 def explain(path: Path, options: Options) -> list[str]:
@@ -265,4 +268,6 @@ access_log = Source(
     read=read,
     explain=explain,
     digest=digest_at,
+    line=read_line,
+    ended=ended_size,
 )

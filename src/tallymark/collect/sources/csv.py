@@ -14,8 +14,8 @@ from msgspec import Struct
 from tallymark.core.errors import Refused
 
 from . import mapping
-from ._lines import MAX_LINE, Line, digest_at, failure, lines, plain_text, unreadable
-from .source import Failure, Item, Options, Record, Source
+from ._lines import MAX_LINE, digest_at, ended_size, failure, lines, plain_text, unreadable
+from .source import Failure, Item, Line, Options, Record, Source
 
 _DELIMITERS = ",;\t|"
 _BLANKS = " "
@@ -24,36 +24,43 @@ _HEAD_LINES = 2
 _MOST_LINES_OF_RECORD = 1000
 
 
-class _Table(Struct, frozen=True):
+class Table(Struct, frozen=True):
     """A file whose header has been read; ``start`` is the first offset after the header's."""
 
+    path: Path
     start: int
     header: tuple[str, ...]
     delimiter: str
-    plan: mapping.Plan
+
+
+class Row(Struct, frozen=True):
+    """One record as text by column, and the line it begins on; ``is_latin`` if it is not UTF-8."""
+
+    line: Line
+    cells: dict[str, str]
+    is_latin: bool
 
 
 def read(path: Path, options: Options, position: int) -> Iterator[Item]:
     """Give an event or a reason for every record after the header."""
-    table = _open(path, options)
-    source = lines(path, position=max(position, table.start), head_lines=_HEAD_LINES)
-    taken_back: deque[Line | Failure] = deque()
-    following = _following(source, taken_back)
-    for line in following:
-        if isinstance(line, Failure):
-            yield line
-        elif line.text and not line.text.isspace():
-            try:
-                yield _record(table, line, following, taken_back)
-            except Refused as refusal:
-                yield failure(line, refusal)
+    table = open_table(path, options.delimiter)
+    plan = mapping.settle(options.fields, table.header)
+    for row in rows(table, position):
+        if isinstance(row, Failure):
+            yield row
+            continue
+        try:
+            yield _record(plan, row)
+        except Refused as refusal:
+            yield failure(row.line, refusal)
 
 
 def explain(path: Path, options: Options) -> list[str]:
     """Say which column is which field."""
-    table = _open(path, options)
+    table = open_table(path, options.delimiter)
+    plan = mapping.settle(options.fields, table.header)
     shown = {"\t": "tab", _BLANKS: "blanks"}.get(table.delimiter, repr(table.delimiter))
-    return [f"{len(table.header)} columns between {shown}", *mapping.explain(table.plan)]
+    return [f"{len(table.header)} columns between {shown}", *mapping.explain(plan)]
 
 
 def digest(path: Path, position: int) -> str:
@@ -61,7 +68,23 @@ def digest(path: Path, position: int) -> str:
     return digest_at(path, position, head_lines=_HEAD_LINES)
 
 
-def _open(path: Path, options: Options) -> _Table:
+def rows(table: Table, position: int) -> Iterator[Row | Failure]:
+    """Give every record after the header that begins at ``position`` or after it."""
+    source = lines(table.path, position=max(position, table.start), head_lines=_HEAD_LINES)
+    taken_back: deque[Line | Failure] = deque()
+    following = _following(source, taken_back)
+    for line in following:
+        if isinstance(line, Failure):
+            yield line
+        elif line.text and not line.text.isspace():
+            try:
+                yield _row(table, line, following, taken_back)
+            except Refused as refusal:
+                yield failure(line, refusal)
+
+
+def open_table(path: Path, delimiter: str) -> Table:
+    """Return a file with its header; raises Refused FILE_UNREADABLE if it has none."""
     first = next(
         (line for line in lines(path) if isinstance(line, Failure) or line.text.strip()), None
     )
@@ -70,14 +93,14 @@ def _open(path: Path, options: Options) -> _Table:
     if isinstance(first, Failure):
         raise unreadable(path, first.message)
     text = plain_text(first.text)[0].rstrip("\r")
-    delimiter = _delimiter(text, options.delimiter)
+    delimiter = _delimiter(text, delimiter)
     try:
         header = tuple(name.strip() for name in _cells(text, delimiter, iter(())))
     except standard.Error as error:
         raise unreadable(path, f"the header cannot be read: {error}") from error
     if "" in header or len(set(header)) < len(header):
         raise unreadable(path, f"the header has an empty or a repeated name: {', '.join(header)}")
-    return _Table(first.offset + 1, header, delimiter, mapping.settle(options.fields, header))
+    return Table(path, first.offset + 1, header, delimiter)
 
 
 def _delimiter(header: str, wanted: str) -> str:
@@ -87,12 +110,21 @@ def _delimiter(header: str, wanted: str) -> str:
     return best if best in header else _BLANKS
 
 
-def _record(
-    table: _Table,
+def _record(plan: mapping.Plan, row: Row) -> Record:
+    line = row.line
+    event = mapping.to_event(plan, row.cells)
+    event.setdefault("id", f"{line.digest}:{line.offset}")
+    if row.is_latin:
+        event.setdefault("properties", {})["line_flags"] = "latin-1"
+    return Record(line.number, line.offset, event)
+
+
+def _row(
+    table: Table,
     line: Line,
     following: Iterator[Line | Failure],
     taken_back: deque[Line | Failure],
-) -> Record:
+) -> Row:
     if len(line.text) > MAX_LINE:
         raise Refused(f"The line is longer than {MAX_LINE} bytes.", code="EVENT_TOO_LARGE")
     text, is_latin = plain_text(line.text)
@@ -108,11 +140,7 @@ def _record(
         raise Refused(message, code="LINE_UNREADABLE")
     if "\0" in text:
         raise Refused("The record holds NUL characters.", code="NUL_CHAR")
-    event = mapping.to_event(table.plan, dict(zip(table.header, cells, strict=True)))
-    event.setdefault("id", f"{line.digest}:{line.offset}")
-    if is_latin:
-        event.setdefault("properties", {})["line_flags"] = "latin-1"
-    return Record(line.number, line.offset, event)
+    return Row(line, dict(zip(table.header, cells, strict=True)), is_latin)
 
 
 def _cells(text: str, delimiter: str, more: Iterator[str]) -> list[str]:
@@ -158,4 +186,5 @@ csv = Source(
     read=read,
     explain=explain,
     digest=digest,
+    ended=ended_size,
 )

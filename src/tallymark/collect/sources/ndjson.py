@@ -7,15 +7,15 @@ id. Otherwise, or with a mapping, its members are columns.
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from tallymark.core.errors import Refused
 
 from . import mapping
-from ._lines import MAX_LINE, Line, digest_at, failure, lines, plain_text
-from .source import Failure, Item, Options, Record, Source, WireEvent
+from ._lines import MAX_LINE, digest_at, ended_size, failure, lines, plain_text
+from .source import Failure, Item, Line, Options, Record, Source, WireEvent
 
 _EVENT_MEMBERS = frozenset(
     {
@@ -25,20 +25,22 @@ _EVENT_MEMBERS = frozenset(
 )  # fmt: skip
 # Objects of one file mostly have the same members.
 _MOST_PLANS = 256
+_Plans: TypeAlias = dict[tuple[str, ...], mapping.Plan]
 _JSON = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
 def read(path: Path, options: Options, position: int) -> Iterator[Item]:
     """Give an event or a reason for every line that is not blank."""
-    plans: dict[tuple[str, ...], mapping.Plan] = {}
+    plans: _Plans = {}
     for line in lines(path, position=position):
-        if isinstance(line, Failure):
-            yield line
-        elif line.text and not line.text.isspace():
-            try:
-                yield Record(line.number, line.offset, _event(line, options.fields, plans))
-            except Refused as refusal:
-                yield failure(line, refusal)
+        item = line if isinstance(line, Failure) else _item(line, options.fields, plans)
+        if item is not None:
+            yield item
+
+
+def read_line(line: Line, options: Options) -> Item | None:
+    """Return the event of one line, or why it gives none; None for a blank one."""
+    return _item(line, options.fields, {})
 
 
 def explain(path: Path, options: Options) -> list[str]:
@@ -56,9 +58,16 @@ def explain(path: Path, options: Options) -> list[str]:
     return ["no line can be read"]
 
 
-def _event(
-    line: Line, fields: mapping.Fields, plans: dict[tuple[str, ...], mapping.Plan]
-) -> WireEvent:
+def _item(line: Line, fields: mapping.Fields, plans: _Plans) -> Item | None:
+    if not line.text or line.text.isspace():
+        return None
+    try:
+        return Record(line.number, line.offset, _event(line, fields, plans))
+    except Refused as refusal:
+        return failure(line, refusal)
+
+
+def _event(line: Line, fields: mapping.Fields, plans: _Plans) -> WireEvent:
     row = _object(line)
     if _is_event(row, fields):
         event = row
@@ -68,9 +77,7 @@ def _event(
     return event
 
 
-def _plan(
-    columns: tuple[str, ...], fields: mapping.Fields, plans: dict[tuple[str, ...], mapping.Plan]
-) -> mapping.Plan:
+def _plan(columns: tuple[str, ...], fields: mapping.Fields, plans: _Plans) -> mapping.Plan:
     plan = plans.get(columns)
     if plan is None:
         if len(plans) >= _MOST_PLANS:
@@ -105,4 +112,6 @@ ndjson = Source(
     read=read,
     explain=explain,
     digest=digest_at,
+    line=read_line,
+    ended=ended_size,
 )

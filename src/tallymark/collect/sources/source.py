@@ -14,11 +14,13 @@ Two files that share header and first record are taken for one; where they diffe
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 from tallymark.core.event import Json
+from tallymark.core.policy import Policy
+from tallymark.core.settings import Settings
 
 from .mapping import Fields
 
@@ -28,15 +30,26 @@ WireEvent: TypeAlias = dict[str, Json]
 MAX_RAW = 64 * 1024
 
 
+class Line(NamedTuple):
+    """One line without its end; of a longer one than 1 MiB, one byte more than that is kept."""
+
+    number: int
+    offset: int
+    digest: str
+    text: bytes
+
+
 class Record(Struct, frozen=True, gc=False):
     """One line, or record, as an event to send; ``line`` counts from 1, ``offset`` is in bytes.
 
-    For Parquet ``offset`` is the row's number from 0.
+    For Parquet ``offset`` is the row's number from 0. ``left`` names the fields of an export that the
+    event does not hold. An ``event`` without members lies outside of the range that was asked for.
     """
 
     line: int
     offset: int
     event: WireEvent
+    left: tuple[str, ...] = ()
 
 
 class Failure(Struct, frozen=True):
@@ -58,15 +71,27 @@ class Failure(Struct, frozen=True):
 Item: TypeAlias = Record | Failure
 
 
+class Around(Struct, frozen=True):
+    """What an export is read by: the limits, what the project may keep, and the time it is now."""
+
+    settings: Settings = Settings()
+    policy: Policy = Policy()
+    now: int = 0
+
+
 class Options(Struct, frozen=True):
     """How to read. ``salt`` keys the hash that stands for a visitor, and is best kept secret.
 
-    ``delimiter`` is ``auto``, ``whitespace`` or one character.
+    ``delimiter`` is ``auto``, ``whitespace`` or one character. The rest is for exports of other
+    tools: what they are read by, and the half-open range of instants to take, in microseconds.
     """
 
     salt: str = ""
     fields: Fields = Fields()
     delimiter: str = "auto"
+    around: Around = Around()
+    since: int | None = None
+    until: int | None = None
 
 
 class Source(Struct, frozen=True):
@@ -76,6 +101,12 @@ class Source(Struct, frozen=True):
     the inflated file) or after it; it raises Refused FILE_UNREADABLE for a file it cannot read at
     all. ``explain(path, options)`` says in a few lines how the file is going to be read.
     ``digest(path, position)`` is the first part of the id of a line that begins there.
+    ``line(line, options)`` reads one line, None for a blank one, where a line needs no other; only
+    such formats can be followed while they are written. ``ended(path)`` is how many bytes of the
+    file are whole lines, None if its end is not half a line.
+    ``is_export`` says that it is an export of another tool, which only the owner of the data folder
+    may load, since its events bring the ids that the tool's own clients send; ``settable`` are the
+    fields that ``--set`` may give it.
     """
 
     name: str
@@ -83,3 +114,7 @@ class Source(Struct, frozen=True):
     read: Callable[[Path, Options, int], Iterator[Item]]
     explain: Callable[[Path, Options], list[str]]
     digest: Callable[[Path, int], str]
+    line: Callable[[Line, Options], Item | None] | None = None
+    ended: Callable[[Path], int | None] | None = None
+    is_export: bool = False
+    settable: tuple[str, ...] = ()

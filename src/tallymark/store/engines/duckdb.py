@@ -4,35 +4,41 @@ One thread loads; any thread may ask. Each question runs on its own cursor, so i
 and is stopped by interrupting that cursor.
 """
 
+import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
 from tallymark.core.errors import Broken, QuestionStopped, Refused, Unavailable
 from tallymark.core.failpoint import reach
 from tallymark.core.sql import Sql
-from tallymark.store.engine import Columns, Commit, Fetch, Limits, Rows
-from tallymark.store.tables import BY_NAME, SCHEMA_VERSION, TABLES
+from tallymark.store.engine import Commit, Fetch, Limits, Rows
+from tallymark.store.engines.duckdb_rows import insert, set_counters
+from tallymark.store.migrations import MIGRATIONS
+from tallymark.store.tables import SCHEMA_VERSION, TABLES
 
 # Beyond this many the least recently used project is detached: 60 attached files cost 15 MB.
 _MOST_ATTACHED = 64
 _FETCH_ROWS = 10_000
 
-# A checkpoint writes the last, partly filled row group anew. At the default of 16 MB every fourth
-# commit of 10 000 events took ten times as long for it. What is not folded yet stays in memory, so
-# the journal cannot grow at will.
-_JOURNAL = "64 MiB"
+# By itself DuckDB folds its journal inside a commit, and merges row groups while at it: three seconds
+# for the worst commit of 2 000 events. So it is told when to fold; this only bounds the journal.
+_JOURNAL = "256 MiB"
+# Each task rewrites up to three full row groups, and whoever loads waits for it.
+_MERGED_AT_ONCE = 1
+# DuckDB gives a store up when a checkpoint fails, so none is begun that may find no room.
+_FOLD_BYTES = 8 * 1024 * 1024
+_MERGE_BYTES = 256 * 1024 * 1024
+# What is folded every 16 MiB is 18 000 events; at the default of 30 000 rows a question about a
+# property would find it unshredded, and ten times as slow, until it is merged.
+_SHREDDED_ROWS = 4_096
 _RE2 = "If a filter has a pattern, check it: RE2 knows no look-around."
 _TRANSIENT = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
-
-# Migration n turns schema n into n + 1.
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
 
 class DuckEngine:
@@ -56,6 +62,8 @@ class DuckEngine:
         self._set("autoinstall_known_extensions", "false")
         self._set("preserve_insertion_order", "false")
         self._set("wal_autocheckpoint", _JOURNAL)
+        self._set("max_vacuum_tasks", "0")
+        self._set("variant_minimum_shredding_size", str(_SHREDDED_ROWS))
         if threads:
             self._set("threads", str(threads))
         if temp is not None:
@@ -80,10 +88,10 @@ class DuckEngine:
             cursor.execute("BEGIN")
             try:
                 for table, columns in commit.tables.items():
-                    _insert(cursor, table, columns)
+                    insert(cursor, table, columns)
                 for statement in commit.statements:
                     cursor.execute(statement.text, list(statement.params))
-                _set_counters(cursor, {**commit.counters, "log_position": commit.log_position})
+                set_counters(cursor, {**commit.counters, "log_position": commit.log_position})
                 reach("load.inside_commit")
                 cursor.execute("COMMIT" if keep else "ROLLBACK")
             except BaseException as error:
@@ -102,13 +110,8 @@ class DuckEngine:
         if limits is not None:
             with self.reading(project, limits) as fetch:
                 return fetch(statement)
-        with _damage_is_told(project), self._cursor(project) as cursor:
-            try:
-                return _run(cursor, statement, None)
-            except _TRANSIENT as error:
-                if _is_damage(error):
-                    raise
-                raise Unavailable(_first_line(error)) from None
+        with _damage_is_told(project), _shortage_is_told(), self._cursor(project) as cursor:
+            return _run(cursor, statement, None)
 
     @contextmanager
     def reading(self, project: str, limits: Limits) -> Iterator[Fetch]:
@@ -132,12 +135,47 @@ class DuckEngine:
         rows = self.fetch(project, Sql("SELECT amount FROM progress WHERE name = 'log_position'"))
         return int(rows.rows[0][0]) if rows.rows else 0
 
-    def checkpoint(self, project: str) -> None:
-        """Fold the write-ahead log into the file; does nothing while a load is under way."""
-        with self._cursor(project) as cursor, suppress(duckdb.TransactionException):
+    def journal_bytes(self, project: str) -> int:
+        """Return the length of the write-ahead log."""
+        path = self._path_of(project)
+        try:
+            return path.with_name(f"{path.name}.wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def checkpoint(self, project: str, *, merge: bool = False) -> None:
+        """Fold the write-ahead log into the file; does nothing while a load is under way.
+
+        The rows become a row group of their own. With ``merge`` some row groups that lie together
+        and are not full become one, which takes seconds. Raises Unavailable if the disk may be too
+        full for it.
+        """
+        self._need_space(project, _MERGE_BYTES if merge else _FOLD_BYTES)
+        with _damage_is_told(project), self._cursor(project) as cursor:
+            cursor.execute(f"SET GLOBAL max_vacuum_tasks = {_MERGED_AT_ONCE if merge else 0}")
             reach("store.before_checkpoint")
-            cursor.execute("CHECKPOINT")
+            try:
+                cursor.execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                return
+            except duckdb.IOException as error:
+                if _is_damage(error):
+                    raise
+                self._reopen(project)
+                raise Unavailable(_first_line(error)) from None
+            finally:
+                cursor.execute("SET GLOBAL max_vacuum_tasks = 0")
             reach("store.after_checkpoint")
+
+    def _need_space(self, project: str, size: int) -> None:
+        free = shutil.disk_usage(self._path_of(project).parent).free
+        if free < size + 2 * self.journal_bytes(project):
+            raise Unavailable("The disk is too full to fold the journal of the store.")
+
+    def _reopen(self, project: str) -> None:
+        """Let go of a store whose checkpoint failed: until it is attached anew it cannot be used."""
+        with self._lock, suppress(duckdb.Error):
+            self._connection.execute(f"DETACH {self._attached.pop(project)}")
 
     def snapshot(self, project: str, target: Path) -> None:
         """Copy the project's store to a new file at a commit; readers and loads go on."""
@@ -201,7 +239,7 @@ class DuckEngine:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._names += 1
         name = f"p{self._names}"
-        with _damage_is_told(project):
+        with _damage_is_told(project), _shortage_is_told():
             self._connection.execute(f"ATTACH {_text(str(path))} AS {name}")
             try:
                 _prepare(self._connection, name, project)
@@ -235,6 +273,16 @@ def _damage_is_told(project: str) -> Iterator[None]:
         if _is_damage(error):
             raise Broken(f"The store of {project!r} is damaged.", code="STORE_DAMAGED") from error
         raise
+
+
+@contextmanager
+def _shortage_is_told() -> Iterator[None]:
+    try:
+        yield
+    except _TRANSIENT as error:
+        if _is_damage(error) or "lock on file" in str(error):
+            raise
+        raise Unavailable(_first_line(error)) from None
 
 
 def _is_damage(error: BaseException) -> bool:
@@ -288,67 +336,6 @@ def _run(cursor: duckdb.DuckDBPyConnection, statement: Sql, most: int | None) ->
                 hint="Shorten the range, filter more, or use a longer interval.",
             )
     return Rows(columns, rows)
-
-
-def _insert(cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
-    filled = {name: values for name, values in columns.items() if len(values)}
-    if not filled:
-        return
-    types = {column.name: column.type for column in BY_NAME[table].columns}
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    # A column that says the same in every row goes as one parameter: most of a load's text does.
-    constants: dict[str, Any] = {}
-    for name, values in filled.items():
-        if isinstance(values, np.ndarray):
-            arrays[name] = values
-        elif types[name] != "VARIANT" and arrays and _is_constant(values):
-            constants[name] = values[0]
-        else:
-            arrays[name] = _array(values)
-    # Not taken back on failure: in an aborted transaction that raises and hides why it failed.
-    cursor.register("incoming", arrays)
-    names = ", ".join(f'"{name}"' for name in (*arrays, *constants))
-    values = ", ".join(
-        (
-            *(_expression(name, types[name], array) for name, array in arrays.items()),
-            *(f"?::{types[name]}" for name in constants),
-        )
-    )
-    # The names come from our own table definitions, never from an event.
-    cursor.execute(
-        f"INSERT INTO {table} ({names}) SELECT {values} FROM incoming",  # noqa: S608
-        list(constants.values()),
-    )
-    cursor.unregister("incoming")
-
-
-def _is_constant(values: Sequence[Any]) -> bool:
-    first = values[0]
-    return bool(first == values[-1]) and list(values).count(first) == len(values)
-
-
-def _array(values: Sequence[Any]) -> "np.ndarray[Any, Any]":
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
-def _expression(name: str, kind: str, values: "np.ndarray[Any, Any]") -> str:
-    if kind == "VARIANT":
-        return f'variant_bytes_to_variant("{name}")'
-    if name.endswith("_key") and values.dtype == np.int64:
-        # Arrays of surrogate keys say "none" as 0.
-        return f'nullif("{name}", 0)'
-    return f'"{name}"::{kind}'
-
-
-def _set_counters(cursor: duckdb.DuckDBPyConnection, counters: Mapping[str, int]) -> None:
-    known = {row[0] for row in cursor.execute("SELECT name FROM progress").fetchall()}
-    for name, amount in counters.items():
-        if name in known:
-            cursor.execute("UPDATE progress SET amount = ? WHERE name = ?", [amount, name])
-        else:
-            cursor.execute("INSERT INTO progress VALUES (?, ?)", [name, amount])
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, name: str, project: str) -> None:

@@ -1,0 +1,1 @@
+"""What can be followed while it goes on, one public module a listener."""
