@@ -27,6 +27,7 @@ BODIES: dict[tuple[str, str], object] = {
     ("DELETE", "/tm/v1/projects/{project}/sites"): {"protocol": "umami", "name": "x.org"},
     ("POST", "/tm/v1/backup"): {"target": "/nowhere"},
     ("PUT", "/tm/v1/projects/{project}/policy"): {"ip": "mask"},
+    ("POST", "/tm/v1/projects/{project}/failed/mark"): {"where": {"code": "BAD_ID"}},
 }
 # What the owner gets over the socket, where it is not 200.
 LOCAL = {

@@ -266,3 +266,17 @@ def test_sqlalchemy_is_not_imported_with_the_package() -> None:
     done = subprocess.run([sys.executable, "-c", check], check=False, env=dict(os.environ))
 
     assert done.returncode == 0
+
+
+def test_every_version_of_a_plan_stays_and_the_newest_holds(catalog: Catalog) -> None:
+    catalog.create_project("shop", now=NOW)
+    assert catalog.plan("shop") is None
+
+    first = catalog.push_plan("shop", "{}", now=NOW)
+    second = catalog.push_plan("shop", '{"events":[]}', now=NOW + SECOND)
+    again = catalog.push_plan("shop", '{"events":[]}', now=NOW + 2 * SECOND)
+
+    assert (first.version, second.version, again) == (1, 2, second)
+    assert catalog.plan("shop") == second
+    with pytest.raises(NotFound):
+        catalog.push_plan("nowhere", "{}", now=NOW)

@@ -1,6 +1,6 @@
 """What stands for a command when it is decided what came before."""
 
-from tallymark.collect.dedupe import command_claim
+from tallymark.collect.claims import command_claim
 from tallymark.core.event import IdentityLink
 
 

@@ -26,7 +26,7 @@ def after(given: Event, policy: Policy = POLICY, user_agent: str | None = None) 
 def test_steps_run_in_the_order_they_are_listed() -> None:
     assert [step.name for step in STEPS] == [
         "require_consent", "name_visitors", "treat_properties", "mask_ip", "scrub_urls",
-        "derive_agent",
+        "derive_agent", "validate_schema",
     ]  # fmt: skip
 
 

@@ -65,6 +65,23 @@ def test_a_refusal_is_answered_like_an_acceptance_and_leaves_a_count_only(server
     assert secret.encode() not in everything(server)
 
 
+def test_what_cannot_be_read_of_somebody_who_opted_out_is_not_kept_for_repair(
+    server: Target,
+) -> None:
+    policy(server)
+    before = dropped(server).get("OPT_OUT", 0)
+    cookie = {"Cookie": "tallymark_opt_out=1"}
+    for event in ({"nam": "canary-8213", "id": "canary-8213"}, {"name": "", "id": "canary-8213"}):
+        assert send(server, event, **cookie).json()["accepted"] == 0
+    headers = {"Authorization": f"Bearer {server.keys['public']}", **cookie}
+    unreadable = call(server.port, "POST", "/tm/v1/events", b'{"canary-8213', headers)
+
+    assert unreadable is not None
+    assert unreadable.status == 400
+    assert dropped(server)["OPT_OUT"] == before + 2
+    assert b"canary-8213" not in everything(server)
+
+
 def test_a_project_that_asks_first_keeps_nothing_before_a_yes(server: Target) -> None:
     policy(server, consent="opt_in")
     send(server, {"name": "first", "id": "f-1", "anonymous_id": "d-1"})

@@ -117,3 +117,12 @@ def test_hostile_text_is_looked_through_in_linear_time(text: str) -> None:
         suspect(text)
 
     assert time.perf_counter() - began < 2
+
+
+def test_what_was_hashed_before_is_not_hashed_again() -> None:
+    policy = Policy(properties={"email": "hmac"}, suspects="hmac")
+
+    once = treated({"email": "ana@x.org", "note": "bo@x.org"}, policy, b"k").properties
+
+    assert treated(once, policy, b"k").properties == once
+    assert all(value.startswith("h_") for value in once.values())

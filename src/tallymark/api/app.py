@@ -25,9 +25,11 @@ from .bodies import header_map
 from .collect_routes import Collection, send_reply
 from .control_routes import CONTROL_ROUTES
 from .cors import cors_headers, preflight_headers
+from .failed_routes import FAILED_ROUTES
 from .openapi import document
 from .peers import Peers
 from .people_routes import PEOPLE_ROUTES
+from .plan_routes import PLAN_ROUTES
 from .privacy_routes import PRIVACY_ROUTES
 from .problem import Disconnected, bug, problem_response
 from .projects import local_known
@@ -39,7 +41,15 @@ from .services import Call, Route, Services
 @cache
 def all_routes() -> tuple[Route, ...]:
     """Return every route but those of collection, with the description made from them."""
-    routes = (*ASK_ROUTES, *PEOPLE_ROUTES, *CONTROL_ROUTES, *PRIVACY_ROUTES, *SERVICE_ROUTES)
+    routes = (
+        *ASK_ROUTES,
+        *PEOPLE_ROUTES,
+        *CONTROL_ROUTES,
+        *FAILED_ROUTES,
+        *PLAN_ROUTES,
+        *PRIVACY_ROUTES,
+        *SERVICE_ROUTES,
+    )
     return (*routes, *described(lambda: api_document(all_routes())))
 
 

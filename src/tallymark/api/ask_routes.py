@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
 from tallymark.core.errors import Refused
+from tallymark.core.event import FailedStatus
 from tallymark.core.registry import discover, lookup
 from tallymark.insights.insight import Answer, Insight
 
@@ -18,6 +19,13 @@ from .services import Call, Route
 
 _PAGE = {
     "code": "Only failures of this error code.",
+    "event": "Only of this event name.",
+    "source": "Only sent with this key, by its public part.",
+    "protocol": "Only of this wire protocol.",
+    "status": "Only of this status: open, fixed, replayed, ignored or expired.",
+    "since": "Only received from this instant on, in microseconds since 1970.",
+    "until": "Only received before this instant.",
+    "seq": "Only the one at this place in the log.",
     "cursor": "Where to go on; from the page before.",
     "limit": "Most entries on a page.",
 }
@@ -57,9 +65,17 @@ async def event(call: Call) -> Response:
 async def failed(call: Call) -> Response:
     """Return a page of what was refused."""
     limit = whole(call, "limit", least=1)
-    return await from_store(
-        call, "failed", code=text(call, "code"), cursor=text(call, "cursor"), limit=limit
-    )
+    where: dict[str, Any] = {
+        name: text(call, name) for name in ("code", "event", "source", "protocol", "status")
+    }
+    where |= {name: whole(call, name) for name in ("since", "until")}
+    seq = whole(call, "seq")
+    meant = {name: value for name, value in where.items() if value is not None}
+    if seq is not None:
+        meant["seqs"] = [seq]
+    if meant.get("status", "open") not in get_args(FailedStatus):
+        raise Refused(f"There is no status {str(meant['status'])[:40]!r}.", path="status")
+    return await from_store(call, "failed", where=meant, cursor=text(call, "cursor"), limit=limit)
 
 
 async def ledger(call: Call) -> Response:

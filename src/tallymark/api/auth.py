@@ -21,6 +21,8 @@ from tallymark.catalog.keys import parse
 from tallymark.collect.protocol import Caller
 from tallymark.core.clock import Clock
 from tallymark.core.errors import NotAllowed, NotFound, Refused, Unavailable
+from tallymark.schema.enforce import Compiled, compiled
+from tallymark.schema.plan import decode_plan
 
 PROJECT_HEADER = "tallymark-project"
 # How long a checked key is not looked up again: the longest that a change made behind our back,
@@ -54,6 +56,8 @@ class Callers:
         self._keep_seconds = keep_seconds
         self._entries: dict[bytes, _Entry] = {}
         self._changes = 0
+        # Project → version of its plan and the plan ready to be run, so that its keys share one.
+        self._plans: dict[str, tuple[int, Compiled]] = {}
         # Threads of our own: a locked catalog must not hold up those of anybody else.
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="catalog")
 
@@ -144,7 +148,8 @@ class Callers:
         if key is None:
             return None
         project = self._catalog.project(key.project)
-        caller = Caller(project.id, key.kind, key.prefix, project.policy)
+        plan = self._plan(project.id)
+        caller = Caller(project.id, key.kind, key.prefix, project.policy, plan)
         return Known(caller, project, key.id, key.expires_at)
 
     def _look_up_site(self, protocol: str, name: str) -> Known | None:
@@ -153,14 +158,26 @@ class Callers:
             return None
         project = self._catalog.project(site.project)
         # Whoever reads the page can read the name, so it can do what a public key can.
-        return Known(Caller(project.id, "public", site.source, project.policy), project)
+        plan = self._plan(project.id)
+        return Known(Caller(project.id, "public", site.source, project.policy, plan), project)
 
     def _look_up_project(self, slug: str) -> Known | None:
         try:
             project = self._catalog.project(slug)
         except NotFound:
             return None
-        return Known(Caller(project.id, "local", "local", project.policy), project)
+        plan = self._plan(project.id)
+        return Known(Caller(project.id, "local", "local", project.policy, plan), project)
+
+    def _plan(self, project: str) -> Compiled | None:
+        stored = self._catalog.plan(project)
+        if stored is None:
+            return None
+        version, plan = self._plans.get(project, (0, None))
+        if plan is None or version != stored.version:
+            plan = compiled(decode_plan(stored.content))
+            self._plans[project] = stored.version, plan
+        return plan
 
 
 def key_text(headers: Mapping[str, str], query: bytes) -> str:

@@ -12,19 +12,34 @@ from msgspec import structs
 from tallymark.app.backup import back_up
 from tallymark.app.folders import Folders
 from tallymark.app.link import StoreLink
+from tallymark.app.replaying import Replay, mark
+from tallymark.collect.replay import Around, MarkOrder, ReplayOrder
 from tallymark.core.clock import Clock
 from tallymark.core.errors import Refused
+from tallymark.core.settings import Settings
 from tallymark.log.sqlite import SqliteLog
 from tallymark.log.writer import LogWriter
+from tallymark.schema.repair import Repairer
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class FrontStore:
-    """Forwards to the store process; answers ``status``, ``backup`` and ``verify`` itself."""
+    """Forwards to the store process; answers itself what needs the log or the settings as well."""
 
-    def __init__(self, link: StoreLink, folders: Folders, writer: LogWriter, clock: Clock) -> None:
+    def __init__(
+        self,
+        link: StoreLink,
+        folders: Folders,
+        writer: LogWriter,
+        clock: Clock,
+        *,
+        settings: Settings,
+        key: Callable[[str], bytes],
+    ) -> None:
         self._link = link
+        self._settings = settings
+        self._key = key
         self._folders = folders
         self._writer = writer
         self._clock = clock
@@ -32,6 +47,8 @@ class FrontStore:
             "status": self._status,
             "backup": self._backup,
             "verify": self._verify,
+            "replay": self._replay,
+            "mark_failed": self._mark_failed,
         }
 
     async def call(self, method: str, params: dict[str, object]) -> bytes:
@@ -58,6 +75,23 @@ class FrontStore:
             self._folders, target, self._link.call, asyncio.to_thread, self._clock.now()
         )
         return _encode(manifest)
+
+    async def _replay(self, params: dict[str, object]) -> bytes:
+        order = params["order"]
+        assert isinstance(order, ReplayOrder)  # noqa: S101 - it comes from our own route
+        repairer = None if order.repairs is None else Repairer(order.repairs)
+        around = Around(order.caller, self._settings, self._clock, self._key, repairer)
+        replay = Replay(order.caller.project, around, self._link.call, self._writer, dry_run=order.dry_run)  # fmt: skip
+        return _encode(await replay.run(order.where, order.examples))
+
+    async def _mark_failed(self, params: dict[str, object]) -> bytes:
+        order = params["order"]
+        assert isinstance(order, MarkOrder)  # noqa: S101 - it comes from our own route
+        marked = await mark(
+            order.project, order.where, order.status, self._link.call, self._writer,
+            self._clock.now(),
+        )  # fmt: skip
+        return _encode({"marked": marked})
 
     async def _verify(self, _params: dict[str, object]) -> bytes:
         found: dict[str, Any] = {}

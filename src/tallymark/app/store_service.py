@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 
 from tallymark.app.answering import Asking, answer
+from tallymark.app.failures import condition, held, rows_after
 from tallymark.app.folders import Folders
 from tallymark.app.quality import quality
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
+from tallymark.collect.replay import Where
 from tallymark.core.clock import Clock
 from tallymark.core.errors import NotFound, Refused
 from tallymark.core.settings import Settings
@@ -48,6 +50,8 @@ class StoreService:
             "status": self.status,
             "event": self.event,
             "failed": self.failed,
+            "failed_rows": self.failed_rows,
+            "held": self.held,
             "ledger": self.ledger,
             "person": self.person,
             "group": self.group,
@@ -138,12 +142,11 @@ class StoreService:
         return _encode(found)
 
     def failed(self, params: Params) -> bytes:
-        """Page through failed events, newest first, with counts by reason."""
+        """Page through failed events, newest first, with counts of the open ones by reason."""
         project = self._known(params["project"])
         most = min(int(params.get("limit") or _PAGE), _MOST)
-        code = params.get("code")
         before = _cursor(params.get("cursor"))
-        where = sql("code = {code}", code=str(code)) if code else Sql("true")
+        where = condition(msgspec.convert(params.get("where") or {}, Where))
         page = self._fetch(
             project,
             sql(
@@ -155,7 +158,10 @@ class StoreService:
         )  # fmt: skip
         counts = self._fetch(
             project,
-            Sql("SELECT code, count(*) FROM failed_event GROUP BY code ORDER BY 2 DESC, 1"),
+            Sql(
+                "SELECT code, count(*) FROM failed_event WHERE status = 'open'"
+                " GROUP BY code ORDER BY 2 DESC, 1"
+            ),
         )
         records = _records(page)
         return _encode(
@@ -165,6 +171,19 @@ class StoreService:
                 "cursor": str(records[-1]["seq"]) if len(records) == most else None,
             }
         )
+
+    def failed_rows(self, params: Params) -> bytes:
+        """Return the failed events that are meant after a place in the log, in order, whole."""
+        project = self._known(params["project"])
+        where = msgspec.convert(params["where"], Where)
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode(rows_after(fetch, where, int(params["after"])))
+
+    def held(self, params: Params) -> bytes:
+        """Return the content digests of the events that hold ids, by namespace and id."""
+        project = self._known(params["project"])
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode(held(fetch, project, params["ids"]))
 
     def ledger(self, params: Params) -> bytes:
         """Return the receipt ledger: totals, and lines by minute, source, outcome and reason."""

@@ -25,6 +25,7 @@ from tallymark.core.registry import did_you_mean
 
 from .keys import Key, Kind, digest, new_key_text, parse
 from .migrate import migrate
+from .plans import StoredPlan, add_plan, newest_plan
 from .tables import API_KEY, PROJECT, SITE
 
 GRACE_SECONDS = 24 * 3600
@@ -131,6 +132,17 @@ class Catalog:
                 sa.update(PROJECT).where(PROJECT.c.id == slug).values(policy=_json(policy))
             )
         return msgspec.structs.replace(project, policy=policy)
+
+    def plan(self, project: str) -> StoredPlan | None:
+        """Return the tracking plan of a project, None if it has none."""
+        with self._read() as connection:
+            return newest_plan(connection, project)
+
+    def push_plan(self, project: str, content: str, *, now: int) -> StoredPlan:
+        """Make a plan the one that holds for what arrives from now on."""
+        with self._write() as connection:
+            _project_of(connection, project)
+            return add_plan(connection, project, content, now)
 
     # Keys
 

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -54,4 +55,13 @@ SITE = Table(
     Column("project", String(63), ForeignKey("project.id"), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index("ix_site_project", "project"),
+)
+
+PLAN = Table(
+    "plan",
+    METADATA,
+    Column("project", String(63), ForeignKey("project.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )

@@ -27,6 +27,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "identity": "List what was linked and refused; link ids, or take a link back.",
     "keys": "List, create, revoke and rotate the keys of a project.",
     "sites": "List, add and remove the names by which clients of other tools call a project.",
+    "plan": "Check, compare and push the tracking plan, and make code and first drafts of it.",
+    "failed": "List, repair, replay and dismiss events that could not be counted.",
     "doctor": "Check that everything works, and say how to mend what does not.",
     "backup": "Write a consistent copy of everything while it is served.",
     "restore": "Make a new data folder from a backup.",

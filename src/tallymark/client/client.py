@@ -274,6 +274,24 @@ class Client:
         answer = self._call("DELETE", path, body, is_repeatable=False)
         return list(_DECODER.decode(answer)["sites"])
 
+    def plan(self, project: str | None = None) -> Any:
+        """Return the tracking plan that holds, with its version; raises NotFound if there is none."""
+        return self._get(f"/tm/v1/projects/{self._named(project)}/plan")
+
+    def push_plan(self, plan: Any, *, project: str | None = None, breaking: bool = False) -> Any:
+        """Make a tracking plan the one that holds; return its version and what changed."""
+        path = f"/tm/v1/projects/{self._named(project)}/plan" + ("?breaking=1" if breaking else "")
+        return _DECODER.decode(self._call("PUT", path, plan, is_repeatable=False))
+
+    def replay(self, *, project: str | None = None, **order: Any) -> Any:
+        """Try failed events again: ``where``, ``steps`` of repairs, ``dry_run``; return the report."""
+        return self._post(f"/tm/v1/projects/{self._named(project)}/failed/replay", order)
+
+    def mark_failed(self, where: Mapping[str, Any], status: str = "ignored") -> int:
+        """Say that failed events need no attention (``ignored``) or do (``open``); return how many."""
+        order = {"where": where, "status": status}
+        return int(self._post(f"/tm/v1/projects/{self._named(None)}/failed/mark", order)["marked"])
+
     def backup(self, target: str | Path) -> Any:
         """Write a consistent copy to a new folder on the server's machine; return its manifest."""
         return self._post("/tm/v1/backup", {"target": str(Path(target).absolute())})

@@ -16,6 +16,7 @@ from tallymark.core.clock import MICROSECONDS, Clock
 from tallymark.core.errors import Refused
 from tallymark.core.event import Batch, Failed
 from tallymark.core.settings import Settings
+from tallymark.privacy.consent import signals_of
 from tallymark.privacy.scrub import scrub_raw
 
 from .batch import NOTHING_KEPT, Prepared, Surroundings, prepare
@@ -104,6 +105,8 @@ class Collector:
             raise read.why
         for step, seconds in read.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
+        for code, times in read.observed.items():
+            self._counts[f"observed.{code}"] += times
         if read.batch.received:
             await self._store(caller.project, read.batch, size)
         return protocol.reply(read.decoded, request)
@@ -177,7 +180,9 @@ class Collector:
         held = self._flood.pass_on((caller.project, caller.source, protocol.name, code), minute)
         if held is None:
             return
-        raw = scrub_raw(read.text[: self._settings.max_failed_bytes], caller.policy)
+        # Of whoever opted out nothing is kept, not even for repair.
+        text = b"" if signals_of(request.headers).opted_out else read.text
+        raw = scrub_raw(text[: self._settings.max_failed_bytes], caller.policy)
         batch = Batch(
             received_at=request.received_at,
             source=caller.source,
@@ -191,7 +196,7 @@ class Collector:
                     message=read.why.message,
                     path=read.why.path,
                     raw=raw,
-                    raw_bytes=len(read.text),
+                    raw_bytes=len(text),
                 )
             ],
             dropped={code: held} if held else {},

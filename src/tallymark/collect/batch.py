@@ -7,11 +7,10 @@ the disk.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import msgspec
 from msgspec import Struct, structs
 
 from tallymark.core.clock import Clock
-from tallymark.core.errors import CODES, Refused
+from tallymark.core.errors import Refused
 from tallymark.core.event import Batch, Command, Failed
 from tallymark.core.policy import Policy
 from tallymark.core.settings import Settings
@@ -20,19 +19,24 @@ from tallymark.privacy.cookieless import Visit
 from tallymark.privacy.pseudonyms import uses_key
 from tallymark.privacy.scrub import scrub_ip, scrub_line, scrub_raw
 
+from .aside import sort_out
 from .protocol import Caller, Decoded, Protocol, Request
-from .steps import SetAside, StepContext, run_steps
+from .steps import StepContext, run_steps
 
 # A place in the log has this much room for the items of one batch.
 _MOST_ITEMS = 65_536
 
 
 class Prepared(Struct, frozen=True):
-    """A batch ready for the log, what it was decoded from, and the seconds each step took."""
+    """A batch ready for the log, what it was decoded from, and the seconds each step took.
+
+    ``observed`` counts what is not as planned and was kept all the same.
+    """
 
     batch: Batch
     decoded: Decoded
     seconds: dict[str, float]
+    observed: dict[str, int] = {}
 
 
 class Surroundings(Struct, frozen=True):
@@ -100,14 +104,21 @@ def batch_of(
         is_server=is_server,
         signals=signals,
         visitor=None if given is None else lambda visit: given(visit, origin.received_at),
-        key=around.key(caller.project) if uses_key(policy) else b"",
+        key=around.key(caller.project) if _uses_key(caller) else b"",
+        plan=caller.plan,
     )
     stepped = run_steps(decoded.events, context, clock)
     commands, refused = _allowed(decoded, signals, policy, is_server=is_server)
-    failed = [_scrubbed(item, caller) for item in decoded.failed]
-    failed += [_set_aside(one) for one in stepped.aside]
+    sorted_out = sort_out(decoded, stepped, commands)
+    events, commands = sorted_out.events, sorted_out.commands
+    unread = decoded.failed
+    if signals.opted_out:
+        # Whoever opted out is not kept for repair either.
+        refused = _summed(refused, {"OPT_OUT": len(unread)} if unread else {})
+        unread = []
+    failed = [_scrubbed(item, caller) for item in unread] + sorted_out.failed
     dropped = _summed(decoded.dropped, stepped.dropped, refused)
-    items = len(stepped.events) + len(commands) + len(failed) + sum(dropped.values())
+    items = len(events) + len(commands) + len(failed) + sum(dropped.values())
     if items > _MOST_ITEMS:
         raise Refused(f"The batch holds {items} items.", code="BATCH_TOO_LONG")
     batch = Batch(
@@ -119,12 +130,13 @@ def batch_of(
         ip=None if context.is_nameless else scrub_ip(peer, policy.ip),
         user_agent=agent if policy.keep_user_agent and not context.is_nameless else None,
         server_side=is_server,
-        events=stepped.events,
+        events=events,
         commands=commands,
         failed=failed,
         dropped=dropped,
     )
-    return Prepared(batch, decoded, stepped.seconds)
+    told = structs.replace(decoded, failed=decoded.failed + sorted_out.told)
+    return Prepared(batch, told, stepped.seconds, stepped.observed)
 
 
 def _allowed(
@@ -146,14 +158,8 @@ def _summed(*counts: Mapping[str, int]) -> dict[str, int]:
     return total
 
 
-def _set_aside(one: SetAside) -> Failed:
-    code = CODES[one.code]
-    # Its properties are what must not be kept, so only the event's head is.
-    raw = msgspec.json.encode(one.event)
-    return Failed(
-        code=code.code, stage=code.stage, message=code.meaning, path="properties",
-        id=one.event.id, name=one.event.name, raw=raw, raw_bytes=len(raw),
-    )  # fmt: skip
+def _uses_key(caller: Caller) -> bool:
+    return uses_key(caller.policy) or (caller.plan is not None and caller.plan.uses_key)
 
 
 def _scrubbed(item: Failed, caller: Caller) -> Failed:

@@ -1,17 +1,18 @@
 """The work of one store commit: what the log holds, decided, identified and made into rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
 
 from tallymark.collect import dedupe
+from tallymark.collect.claims import command_claim, line_claim
 from tallymark.collect.identify import Identifier
 from tallymark.collect.ledger import Ledger, Outcome, balances
 from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_columns
 from tallymark.core.errors import CODES, Broken, Unavailable
-from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed
+from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed, FailedStatus
 from tallymark.core.sql import Sql, sql
 from tallymark.log.codec import decode_batch
 from tallymark.log.log import Record
@@ -39,6 +40,7 @@ class OneLoad:
         self._claimed: dict[int, Command | Failed] = {}
         self._failed: list[tuple[int, Failed, Batch, int]] = []
         self._duplicates: list[tuple[int, int, int]] = []
+        self._marks: dict[int, FailedStatus] = {}
         self.position = 0
         self.ledger = Ledger()
         self.properties: Properties = {}
@@ -61,10 +63,11 @@ class OneLoad:
                 self._events.append(Loading(base + index, event, batch))
             place = base + len(batch.events)
             for index, command in enumerate(batch.commands):
-                self._claim(place + index, command, dedupe.command_claim(command), batch)
+                self._claim(place + index, command, command_claim(command), batch)
             place += len(batch.commands)
             for index, failed in enumerate(batch.failed):
                 self._take_failed(place + index, failed, batch)
+            self._marks.update((mark.seq, mark.status) for mark in batch.marks)
             for reason, items in batch.dropped.items():
                 self.ledger.add(batch, "dropped", items, reason)
 
@@ -157,7 +160,11 @@ class OneLoad:
         return Commit(
             log_position=self.position,
             tables=tables,
-            statements=(*self._property_statements(known), *identified.statements),
+            statements=(
+                *self._property_statements(known),
+                *_marked(self._marks),
+                *identified.statements,
+            ),
             counters=identified.counters,
         )
 
@@ -178,9 +185,9 @@ class OneLoad:
 
     def _take_failed(self, seq: int, failed: Failed, batch: Batch) -> None:
         if failed.line:
-            self._claim(seq, failed, dedupe.line_claim(failed), batch)
+            self._claim(seq, failed, line_claim(failed), batch)
         else:
-            self._fail(seq, failed, batch, "rejected")
+            self._fail(seq, failed, batch, "quarantined" if failed.is_quarantined else "rejected")
 
     def _claim(self, seq: int, what: Command | Failed, stand_in: Event, batch: Batch) -> None:
         # Whether it came before is decided with the events, in the order of the log.
@@ -284,6 +291,15 @@ def _failed_columns(failed: Sequence[tuple[int, Failed, Batch, int]]) -> Columns
             for seq, one, batch, first_seq in failed
         ],
     )  # fmt: skip
+
+
+def _marked(marks: Mapping[int, FailedStatus]) -> Iterator[Sql]:
+    for status in sorted(set(marks.values())):
+        yield sql(
+            "UPDATE failed_event SET status = {status}"
+            " WHERE seq IN (SELECT unnest({seqs}::BIGINT[]))",
+            status=status, seqs=[seq for seq, one in marks.items() if one == status],
+        )  # fmt: skip
 
 
 def _line(failed: Failed) -> str | None:

@@ -15,17 +15,22 @@ from tallymark.core.errors import TallymarkError
 from tallymark.core.event import Command, Event, Failed
 from tallymark.core.policy import Policy
 from tallymark.core.settings import Settings
+from tallymark.schema.enforce import Compiled
 
 KeyKind: TypeAlias = Literal["public", "secret", "read", "local"]
 
 
 class Caller(Struct, frozen=True):
-    """Who sends: the project, the kind of key and its public part (never the secret)."""
+    """Who sends: the project, the kind of key and its public part (never the secret).
+
+    ``plan`` is the project's tracking plan, if it has one.
+    """
 
     project: str
     kind: KeyKind
     source: str
     policy: Policy = Policy()
+    plan: Compiled | None = None
 
 
 class Request(Struct, frozen=True):
@@ -53,6 +58,8 @@ class Decoded(Struct, frozen=True):
     ``server_side`` says whether a customer's server sent it, whose address and user agent say nothing
     of the person; None leaves it to the kind of key. ``hides_address`` says that a person's address may
     be used for nothing, not even for an id that lasts a day. ``note`` is for the protocol's ``reply``.
+    ``places`` are the items that the events, and after them the commands, came from: only of a
+    protocol whose answer tells the outcome of each item.
     """
 
     received: int
@@ -65,6 +72,7 @@ class Decoded(Struct, frozen=True):
     server_side: bool | None = None
     hides_address: bool = False
     note: Any = None
+    places: list[int] = []
 
 
 class Reply(Struct, frozen=True):

@@ -49,7 +49,7 @@ def event_columns(loading: Sequence[Loading], encoder: PropertyEncoder) -> tuple
         "time_us": _take(events, "time"),
         "time_client_us": _take(events, "time_client"),
         "time_sent_us": [one.batch.sent_at for one in loading],
-        "received_us": [one.batch.received_at for one in loading],
+        "received_us": [one.event.received_at or one.batch.received_at for one in loading],
         "source": [one.batch.source for one in loading],
         "protocol": [one.batch.protocol for one in loading],
         "value": [_decimal(event.value) for event in events],

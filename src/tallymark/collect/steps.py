@@ -6,7 +6,7 @@ before the next one, so timing it costs two clock readings a batch.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import TypeAlias
 
@@ -14,11 +14,12 @@ from msgspec import Struct, structs
 
 from tallymark.core.clock import Clock
 from tallymark.core.event import Context, Event
-from tallymark.core.policy import Policy
+from tallymark.core.policy import Policy, Purpose
 from tallymark.privacy.consent import Signals, judge
 from tallymark.privacy.cookieless import Visit, site_of
 from tallymark.privacy.pseudonyms import hints_at_people, treated
 from tallymark.privacy.scrub import scrub_ip, scrub_path, scrub_url
+from tallymark.schema.enforce import Compiled, enforce
 
 from .enrich import page_parts, referrer_host, user_agent
 
@@ -30,6 +31,7 @@ class StepContext(Struct, frozen=True):
 
     ``user_agent`` and ``peer`` are None for a server: its own say nothing of the person. ``visitor``
     gives the id of one day for somebody without an id, ``key`` is the project's own for keyed hashes.
+    ``plan`` is the tracking plan of the project, if it has one.
     """
 
     policy: Policy
@@ -40,6 +42,7 @@ class StepContext(Struct, frozen=True):
     signals: Signals = Signals()
     visitor: Callable[[Visit], str] | None = None
     key: bytes = b""
+    plan: Compiled | None = None
 
     @property
     def is_unasked(self) -> bool:
@@ -59,13 +62,28 @@ class Dropped(Struct, frozen=True):
 
 
 class SetAside(Struct, frozen=True):
-    """An event that is kept for whoever repairs it, under this reason code, and does not count."""
+    """An event that is kept for whoever repairs it, under this reason code, and does not count.
+
+    ``is_rejected`` asks that its sender be told, where its protocol can; ``place`` is where it stood
+    among the events that the steps were given.
+    """
 
     event: Event
     code: str
+    message: str = ""
+    path: str = "properties"
+    is_rejected: bool = False
+    place: int = 0
 
 
-Result: TypeAlias = Event | Dropped | SetAside
+class Observed(Struct, frozen=True):
+    """An event that goes on, with codes that are only to be counted."""
+
+    event: Event
+    codes: tuple[str, ...]
+
+
+Result: TypeAlias = Event | Dropped | SetAside | Observed
 
 
 class Step(Struct, frozen=True):
@@ -80,19 +98,26 @@ class Step(Struct, frozen=True):
 
 
 class Stepped(Struct, frozen=True):
-    """What the steps left: the events, the dropped by reason, the seconds each step took."""
+    """What the steps left: the events, the dropped by reason, the seconds each step took.
+
+    ``places`` are where the events stood among those given. ``observed`` counts what was only noted.
+    """
 
     events: list[Event]
     dropped: dict[str, int]
     seconds: dict[str, float]
     aside: list[SetAside] = []
+    places: list[int] = []
+    observed: dict[str, int] = {}
 
 
 def require_consent(event: Event, around: StepContext) -> Result:
     """Drop what a person refused, and take out who it was where that may not be kept."""
     if not event.consent and around.is_unasked:
         return event
-    found = judge(event, around.signals, around.policy, is_server=around.is_server)
+    found = judge(
+        event, around.signals, around.policy, is_server=around.is_server, planned=_purposes(around)
+    )
     match found.verdict:
         case "drop":
             return Dropped(found.reason)
@@ -126,9 +151,10 @@ def name_visitors(event: Event, around: StepContext) -> Result:
 def treat_properties(event: Event, around: StepContext) -> Result:
     """Keep of the properties what the policy allows, and flag or set aside what looks personal."""
     properties, policy = event.properties, around.policy
-    if not properties or not (policy.properties or hints_at_people(properties.values())):
+    planned = None if around.plan is None else around.plan.treatments.get(event.name)
+    if not properties or not (planned or policy.properties or hints_at_people(properties.values())):
         return event
-    found = treated(properties, policy, around.key)
+    found = treated(properties, policy, around.key, planned)
     if found.is_blocked:
         return SetAside(structs.replace(event, properties={}), "PII_BLOCKED")
     if found.properties is properties and not found.flags:
@@ -195,6 +221,20 @@ def derive_agent(event: Event, around: StepContext) -> Result:
     return structs.replace(event, context=told)
 
 
+def validate_schema(event: Event, around: StepContext) -> Result:
+    """Hold an event against the tracking plan, and do with it what the plan says."""
+    found = None if around.plan is None else enforce(event.name, event.properties, around.plan)
+    if found is None:
+        return event
+    if (why := found.aside) is not None:
+        return SetAside(event, why.code, why.message, why.path, found.is_rejected)
+    kept = event
+    if found.flags or found.properties is not event.properties:
+        flags = tuple(dict.fromkeys((*event.flags, *found.flags)))
+        kept = structs.replace(event, properties=found.properties, flags=flags)
+    return Observed(kept, found.observed) if found.observed else kept
+
+
 def _nameless(event: Event) -> Event:
     """Return an event without anything that outlives the day: no ids, and of the referrer its host."""
     context = event.context
@@ -232,6 +272,10 @@ def _contractual(event: Event) -> Event:
     )
 
 
+def _purposes(around: StepContext) -> Mapping[str, Purpose] | None:
+    return None if around.plan is None else around.plan.purposes
+
+
 def _may_be_refused(events: Sequence[Event], around: StepContext) -> bool:
     return not around.is_unasked or any(event.consent for event in events)
 
@@ -243,7 +287,7 @@ def _holds_visitors(events: Sequence[Event], around: StepContext) -> bool:
 
 
 def _may_be_personal(events: Sequence[Event], around: StepContext) -> bool:
-    if around.policy.properties:
+    if around.policy.properties or (around.plan is not None and around.plan.treatments):
         return True
     return around.policy.suspects != "off" and hints_at_people(
         chain.from_iterable([event.properties.values() for event in events])
@@ -264,6 +308,10 @@ def _forgets_agents(events: Sequence[Event], around: StepContext) -> bool:
     return around.user_agent is not None or any(event.context.user_agent for event in events)
 
 
+def _has_plan(_events: Sequence[Event], around: StepContext) -> bool:
+    return around.plan is not None
+
+
 STEPS: tuple[Step, ...] = (
     Step("require_consent", require_consent, _may_be_refused),
     Step("name_visitors", name_visitors, _holds_visitors),
@@ -271,6 +319,8 @@ STEPS: tuple[Step, ...] = (
     Step("mask_ip", mask_ip, _holds_addresses),
     Step("scrub_urls", scrub_urls, _always),
     Step("derive_agent", derive_agent, _forgets_agents),
+    # Last, so that what is set aside is kept as scrubbed as what counts.
+    Step("validate_schema", validate_schema, _has_plan),
 )
 
 
@@ -278,19 +328,55 @@ def run_steps(
     events: Sequence[Event], around: StepContext, clock: Clock, steps: Sequence[Step] = STEPS
 ) -> Stepped:
     """Return the events after every step that applies, in the order they came."""
-    dropped: dict[str, int] = {}
+    sorting = _Sorting(list(events))
     seconds: dict[str, float] = {}
-    aside: list[SetAside] = []
-    kept = list(events)
     for step in steps:
-        if not kept or not step.applies(kept, around):
+        if not sorting.kept or not step.applies(sorting.kept, around):
             continue
         began = clock.monotonic()
-        results = [step.run(event, around) for event in kept]
-        kept = [result for result in results if isinstance(result, Event)]
-        if len(kept) < len(results):
-            reasons = [result.reason for result in results if isinstance(result, Dropped)]
-            dropped = dict(Counter(dropped) + Counter(reasons))
-            aside += [result for result in results if isinstance(result, SetAside)]
+        sorting.take([step.run(event, around) for event in sorting.kept])
         seconds[step.name] = clock.monotonic() - began
-    return Stepped(kept, dropped, seconds, aside)
+    return Stepped(
+        sorting.kept,
+        dict(sorting.dropped),
+        seconds,
+        sorting.aside,
+        sorting.places,
+        dict(sorting.observed),
+    )
+
+
+class _Sorting:
+    """What goes on to the next step, and what does not."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.kept = events
+        self.places = list(range(len(events)))
+        self.dropped: Counter[str] = Counter()
+        self.observed: Counter[str] = Counter()
+        self.aside: list[SetAside] = []
+
+    def take(self, results: list[Result]) -> None:
+        """Take what a step gave for each event, in their order."""
+        kept = [result for result in results if isinstance(result, Event)]
+        # The ordinary case, and all that most batches pay for.
+        if len(kept) == len(results):
+            self.kept = kept
+            return
+        going = zip(self.places, results, strict=True)
+        self.kept, self.places = [], []
+        for place, result in going:
+            match result:
+                case Dropped(reason):
+                    self.dropped[reason] += 1
+                case SetAside():
+                    self.aside.append(structs.replace(result, place=place))
+                case Observed(event, codes):
+                    self.observed.update(codes)
+                    self._keep(event, place)
+                case event:
+                    self._keep(event, place)
+
+    def _keep(self, event: Event, place: int) -> None:
+        self.kept.append(event)
+        self.places.append(place)

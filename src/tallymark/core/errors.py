@@ -83,6 +83,16 @@ _TABLE: tuple[Code, ...] = (
     Code("ALIAS_FANOUT", "identity", 409, "A person would have more ids than allowed.", "Send ids that last, or raise `max_ids_per_person`."),
     Code("LINK_RETRACTED", "identity", 409, "The two ids were told apart, so that seeing them together links them no more.", "Link them explicitly if they are one person."),
     Code("LINK_UNKNOWN", "identity", 404, "There is no link between the two ids to take back.", "See `tallymark who` for the links of a person."),
+    # schema
+    Code("UNPLANNED_EVENT", "schema", 400, "The tracking plan has no event of this name.", "Add it to the plan, or send the name the plan has."),
+    Code("UNPLANNED_PROP", "schema", 400, "The tracking plan has no such property on this event.", "Add it to the plan, or leave it out."),
+    Code("SCHEMA_MISSING", "schema", 400, "The tracking plan does not have the version the event names.", "Push the plan with that version, or send one it has."),
+    Code("SCHEMA_TYPE", "schema", 400, "A property has another type than the tracking plan says.", "Send the type named in the message."),
+    Code("SCHEMA_ENUM", "schema", 400, "A property has a value that is not in the tracking plan's list.", "Send one of the listed values."),
+    Code("SCHEMA_REQUIRED", "schema", 400, "A property the tracking plan requires is missing.", "Send the property named in `path`."),
+    Code("SCHEMA_RANGE", "schema", 400, "A number lies outside the tracking plan's range.", "Send a number within it."),
+    Code("SCHEMA_PATTERN", "schema", 400, "A text does not match the tracking plan's pattern.", "Send text that matches it."),
+    Code("VERSION_RETIRED", "schema", 400, "The tracking plan has retired this version of the event.", "Send a version that is live."),
     # meter
     Code("VALUE_NOT_NUMERIC", "meter", 400, "The value is not a number.", "Send a JSON number, not text."),
     Code("VALUE_NONFINITE", "meter", 400, "The value does not fit 29 digits before and 9 after the point.", "Scale the unit."),
@@ -119,6 +129,8 @@ _TABLE: tuple[Code, ...] = (
     Code("FILE_UNREADABLE", "service", 400, "The file cannot be read as the stated format.", "Check the path, the format and the mapping."),
     Code("BACKUP_INVALID", "service", 400, "The backup is incomplete or does not match its manifest.", "Use another backup."),
     Code("VERSION_UNKNOWN", "service", 409, "The data was written by a newer version.", "Upgrade Tallymark; downgrading the data is not possible."),
+    Code("PLAN_INVALID", "service", 400, "A file of the tracking plan, or of repairs, says something that cannot be.", "The message names the file and the key; see `tallymark plan lint`."),
+    Code("PLAN_BREAKS", "service", 409, "The tracking plan breaks what was sent until now.", "Give the event a new MODEL, the first number of its version; or push with `--breaking`."),
     Code("EXTRA_MISSING", "service", 400, "An optional package is not installed.", "Install the extra the message names."),
     Code("INTERNAL", "service", 500, "A bug on our side.", "Report it with the request id."),
 )  # fmt: skip

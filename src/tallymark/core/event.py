@@ -61,6 +61,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     ``time`` is when it happened as we believe it; ``time_client`` as the client said, if it did.
     ``namespace`` says whose ids ``id`` belongs to: the key of dedupe is (project, namespace, id).
     ``consent`` is what the person said of purposes, by its name: ``granted``, ``denied`` …
+    ``received_at`` is set where it is not that of its batch: on an event that failed and is replayed.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     currency: str | None = None
     flags: tuple[str, ...] = ()
     consent: dict[str, str] = {}
+    received_at: int | None = None
 
 
 IdKind: TypeAlias = Literal["user", "anonymous"]
@@ -136,9 +138,11 @@ Command: TypeAlias = ProfileOp | IdentityLink | GroupMembership
 class Failed(Struct, frozen=True, omit_defaults=True):
     """Something refused, kept with its reason so that it can be repaired and replayed.
 
-    ``raw`` holds at most ``max_failed_bytes`` of what was sent; ``raw_bytes`` is its full length.
+    ``raw`` holds at most ``max_failed_bytes`` of what was sent; ``raw_bytes`` is its full length. Of
+    an event that was set aside after it had been read, it is the whole event as it would be kept.
     ``line`` counts from 1 where it is a line of a file, else 0; then ``id`` names that line, and the
-    same line failing for the same reason again is a duplicate.
+    same line failing for the same reason again is a duplicate. ``is_quarantined`` says that its client
+    was told of a success: by rule of the project it does not count now.
     """
 
     code: str
@@ -151,13 +155,25 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     raw: bytes = b""
     raw_bytes: int = 0
     line: int = 0
+    is_quarantined: bool = False
+
+
+FailedStatus: TypeAlias = Literal["open", "fixed", "replayed", "ignored", "expired"]
+
+
+class Mark(Struct, frozen=True):
+    """A change of the status of a failed event, by its place in the log; not an item."""
+
+    seq: int
+    status: FailedStatus
 
 
 class Batch(Struct, frozen=True, omit_defaults=True):
     """What one request brought, as one row of the log; everything later is derived from these.
 
     ``received`` counts the items of the request; each ends in exactly one outcome of the ledger.
-    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code).
+    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code). ``marks`` go
+    through the log like everything else, so that a store made again from it has them too.
     """
 
     received_at: int
@@ -172,3 +188,4 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     commands: list[Command] = []
     failed: list[Failed] = []
     dropped: dict[str, int] = {}
+    marks: list[Mark] = []

@@ -66,8 +66,10 @@ def signals_of(headers: Mapping[str, str]) -> Signals:
     )
 
 
-def purpose_of(event: Event, policy: Policy) -> Purpose:
-    """Return what an event is collected for: as the policy says of its name, else by its kind.
+def purpose_of(
+    event: Event, policy: Policy, planned: Mapping[str, Purpose] | None = None
+) -> Purpose:
+    """Return what an event is collected for: by the policy, else by the plan, else by its kind.
 
     A metered quantity is essential, telemetry is performance, what names a user is product, and the
     rest is measurement.
@@ -75,6 +77,8 @@ def purpose_of(event: Event, policy: Policy) -> Purpose:
     for pattern, purpose in policy.purposes.items():
         if fnmatchcase(event.name, pattern):
             return purpose
+    if planned and event.name in planned:
+        return planned[event.name]
     if event.value is not None:
         return "essential"
     if event.kind in _PERFORMANCE:
@@ -96,15 +100,22 @@ def state_of(consent: Mapping[str, str], purpose: Purpose) -> State:
     return "unknown" if PURPOSES.intersection(consent) else "denied"
 
 
-def judge(event: Event, signals: Signals, policy: Policy, *, is_server: bool) -> Judgement:
-    """Return what may be done with an event.
+def judge(
+    event: Event,
+    signals: Signals,
+    policy: Policy,
+    *,
+    is_server: bool,
+    planned: Mapping[str, Purpose] | None = None,
+) -> Judgement:
+    """Return what may be done with an event; ``planned`` are the purposes of the tracking plan.
 
     A customer's own server sends no signals and asked its users itself, so there only an explicit
     refusal counts, except in the mode ``contract``, which keeps nobody's name in any case.
     """
     if signals.opted_out:
         return Judgement("drop", "OPT_OUT")
-    purpose = purpose_of(event, policy)
+    purpose = purpose_of(event, policy, planned)
     if purpose == "essential" and is_server:
         return Judgement("contract") if policy.consent == "contract" else KEEP
     state = state_of(event.consent, purpose)

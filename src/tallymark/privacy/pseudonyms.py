@@ -17,6 +17,9 @@ from tallymark.core.policy import Policy, Treatment
 
 HASH_PREFIX: Final = "h_"
 _HASH_HEX: Final = 32
+_HASHED: Final = re.compile(rf"{HASH_PREFIX}[0-9a-f]{{{_HASH_HEX}}}\Z")
+# Where two rules name a property, the one that keeps less of it holds.
+_STRICTNESS: Final[Mapping[Treatment | None, int]] = {None: 0, "truncate": 1, "hmac": 2, "drop": 3}
 _TRUNCATED: Final = 3
 # Longer text is prose; a look through megabytes of it would cost more than it finds.
 _LONGEST: Final = 2_000
@@ -47,14 +50,25 @@ class Treated(Struct, frozen=True):
     is_blocked: bool = False
 
 
-def treated(properties: dict[str, Any], policy: Policy, key: bytes) -> Treated:
-    """Return the properties that may be kept; ``key`` is the project's own, for ``hmac``."""
+def treated(
+    properties: dict[str, Any],
+    policy: Policy,
+    key: bytes,
+    planned: Mapping[str, Treatment] | None = None,
+) -> Treated:
+    """Return the properties that may be kept; ``key`` is the project's own, for ``hmac``.
+
+    ``planned`` is what the tracking plan says of properties of this event. What was treated before,
+    when an event is replayed, stays as it is.
+    """
     rules = policy.properties
     kept = properties
-    if rules:
+    if rules or planned:
         kept = {}
         for name, value in properties.items():
             rule = _rule(name, rules)
+            if planned:
+                rule = max(rule, planned.get(name), key=_STRICTNESS.__getitem__)
             if rule == "drop":
                 continue
             kept[name] = value if rule is None or value is None else apply(rule, value, key)
@@ -90,6 +104,8 @@ def apply(treatment: Treatment, value: Any, key: bytes) -> Any:
     text = value if isinstance(value, str) else str(value)
     match treatment:
         case "hmac":
+            if _HASHED.match(text):
+                return text
             digest = hmac.new(key, text.strip().lower().encode("utf-8", "replace"), hashlib.sha256)
             return HASH_PREFIX + digest.hexdigest()[:_HASH_HEX]
         case "truncate":

@@ -82,12 +82,14 @@ class Outcome(Struct, frozen=True):
 class _Taken(Struct, frozen=True):
     """What became of the items of a request; refusals by the index of the item.
 
-    ``surplus`` is how many more there are than were sent: a record of an export may tell several.
+    ``places`` are the items of the events and, after them, of the commands. ``surplus`` is how many
+    more there are than were sent: a record of an export may tell several.
     """
 
     events: list[Event]
     commands: list[Command]
     refusals: dict[int, Refused]
+    places: list[int]
     surplus: int = 0
     empty: int = 0
 
@@ -116,22 +118,23 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     events, commands, refusals = taken.events, taken.commands, taken.refusals
     received, strict = len(opened.items) + len(lines), _is_strict(request.query)
     dropped = {"NOT_KEPT": taken.empty} if taken.empty else {}
-    if not refusals:
-        return Decoded(
-            received + taken.surplus, events, commands, lines, dropped, sent_at, strict=strict
-        )
-    if received == 1 and refusals[0].stage in ("transport", "decode"):
+    if received == 1 and refusals and refusals[0].stage in ("transport", "decode"):
         raise refusals[0]
-    if strict:
-        taken = _Taken([], [], {})
+    if refusals and strict:
+        taken = _Taken([], [], {}, [])
         events, commands, dropped = [], [], {}
+    decoded = Decoded(
+        received + taken.surplus, events, commands, lines, dropped, sent_at, strict=strict,
+        places=taken.places,
+    )  # fmt: skip
+    if not refusals:
+        return decoded
+    if strict:
         why = Refused(f"Item {min(refusals)} of a strict request failed.", code="STRICT_BATCH")
         refusals = {index: refusals.get(index, why) for index in range(len(opened.items))}
     raws = cut(body, settings, is_lines=is_lines).items
     failed = [_failed(index, why, raws[index], settings) for index, why in refusals.items()]
-    return Decoded(
-        received + taken.surplus, events, commands, failed + lines, dropped, sent_at, strict=strict
-    )
+    return structs.replace(decoded, failed=failed + lines)
 
 
 def reply(decoded: Decoded, _request: Request | None = None) -> Reply:
@@ -153,24 +156,31 @@ def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms, caller: Caller
     events: list[Event] = []
     commands: list[Command] = []
     refusals: dict[int, Refused] = {}
+    of_events: list[int] = []
+    of_commands: list[int] = []
     surplus = empty = 0
     for index, item in enumerate(items):
         try:
             wire = read_one(item, agreed.settings) if isinstance(item, bytes) else item
             if isinstance(wire, WireEvent):
                 events.append(_event(wire, agreed))
+                of_events.append(index)
             elif isinstance(wire, WireImported):
                 uses, changes = imported(wire, caller, agreed)
                 events += uses
                 commands += changes
+                of_events += [index] * len(uses)
+                of_commands += [index] * len(changes)
                 told = len(uses) + len(changes)
                 surplus += max(0, told - 1)
                 empty += told == 0
             else:
-                commands += _commands(wire, agreed)
+                found = _commands(wire, agreed)
+                commands += found
+                of_commands += [index] * len(found)
         except Refused as refusal:
             refusals[index] = refusal
-    return _Taken(events, commands, refusals, surplus, empty)
+    return _Taken(events, commands, refusals, of_events + of_commands, surplus, empty)
 
 
 def _event(wire: WireEvent, agreed: Terms) -> Event:

@@ -1,0 +1,66 @@
+"""Failed events in the store: which are meant, a page of them, and which ids are held already."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from tallymark.collect.dedupe import Keys
+from tallymark.collect.replay import Where
+from tallymark.core.sql import Sql, join, sql
+from tallymark.store.engine import Fetch
+
+MOST_ROWS: Final = 500
+# What crosses the socket at once; each event may have a megabyte.
+_MOST_BYTES: Final = 32 * 1024 * 1024
+
+
+def condition(where: Where) -> Sql:
+    """Return the condition that picks them."""
+    parts = [Sql("true")]
+    columns = (
+        ("code", where.code), ("event_name", where.event), ("source", where.source),
+        ("protocol", where.protocol), ("status", where.status),
+    )  # fmt: skip
+    parts += [Sql(f"{column} = ") + sql("{v}", v=value) for column, value in columns if value]
+    if where.since is not None:
+        parts.append(sql("received_us >= {since}", since=where.since))
+    if where.until is not None:
+        parts.append(sql("received_us < {until}", until=where.until))
+    if where.seqs is not None:
+        parts.append(sql("seq IN (SELECT unnest({seqs}::BIGINT[]))", seqs=where.seqs))
+    return join(" AND ", parts)
+
+
+def rows_after(fetch: Fetch, where: Where, after: int) -> list[dict[str, Any]]:
+    """Return the next failed events after a place in the log, in order; none where none are left."""
+    found = fetch(
+        sql(
+            """
+            WITH next AS (
+              SELECT seq, received_us, source, protocol, stage, code, raw, raw_bytes, event_id
+              FROM failed_event WHERE seq > {after} AND {where} ORDER BY seq LIMIT {most}
+            ), sized AS (
+              SELECT *, sum(octet_length(raw)) OVER (ORDER BY seq) - octet_length(raw) AS before
+              FROM next
+            )
+            SELECT * EXCLUDE (before) FROM sized WHERE coalesce(before, 0) < {bytes} ORDER BY seq
+            """,
+            after=after, where=condition(where), most=MOST_ROWS, bytes=_MOST_BYTES,
+        )
+    )  # fmt: skip
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def held(fetch: Fetch, project: str, ids: Sequence[Sequence[str]]) -> list[int | None]:
+    """Return, for each namespace and id, the content digest of the event that holds it, if one does."""
+    keys = Keys(project)
+    made = [keys.key(namespace, event_id) for namespace, event_id in ids]
+    halves = [(int.from_bytes(key[:8], "big"), int.from_bytes(key[8:], "big")) for key in made]
+    rows = fetch(
+        sql(
+            "SELECT key_hi, key_lo, content FROM dedupe_key"
+            " WHERE key_hi IN (SELECT unnest({high}::UBIGINT[]))",
+            high=[str(high) for high, _ in halves],
+        )
+    ).rows
+    known: Mapping[tuple[int, int], int] = {(int(h), int(low)): int(c) for h, low, c in rows}
+    return [known.get(key) for key in halves]

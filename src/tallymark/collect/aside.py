@@ -1,0 +1,93 @@
+"""What the steps set aside, as what is kept of it and what its sender is told."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from tallymark.core.errors import CODES
+from tallymark.core.event import Command, Event, Failed
+
+from .protocol import Decoded
+from .steps import SetAside, Stepped
+
+# What was set aside is kept as an event and not as it came: it is scrubbed, and can be replayed.
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class SortedOut(Struct, frozen=True):
+    """What is left of a request's events and commands, and what failed; ``told`` is for the answer."""
+
+    events: list[Event]
+    commands: list[Command]
+    failed: list[Failed]
+    told: list[Failed]
+
+
+def sort_out(decoded: Decoded, stepped: Stepped, commands: list[Command]) -> SortedOut:
+    """Return what becomes of what the steps gave.
+
+    What the plan rejects fails in the answer of a protocol that tells the outcome of each item, and
+    fails the whole request if it asked for all or nothing. For any other, the client could do nothing
+    about it, and it is set aside.
+    """
+    rejected = [one for one in stepped.aside if one.is_rejected and decoded.places]
+    if not rejected:
+        return SortedOut(stepped.events, commands, [_quarantined(one) for one in stepped.aside], [])
+    failed = [_failed(one, decoded.places[one.place]) for one in rejected]
+    if not decoded.strict:
+        others = [_quarantined(one) for one in stepped.aside if not one.is_rejected]
+        return SortedOut(stepped.events, commands, failed + others, failed)
+    others = [
+        _failed(one, decoded.places[one.place]) for one in stepped.aside if not one.is_rejected
+    ]
+    whole = _strict(stepped.events, [decoded.places[place] for place in stepped.places])
+    whole += _strict(commands, decoded.places[len(decoded.events) :])
+    named = {one.index for one in failed}
+    # The answer names each item once, those that fail by themselves first.
+    dropped = [
+        _all_or_nothing(index)
+        for index in dict.fromkeys(decoded.places)
+        if index not in named | {one.index for one in others + whole}
+    ]
+    told = {one.index: one for one in reversed(failed + others + whole + dropped)}
+    return SortedOut([], [], failed + others + whole, [told[index] for index in sorted(told)])
+
+
+def _strict(items: Sequence[Event | Command], places: Sequence[int]) -> list[Failed]:
+    found = []
+    # Commands are kept all, or none where consent forbids them.
+    for item, index in zip(items, places, strict=False):
+        raw = _encode(item)
+        name = item.name if isinstance(item, Event) else None
+        found.append(
+            # The stage tells how what is kept is to be read: as an event, not as it came.
+            msgspec.structs.replace(
+                _all_or_nothing(index),
+                stage="schema",
+                id=item.id,
+                name=name,
+                raw=raw,
+                raw_bytes=len(raw),
+            )
+        )
+    return found
+
+
+def _all_or_nothing(index: int) -> Failed:
+    code = CODES["STRICT_BATCH"]
+    return Failed(code.code, code.stage, code.meaning, index=index)
+
+
+def _failed(one: SetAside, index: int = 0) -> Failed:
+    code = CODES[one.code]
+    raw = _encode(one.event)
+    return Failed(
+        code=code.code, stage=code.stage, message=one.message or code.meaning, index=index,
+        path=one.path, id=one.event.id, name=one.event.name, raw=raw, raw_bytes=len(raw),
+    )  # fmt: skip
+
+
+def _quarantined(one: SetAside) -> Failed:
+    return msgspec.structs.replace(_failed(one), is_quarantined=True)

@@ -1,0 +1,215 @@
+"""What becomes of an event that is not as planned: counted, flagged, stripped, set aside or refused.
+
+An event names the version it was written for in ``schema_version``; without, the newest that may be
+sent holds. Any version of a MODEL is judged by the newest of it, because within a MODEL whatever was
+valid stays valid.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from tallymark.core.policy import Purpose, Treatment
+
+from .plan import VERSION_PROPERTY, EventPlan, Mode, Modes, Plan, Status, version_of
+from .validate import Checks, Finding, checks_of, findings, missing
+
+DEPRECATED: Final = "deprecated_event"
+STRIPPED: Final = "schema_stripped"
+_OBSERVED: Final = Modes("observe", "observe", "observe")
+
+
+class Version(Struct, frozen=True):
+    """The newest version of one MODEL of an event, ready to be run."""
+
+    version: tuple[int, int, int]
+    status: Status
+    on: Modes
+    checks: Checks
+
+
+class Versions(Struct, frozen=True):
+    """Every MODEL of one event, and the one that holds where an event names none."""
+
+    models: Mapping[int, Version]
+    default: Version
+    is_versioned: bool
+
+
+class Compiled(Struct, frozen=True):
+    """A plan ready to be run: made once when it is pushed, kept with each key.
+
+    ``purposes`` and ``treatments`` are by event; ``treatments`` of those that have any.
+    """
+
+    events: Mapping[str, Versions]
+    unplanned_event: Mode
+    purposes: Mapping[str, Purpose]
+    treatments: Mapping[str, Mapping[str, Treatment]]
+
+    @property
+    def uses_key(self) -> bool:
+        """Whether a property is hashed with the project's own key."""
+        return any("hmac" in rules.values() for rules in self.treatments.values())
+
+
+class Outcome(Struct, frozen=True):
+    """What becomes of one event: what is kept of it, or why it is set aside.
+
+    ``observed`` are the codes that are only counted.
+    """
+
+    properties: dict[str, Any]
+    flags: tuple[str, ...] = ()
+    observed: tuple[str, ...] = ()
+    aside: Finding | None = None
+    is_rejected: bool = False
+
+
+def compiled(plan: Plan) -> Compiled:
+    """Return a plan ready to be run; it must be free of problems."""
+    by_name: dict[str, list[EventPlan]] = {}
+    for one in plan.events:
+        by_name.setdefault(one.event, []).append(one)
+    newest = {name: max(plans, key=_precedence) for name, plans in by_name.items()}
+    return Compiled(
+        events={name: _versions(plans, newest[name]) for name, plans in by_name.items()},
+        unplanned_event=plan.on.unplanned_event,
+        purposes={name: one.purpose for name, one in newest.items() if one.purpose is not None},
+        treatments={
+            name: rules for name, plans in by_name.items() if (rules := _treatments(plans))
+        },
+    )
+
+
+def enforce(name: str, properties: dict[str, Any], plan: Compiled) -> Outcome | None:
+    """Return what becomes of an event by that name; None if it is as planned, and stays as it is."""
+    versions = plan.events.get(name)
+    if versions is None:
+        finding = Finding("", "UNPLANNED_EVENT", "name", f"{_shown(name)} is not in the plan.")
+        return _outcome(properties, [(finding, plan.unplanned_event)])
+    version = _named(properties, versions)
+    if version is None:
+        where = f"properties.{VERSION_PROPERTY}"
+        finding = Finding(
+            VERSION_PROPERTY,
+            "SCHEMA_MISSING",
+            where,
+            f"{_shown(name)} has no such version in the plan.",
+        )
+        return _outcome(properties, [(finding, "quarantine")])
+    if version.status == "retired":
+        finding = Finding(
+            "", "VERSION_RETIRED", "name", f"This version of {_shown(name)} is retired."
+        )
+        return _outcome(properties, [(finding, version.on.invalid)])
+    found = findings(properties, version.checks)
+    if not found and version.status == "live":
+        return None
+    modes = _OBSERVED if version.status == "draft" else version.on
+    flags = (DEPRECATED,) if version.status == "deprecated" else ()
+    return _outcome(properties, [(one, _mode(one, modes)) for one in found], modes, version, flags)
+
+
+def codes_of(name: str, properties: Mapping[str, Any], plan: Compiled) -> list[tuple[str, str]]:
+    """Return everything that is not as planned about an event, as codes and paths, whatever its mode."""
+    versions = plan.events.get(name)
+    if versions is None:
+        return [("UNPLANNED_EVENT", "name")]
+    version = _named(properties, versions)
+    if version is None:
+        return [("SCHEMA_MISSING", f"properties.{VERSION_PROPERTY}")]
+    if version.status == "retired":
+        return [("VERSION_RETIRED", "name")]
+    return [(one.code, one.path) for one in findings(properties, version.checks)]
+
+
+def _outcome(
+    properties: dict[str, Any],
+    found: list[tuple[Finding, Mode]],
+    modes: Modes = _OBSERVED,
+    version: Version | None = None,
+    flags: tuple[str, ...] = (),
+) -> Outcome:
+    stripped = {one.name for one, mode in found if mode == "strip" and one.name}
+    if version is not None and modes.missing_required != "strip":
+        # What is required and was stripped is missing by then.
+        lost = [name for name in version.checks.required if name in stripped]
+        found = [*found, *((missing(name), modes.missing_required) for name in lost)]
+    for one, mode in found:
+        # Where there is nothing to strip, the event cannot be mended by it.
+        if mode in ("quarantine", "reject") or (mode == "strip" and not one.name):
+            worst = next((told for told, m in found if m == "reject"), one)
+            is_rejected = any(m == "reject" for _, m in found)
+            return Outcome(properties, aside=_all_told(worst, len(found)), is_rejected=is_rejected)
+    tagged = [one.code.lower() for one, mode in found if mode == "tag"]
+    kept = {key: value for key, value in properties.items() if key not in stripped}
+    return Outcome(
+        kept if stripped else properties,
+        tuple(dict.fromkeys((*flags, *tagged, *((STRIPPED,) if stripped else ())))),
+        tuple(one.code for one, mode in found if mode == "observe"),
+    )
+
+
+def _all_told(finding: Finding, count: int) -> Finding:
+    if count == 1:
+        return finding
+    more = f"{finding.message} ({count - 1} more)"
+    return Finding(finding.name, finding.code, finding.path, more)
+
+
+def _mode(finding: Finding, modes: Modes) -> Mode:
+    match finding.code:
+        case "UNPLANNED_PROP":
+            return modes.unplanned_property
+        case "SCHEMA_REQUIRED":
+            return modes.missing_required
+        case _:
+            return modes.invalid
+
+
+def _named(properties: Mapping[str, Any], versions: Versions) -> Version | None:
+    """Return the version that judges an event; None if it names one that is not in the plan."""
+    given = properties.get(VERSION_PROPERTY) if versions.is_versioned else None
+    if given is None:
+        return versions.default
+    try:
+        wanted = version_of(given) if isinstance(given, str) else None
+    except ValueError:
+        return None
+    found = None if wanted is None else versions.models.get(wanted[0])
+    return found if found is not None and wanted is not None and wanted <= found.version else None
+
+
+def _versions(plans: list[EventPlan], newest: EventPlan) -> Versions:
+    models = {
+        version_of(one.version)[0]: Version(
+            version_of(one.version), one.status, one.on, checks_of(one)
+        )
+        for one in plans
+    }
+    # A plan that has the property for something else leaves no way to name a version.
+    is_versioned = not any(VERSION_PROPERTY in one.properties for one in plans)
+    return Versions(models, models[version_of(newest.version)[0]], is_versioned)
+
+
+def _precedence(one: EventPlan) -> tuple[int, tuple[int, int, int]]:
+    rank = {"retired": 0, "draft": 1, "deprecated": 2, "live": 2}[one.status]
+    return rank, version_of(one.version)
+
+
+def _treatments(plans: list[EventPlan]) -> dict[str, Treatment]:
+    """Return the strictest treatment of each property in any version: it comes before the choice."""
+    strictness: tuple[Treatment, ...] = ("truncate", "hmac", "drop")
+    found: dict[str, Treatment] = {}
+    for one in plans:
+        for name, planned in one.properties.items():
+            if planned.treat is not None:
+                there = found.get(name, planned.treat)
+                found[name] = max(there, planned.treat, key=strictness.index)
+    return found
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= 80 else name[:79] + "…"
