@@ -108,8 +108,8 @@ def scrub_url(url: str, policy: Policy) -> Address:
     base = clean(url, policy.redact_paths)
     if not query:
         return base
-    read = _remembered_parameters if len(query) <= _LONGEST_REMEMBERED else _parameters
-    kept, campaign = read(query, policy.url_parameters)
+    # Not remembered, though it would be quicker: what the policy drops of it may be anybody's secret.
+    kept, campaign = _parameters(query, policy.url_parameters)
     return Address(base.url + kept, campaign)
 
 
@@ -231,10 +231,6 @@ def _parameters(query: str, allowed: tuple[str, ...]) -> tuple[str, tuple[tuple[
         if name in allowed:
             kept.append(pair)
     return ("?" + "&".join(kept) if kept else "", tuple(campaign.items()))
-
-
-# Links of one campaign share their query. To read it takes 2 µs, to remember it 0.2.
-_remembered_parameters = lru_cache(maxsize=4096)(_parameters)
 
 
 def _redacted(segment: str) -> str:
