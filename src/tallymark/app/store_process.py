@@ -29,7 +29,7 @@ from tallymark.core.telemetry import Logger, LogHandler
 from tallymark.store.engines.duckdb import DuckEngine
 
 _QUESTIONS_AT_ONCE = 8
-_QUESTION_NICE = 5
+_QUESTION_NICE = 3
 
 
 def main() -> int:
