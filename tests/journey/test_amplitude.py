@@ -143,6 +143,7 @@ def test_through_an_overload_the_python_sdk_stores_each_event_once_and_stops_aft
     server: Target, proxy: Flaky, trouble: int
 ) -> None:
     who = f"py-overload-{trouble}"
+    before = server.ledger().get("duplicate", 0)
     proxy.plan(trouble, trouble)
     calls = f"""
 for n in range(3):
@@ -154,8 +155,10 @@ time.sleep(0.5)
     told = as_json(run_python(python(server, calls, proxy.port)))
 
     assert told == [["Paid", 200]] * 3
-    assert statuses(proxy.seen) == 3
+    # A slow machine lets it send the three in two batches; none of them came again after its 200.
+    assert statuses(proxy.seen) >= 3
     assert sorted(event["properties"]["n"] for event in stored(server, who)) == [0, 1, 2]
+    assert server.ledger().get("duplicate", 0) == before
 
 
 def test_a_cut_connection_is_not_tried_again_by_the_python_sdk_which_tells_nobody(

@@ -86,10 +86,12 @@ BATCHES = st.builds(
     commands=st.lists(
         st.builds(
             IdentityLink,
-            anonymous_id=st.text(max_size=5),
-            user_id=st.text(max_size=5),
+            one=st.text(max_size=5),
+            other=st.text(max_size=5),
             id=st.text(max_size=5),
             time=INSTANTS,
+            one_kind=st.sampled_from(["anonymous", "user"]),
+            how=st.sampled_from(["identify", "alias", "merge", "retract"]),
         ),
         max_size=2,
     ),
