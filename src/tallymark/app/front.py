@@ -20,6 +20,7 @@ from tallymark.api.guard import Guard
 from tallymark.api.live import Live
 from tallymark.api.server import Listener, local_socket, serve, tcp_socket
 from tallymark.api.services import Services
+from tallymark.app.answering import learn_all
 from tallymark.app.folders import Folders, locked
 from tallymark.app.front_store import FrontStore
 from tallymark.app.link import StoreLink
@@ -55,6 +56,7 @@ def run(
     data = Path(settings.data).absolute()
     settings = msgspec.structs.replace(settings, data=str(data))
     with locked(Folders(data)):
+        learn_all()
         uvloop.run(_Front(settings).run(tcp, until_stdin_closes, ready))
 
 

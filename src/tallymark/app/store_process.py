@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from tallymark.app.answering import learn_all
 from tallymark.app.folders import Folders
 from tallymark.app.link import Call, serve_link
 from tallymark.app.loading import LoadingThread
@@ -34,6 +35,7 @@ _QUESTION_NICE = 3
 
 def main() -> int:
     """Run until standard input closes, which it does when the front ends in whatever way."""
+    learn_all()
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=StoreOrders)
     # One source of time zone rules, whose version every answer names.
     zoneinfo.reset_tzpath(to=())

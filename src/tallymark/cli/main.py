@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from tallymark import __version__
 from tallymark.core.errors import NotFound, TallymarkError
 from tallymark.core.registry import did_you_mean
+from tallymark.core.structs import learn
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -95,6 +96,7 @@ def _main(arguments: list[str]) -> int:
         parser.parse_args(arguments)
         parser.print_help()
         return 0
+    learn()
     return command.run(parser.parse_args(arguments)) or 0
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from tallymark.core.clock import Clock, SystemClock
 from tallymark.core.errors import NotFound, Refused, Unavailable
 from tallymark.core.ids import new_id
+from tallymark.core.structs import learn
 
 from .answer import Answer, decode_answer
 from .private import PrivateServer
@@ -65,6 +66,7 @@ class Client:
         server: PrivateServer | None = None,
         clock: Clock | None = None,
     ) -> None:
+        learn()
         self._transport = transport
         self.project = project
         self._server = server
