@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ ROUNDS = 3
 BATCH_BUDGET = 0.5
 SINGLE_BUDGET = 0.6
 EVENTS_ROUTE = "/tm/v1/events"
+# A request that wrk left behind is answered long before this.
+_SETTLING = 0.5
 
 
 class Rate(Struct, frozen=True):
@@ -52,9 +55,9 @@ class Target(Struct, frozen=True):
 
 def rate(target: Target, *, events: int, connections: int, run: int) -> Rate:
     """Return how fast a target takes requests of so many events."""
+    held = _settled(target)
     pids = target.server.pids()
     before, front = cpu_seconds(pids), cpu_seconds(pids[:1])
-    held = _held(target)
     sent = sending.send(
         f"http://127.0.0.1:{target.server.port}{target.path}",
         events=events, connections=connections, seconds=SECONDS, run=run, key=target.key,
@@ -167,6 +170,17 @@ def _check(server: Tallymark) -> None:
     """See that the workload is taken whole, for the log counts what was refused as well."""
     answer = server.send(workload.body(0, BATCH, prefix="check"))
     assert answer == {"accepted": BATCH, "failed": []}, answer
+
+
+def _settled(target: Target) -> int:
+    """Return what the log holds once the last requests of the turn before have all been answered."""
+    held = _held(target)
+    while True:
+        time.sleep(_SETTLING)
+        now = _held(target)
+        if now == held:
+            return now
+        held = now
 
 
 def _held(target: Target) -> int:
