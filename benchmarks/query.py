@@ -5,23 +5,28 @@
 Prints the best of several runs of each, in turns, and their ratio; fails if the answers differ.
 """
 
+import importlib
 import os
+import pkgutil
 import platform
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
+from benchmarks import cases as more
 from benchmarks.baselines import query_baseline as baseline
+from benchmarks.cases import Case
 
+from tallymark.app.answering import compute, insights
 from tallymark.core.clock import DAY, rfc3339
-from tallymark.core.registry import discover
-from tallymark.insights.insight import Insight, Scope
+from tallymark.insights.insight import Scope
 from tallymark.insights.lines import Line
 from tallymark.store.engine import Limits
 from tallymark.store.engines.duckdb import DuckEngine
@@ -34,6 +39,7 @@ ROUNDS = 5
 BUDGET = 1.3
 MEMORY = 2 * 1024**3
 
+NAMES = {f"event {key}": key for key in range(1, 21)}
 INSIGHTS = {"newest_events": "events", "latest_people": "people"}
 QUESTIONS: dict[str, dict[str, Any]] = {
     "daily_count": {},
@@ -56,10 +62,12 @@ def fill(path: Path, events: int) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute(
             """
-            INSERT INTO event (seq, event_key, time_us, actor_key, person_key, path, browser, is_bot,
-                               "value", prop_text)
+            INSERT INTO event (seq, event_key, time_us, actor_key, person_key, account_key, session_key,
+                               path, browser, is_bot, "value", prop_text)
             SELECT i, (hash(i) % 20)::INT + 1, $since + (i::HUGEINT * $length // $events)::BIGINT,
                    (hash(i * 7) % 300000)::BIGINT + 1, (hash(i * 7) % 300000)::BIGINT + 1,
+                   (hash(i * 7) % 300000)::BIGINT % 5000 + 1,
+                   (hash(i * 7) % 300000)::BIGINT * 100 + i * 20 // $events + 1,
                    '/p/' || (hash(i * 11) % 2000),
                    'browser ' || (hash(i * 3) % 12), hash(i * 13) % 50 = 0,
                    ((hash(i * 17) % 100000)::DECIMAL(38, 9) / 8)::DECIMAL(38, 9),
@@ -90,23 +98,24 @@ def in_turns(ours: Callable[[], Any], by_hand: Callable[[], Any]) -> tuple[float
     return min(seconds[0]), min(seconds[1])
 
 
-def ask(engine: DuckEngine, name: str, events: int) -> Any:
+def ask(
+    engine: DuckEngine, insight_name: str, question: Mapping[str, Any], events: int, *, merged: bool
+) -> Any:
     """Return the answer of a question, as the store process computes it."""
-    insight = discover("tallymark.insights", Insight)[INSIGHTS.get(name, "trends")]
+    insight = insights()[insight_name]
     scope = Scope(
         project="bench",
         timezone="UTC",
         now=UNTIL,
         log_position=events,
-        event_names={},
+        event_names=NAMES,
         properties={"plan": frozenset(("text",))},
-        has_overrides=name == "merged_people",
+        has_overrides=merged,
     )
-    asked = msgspec.convert({"range": RANGE, **QUESTIONS[name]}, insight.question)
+    asked = msgspec.convert({"range": RANGE, **question}, insight.question)
     limits = Limits(seconds=600, memory_bytes=MEMORY, rows=scope.max_rows)
-    with engine.reading("bench", limits) as fetch:
-        rows = [fetch(statement) for statement in insight.to_sql(asked, scope)]
-    return insight.shape(asked, scope, rows)
+    with engine.reading("bench", limits) as reading:
+        return compute(insight, asked, scope, reading).data
 
 
 def by_day(line: Line) -> dict[int, Any]:
@@ -136,6 +145,25 @@ def to_six_places(answer: tuple[dict[int, Any], Any]) -> Any:
     return {day: round(value, 6) for day, value in days.items()}, round(whole, 6)
 
 
+def cases() -> list[Case]:
+    """Return every question that is measured: those of this file, then those of ``cases/``."""
+    found = [
+        Case(
+            name=name,
+            insight=INSIGHTS.get(name, "trends"),
+            question=question,
+            by_hand=getattr(baseline, name),
+            comparable=partial(comparable, name),
+            merged=name == "merged_people",
+            is_rounded=name == "daily_p95",
+        )
+        for name, question in QUESTIONS.items()
+    ]
+    for module in pkgutil.iter_modules(more.__path__):
+        found += importlib.import_module(f"{more.__name__}.{module.name}").CASES
+    return found
+
+
 def measure(path: Path, events: int) -> dict[str, float]:
     """Return the ratio of each question, after checking that both answers are equal."""
     # A file is opened by one engine at a time, so the baseline gets a copy.
@@ -145,28 +173,30 @@ def measure(path: Path, events: int) -> dict[str, float]:
     with duckdb.connect(str(copy), read_only=True) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY // 1024} KiB'")
         connection.execute("SET preserve_insertion_order = false")
-        ratios = {name: compare(engine, connection, name, events) for name in QUESTIONS}
+        ratios = {case.name: compare(engine, connection, case, events) for case in cases()}
     engine.close()
     return ratios
 
 
 def compare(
-    engine: DuckEngine, connection: duckdb.DuckDBPyConnection, name: str, events: int
+    engine: DuckEngine, connection: duckdb.DuckDBPyConnection, case: Case, events: int
 ) -> float:
     """Return how many times longer than the baseline a question takes, and print it."""
-    by_hand = getattr(baseline, name)
-    expected = by_hand(connection, SINCE, UNTIL)
-    answer = comparable(name, ask(engine, name, events))
-    if name == "daily_p95":
+
+    def ours() -> Any:
+        return ask(engine, case.insight, case.question, events, merged=case.merged)
+
+    expected = case.by_hand(connection, SINCE, UNTIL)
+    answer = case.comparable(ours())
+    if case.is_rounded:
         # The engine interpolates in floating point, so by hand the ninth place is not exact.
         answer, expected = to_six_places(answer), to_six_places(expected)
-    assert answer == expected, f"{name}: the answers differ"
-    seconds, baseline_seconds = in_turns(
-        lambda: ask(engine, name, events), lambda: by_hand(connection, SINCE, UNTIL)
-    )
+    assert answer == expected, f"{case.name}: the answers differ"
+    seconds, baseline_seconds = in_turns(ours, lambda: case.by_hand(connection, SINCE, UNTIL))
     ratio = seconds / baseline_seconds
     print(
-        f"{name:14} {seconds:7.3f} s  by hand {baseline_seconds:7.3f} s  ×{ratio:.2f}", flush=True
+        f"{case.name:18} {seconds:7.3f} s  by hand {baseline_seconds:7.3f} s  ×{ratio:.2f}",
+        flush=True,
     )
     return ratio
 

@@ -215,12 +215,18 @@ def insight_list() -> str:
 
 def insight_page(insight: Insight) -> str:
     """Return the page of one insight: its question, the parts of it, and an example."""
-    (reference,), components = msgspec.json.schema_components(
-        [insight.question], ref_template="#{name}"
-    )
-    root = reference["$ref"].removeprefix("#")
+    asked = [insight.question, *([insight.place] if insight.place else [])]
+    _, components = msgspec.json.schema_components(asked, ref_template="#{name}")
+    root, place = insight.question.__name__, insight.place and insight.place.__name__
     text = [f"# {insight.name}", "", insight.summary, "", "An example:", "", "```json"]
     text += [msgspec.json.format(msgspec.json.encode(insight.example), indent=2).decode(), "```"]
+    if insight.rules:
+        text += ["", "## What is counted", "", insight.rules.strip()]
     for name in [root, *(name for name in components if name != root and name not in FILTERS)]:
         text += ["", f"## {name}", "", schema_text(components[name])]
+        if name == place:
+            text += [
+                "",
+                "To list who is behind that number, ask [people](people.md) with `behind`.",
+            ]
     return page(text)

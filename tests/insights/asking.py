@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from tests.strategies import NOW, History, Link, Use
 
-from tallymark.core.registry import discover
+from tallymark.app.answering import compute, insights
 from tallymark.core.sql import ident, sql
 from tallymark.identity.people import Claim, Move, People
-from tallymark.insights.insight import Insight, Scope
+from tallymark.insights.insight import Scope
 from tallymark.store.engine import Commit, Limits
 from tallymark.store.engines.duckdb import DuckEngine
 from tallymark.store.tables import SEQ_PER_BATCH
@@ -147,9 +147,7 @@ def _texts(name: str, values: list[Any]) -> list[Any]:
 
 def ask(store: Store, name: str, **question: Any) -> Any:
     """Return the shaped data of a question, decoded and answered as the store process does it."""
-    insight = discover("tallymark.insights", Insight)[name]
+    insight = insights()[name]
     asked = msgspec.json.decode(msgspec.json.encode(question), type=insight.question)
-    statements = insight.to_sql(asked, store.scope)
-    with store.engine.reading("test", _LIMITS) as fetch:
-        rows = [fetch(statement) for statement in statements]
-    return insight.shape(asked, store.scope, rows)
+    with store.engine.reading("test", _LIMITS) as reading:
+        return compute(insight, asked, store.scope, reading).data

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.insights.asking import Store, ask
@@ -10,6 +11,7 @@ from tests.insights.test_trends import BREAKDOWNS, SERIES
 from tests.strategies import SINCE, UNTIL, Link, Use, histories, owners, person
 
 from tallymark.core.clock import DAY, rfc3339
+from tallymark.core.errors import InvalidQuery
 from tallymark.insights.people import table
 
 DAYS = {"since": "2025-10-24", "until": "2025-11-05"}
@@ -128,3 +130,49 @@ def test_every_number_of_people_opens_to_as_many_people(
         inside = {"since": bucket.since, "until": bucket.until}
         opened = ask(store, "people", range=inside, series=series, group=group, limit=1)
         assert opened.total == line.values[place]
+
+
+@given(
+    histories(),
+    BREAKDOWNS.filter(lambda by: "properties.seats" not in by),
+    st.integers(1, 3),
+    st.integers(0, 11),
+)
+def test_the_people_behind_a_place_are_as_many_as_its_number(
+    store: Store, history: Any, by: Any, top: int, place: int
+) -> None:
+    store.replace(history)
+    question = {
+        "range": DAYS,
+        "series": [{"measure": "unique_people"}],
+        "breakdown": by,
+        "top": top,
+    }
+    answer = ask(store, "trends", **question)
+    shown = [line.breakdown for line in answer.lines if not line.is_other]
+
+    for line in answer.lines:
+        group = {
+            "by": by,
+            **({"other_than": shown} if line.is_other else {"values": line.breakdown}),
+        }
+        for bucket, number in ((None, line.total), (place, line.values[place])):
+            behind = {
+                "insight": "trends",
+                "question": question,
+                "place": {"series": "A", "bucket": bucket, **({"group": group} if by else {})},
+            }
+            assert len(pages(store, behind=behind, limit=2)) == number
+
+
+def test_who_is_behind_a_list_or_nowhere_is_told(store: Store) -> None:
+    store.replace([Use(user="ana")])
+
+    with pytest.raises(InvalidQuery, match="cannot be listed"):
+        ask(store, "people", behind={"insight": "events"})
+    with pytest.raises(InvalidQuery, match="no series 'B'") as wrong:
+        ask(store, "people", behind={"insight": "trends", "place": {"series": "B"}})
+    assert wrong.value.path == "behind.place.series"
+    with pytest.raises(InvalidQuery) as unknown:
+        ask(store, "people", behind={"insight": "trends", "place": {"bukket": 1}})
+    assert unknown.value.path == "behind.place.bukket" or "bukket" in str(unknown.value)

@@ -1,12 +1,14 @@
 """One question to one answer: decode, write SQL, run within limits, shape, say where it came from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import numpy as np
 import tzdata
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from tallymark import __version__
 from tallymark.collect.protocol import Protocol
@@ -17,8 +19,17 @@ from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
 from tallymark.core.structs import learn
-from tallymark.insights.insight import Insight, Provenance, Scope, Table
-from tallymark.store.engine import Engine, Fetch, Limits
+from tallymark.insights.insight import (
+    Columnar,
+    Insight,
+    Provenance,
+    Result,
+    Scope,
+    Statement,
+    Table,
+)
+from tallymark.insights.pages import BEHIND, Behind
+from tallymark.store.engine import Engine, Fetch, Limits, Reading, Rows
 from tallymark.store.engines.duckdb import engine_version
 from tallymark.store.tables import MOST_PROPERTIES
 
@@ -68,11 +79,10 @@ def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> 
         rows=settings.question_rows,
     )
     started = clock.monotonic()
-    with engine.reading(asking.project, limits) as fetch:
-        scope, identity_position = _scope(fetch, asking, settings, clock)
-        statements = insight.to_sql(question, scope)
-        rows = [fetch(statement) for statement in statements]
-        data = insight.shape(question, scope, rows)
+    with engine.reading(asking.project, limits) as reading:
+        scope, identity_position = _scope(reading, asking, settings, clock)
+        computed = compute(insight, question, scope, reading)
+        data = computed.data
     provenance = Provenance(
         insight=insight.name,
         definition=hash128(insight.name, _canonical.encode(question).decode()).hex(),
@@ -83,10 +93,58 @@ def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> 
         timezone_data=tzdata.IANA_VERSION,
         engine=engine_version(),
         version=__version__,
-        rows_read=sum(len(result.rows) for result in rows),
+        rows_read=computed.rows_read,
         took_ms=round((clock.monotonic() - started) * 1000, 1),
     )
     return _encode(Answered(data, insight.view, insight.table(data), provenance))
+
+
+class Computed(Struct, frozen=True):
+    """The shaped data of a question, and how many rows it was made of."""
+
+    data: Any
+    rows_read: int
+
+
+def compute(insight: Insight, question: Any, scope: Scope, reading: Reading) -> Computed:
+    """Answer a decoded question on one commit; raises InvalidQuery for what cannot be asked."""
+    if insight.pinned is not None:
+        scope = insight.pinned(question, scope)
+    behind = getattr(question, "behind", None)
+    if behind is not None:
+        reading.hold(BEHIND, {"key": members_of(behind, scope, reading)})
+    results = _results(insight.to_sql(question, scope), reading)
+    data = insight.shape(question, scope, results)
+    return Computed(data, sum(_length(result) for result in results))
+
+
+def members_of(behind: Behind, scope: Scope, reading: Reading) -> NDArray[np.int64]:
+    """Return the keys of who is behind a number; raises InvalidQuery if nobody can be."""
+    insight = lookup(insights(), behind.insight, "insight")
+    if insight.members is None or insight.place is None:
+        known = [one.name for one in insights().values() if one.members is not None]
+        raise InvalidQuery(
+            f"Who is behind a number of {insight.name} cannot be listed this way.",
+            hint=f"These can: {', '.join(known)}.",
+            path="behind.insight",
+        )
+    question = decode_question(insight, dict(behind.question))
+    place = _converted(behind.place, insight.place, "behind.place.")
+    found = insight.members(question, place, scope)
+    return found.keys(_results(found.statements, reading))
+
+
+def _results(statements: Sequence[Statement], reading: Reading) -> list[Result]:
+    return [
+        reading.arrays(one.statement) if isinstance(one, Columnar) else reading(one)
+        for one in statements
+    ]
+
+
+def _length(result: Result) -> int:
+    if isinstance(result, Rows):
+        return len(result.rows)
+    return len(next(iter(result.values()), ()))
 
 
 def decode_question(insight: Insight, question: Any) -> Struct:
@@ -96,7 +154,7 @@ def decode_question(insight: Insight, question: Any) -> Struct:
             decoder = msgspec.json.Decoder(insight.question, float_hook=Decimal)
             decoded: Struct = decoder.decode(question)
         else:
-            decoded = msgspec.convert(question, insight.question)
+            decoded = _converted(question, insight.question, "")
     except msgspec.ValidationError as error:
         text, path = misfit(error)
         raise InvalidQuery(text, path=path, hint=_hint(insight, text)) from None
@@ -105,6 +163,16 @@ def decode_question(insight: Insight, question: Any) -> Struct:
     except RecursionError:
         raise InvalidQuery("The question is nested too deeply.") from None
     return decoded
+
+
+def _converted(given: Any, kind: type[Struct], prefix: str) -> Any:
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        if not prefix:
+            raise
+        text, path = misfit(error)
+        raise InvalidQuery(text, path=f"{prefix}{path or ''}".rstrip(".")) from None
 
 
 def _hint(insight: Insight, text: str) -> str | None:

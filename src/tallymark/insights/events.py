@@ -234,5 +234,6 @@ events = Insight(
     table=table,
     data=EventsData,
     view="list",
+    pinned=lambda question, scope: opened(question, scope, "events")[0],
     example={"range": "7d", "limit": 20},
 )

@@ -7,12 +7,14 @@ OpenAPI entry, command-line sub-command and reference page follow from that cons
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from tallymark.core.sql import Sql
-from tallymark.store.engine import Rows
+from tallymark.store.engine import Arrays, Rows
 
-View: TypeAlias = Literal["line", "table", "matrix", "bar", "flow", "list"]
+View: TypeAlias = Literal["line", "table", "matrix", "bar", "flow", "list", "funnel", "number"]
 PropertyClass: TypeAlias = Literal["text", "number", "other"]
 
 
@@ -39,6 +41,29 @@ class Scope(Struct, frozen=True):
     max_rows: int = 100_000
 
 
+class Columnar(Struct, frozen=True):
+    """A statement whose result is wanted as arrays, because a kernel goes over all of its rows.
+
+    Its columns are integers or truths without NULL; see ``Reading.arrays``.
+    """
+
+    statement: Sql
+
+
+Statement: TypeAlias = Sql | Columnar
+Result: TypeAlias = Rows | Arrays
+
+
+class Members(Struct, frozen=True):
+    """Who is behind one number of an answer: the keys, found in the results of statements.
+
+    ``keys`` gives a distinct key of each, in no order, as int64.
+    """
+
+    statements: tuple[Statement, ...]
+    keys: Callable[[Sequence[Any]], NDArray[np.int64]]
+
+
 class Table(Struct, frozen=True):
     """An answer as a flat table, for the terminal, CSV and data frames."""
 
@@ -49,20 +74,29 @@ class Table(Struct, frozen=True):
 class Insight(Struct, frozen=True):
     """One kind of question.
 
-    ``to_sql`` and ``shape`` are pure; the engine runs between them. ``rows`` given to ``shape`` are
-    in the order of the statements. Both raise InvalidQuery for what cannot be asked.
-    ``table`` flattens the shaped data.
+    ``to_sql`` and ``shape`` are pure; the engine runs between them. ``shape`` gets the results in the
+    order of the statements: Rows, or Arrays of those that are Columnar. Both raise InvalidQuery for
+    what cannot be asked. ``table`` flattens the shaped data.
+
+    ``rules`` states what is counted exactly, in Markdown: the rule, its source, an example with
+    numbers, how it differs from other tools. ``place`` names one number of an answer, and ``members``
+    says who is behind it. ``pinned`` gives the scope a question is really about, such as that of the
+    first page of a list.
     """
 
     name: str
     summary: str
     question: type[Struct]
-    to_sql: Callable[[Any, Scope], tuple[Sql, ...]]
-    shape: Callable[[Any, Scope, Sequence[Rows]], Any]
+    to_sql: Callable[[Any, Scope], tuple[Statement, ...]]
+    shape: Callable[[Any, Scope, Sequence[Any]], Any]
     table: Callable[[Any], Table]
     data: Any
     view: View
     example: Mapping[str, Any]
+    rules: str = ""
+    place: type[Struct] | None = None
+    members: Callable[[Any, Any, Scope], Members] | None = None
+    pinned: Callable[[Any, Scope], Scope] | None = None
 
 
 class Provenance(Struct, frozen=True):

@@ -7,7 +7,7 @@ question; asked with another one, or altered, it is refused.
 
 import base64
 import binascii
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,6 +21,21 @@ from .selection import Group, Question
 
 MAX_CURSOR: Final = 400
 _INT64: Final = 2**63
+# The table that holds the keys of who is behind a number.
+BEHIND: Final = "behind"
+
+
+class Behind(Struct, frozen=True, forbid_unknown_fields=True):
+    """One number of an answer, to open the people behind it."""
+
+    insight: Annotated[str, Meta(description="The insight that gave the number.")]
+    question: Annotated[
+        dict[str, Any], Meta(description="The question that was asked of it, as it was.")
+    ] = {}
+    place: Annotated[
+        dict[str, Any],
+        Meta(description="Which number of the answer; its fields are on the insight's page."),
+    ] = {}
 
 
 class PagedQuestion(Question, frozen=True, kw_only=True):

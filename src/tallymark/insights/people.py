@@ -1,25 +1,33 @@
 """The people behind a number, those seen last first, with the ids they are known by."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tallymark.core.clock import rfc3339
-from tallymark.core.sql import Sql, sql
+from tallymark.core.sql import Sql, ident, sql
 from tallymark.store.engine import Rows
 
 from . import fields, measures
 from .insight import Insight, Scope, Table
-from .pages import PagedQuestion, Place, cursor_after, opened
+from .pages import BEHIND, Behind, PagedQuestion, Place, cursor_after, opened
 from .selection import Period, frame_of, period, warnings_of
 
 MAX_IDS: Final = 20
 
 
 class PeopleQuestion(PagedQuestion, frozen=True, kw_only=True):
-    """The people that made a number of unique people."""
+    """The people that made a number of unique people, or are behind a number of another insight.
+
+    With ``behind``, whatever else is asked chooses nobody: those people are listed with all their
+    events up to now.
+    """
+
+    behind: Annotated[
+        Behind | None, Meta(description="A number of another insight, whose people are listed.")
+    ] = None
 
 
 class PersonRow(Struct, frozen=True):
@@ -46,9 +54,7 @@ class PeopleData(Struct, frozen=True):
 def to_sql(question: PeopleQuestion, scope: Scope) -> tuple[Sql, ...]:
     """Return the statement of the page and that of the total."""
     pinned, place = opened(question, scope, "people")
-    source = measures.behind(
-        _people(question), question, question.group, frame_of(question, pinned)
-    )
+    source = _source(question, pinned)
     person = fields.person(pinned)
     rows = sql(
         """WITH chosen AS (
@@ -82,6 +88,8 @@ ORDER BY last_us DESC, person DESC""",
         limit=question.limit + 1,
         most=MAX_IDS,
     )
+    if question.behind is not None:
+        return rows, sql("SELECT count(*) FROM {behind}", behind=ident(BEHIND))
     return rows, sql("SELECT count(DISTINCT {person})\n{source}", person=person, source=source)
 
 
@@ -126,6 +134,21 @@ def table(data: PeopleData) -> Table:
     )
 
 
+def _source(question: PeopleQuestion, scope: Scope) -> Sql:
+    if question.behind is None:
+        return measures.behind(
+            _people(question), question, question.group, frame_of(question, scope)
+        )
+    person = fields.field("person", scope)
+    return sql(
+        "FROM event AS e{joins}\nJOIN {behind} ON {behind}.key = {person}\nWHERE e.seq < {end}",
+        joins=fields.joins([person], scope),
+        behind=ident(BEHIND),
+        person=fields.person(scope),
+        end=fields.end_of_log(scope),
+    )
+
+
 def _people(question: PeopleQuestion) -> measures.Series:
     return msgspec.structs.replace(question.series, measure="unique_people", of=None)
 
@@ -161,5 +184,6 @@ people = Insight(
     table=table,
     data=PeopleData,
     view="list",
+    pinned=lambda question, scope: opened(question, scope, "people")[0],
     example={"range": "7d", "limit": 20},
 )

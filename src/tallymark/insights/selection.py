@@ -62,6 +62,16 @@ class Group(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that happened: which events, and what they must satisfy."""
+
+    event: EventNames = None
+    filter: Annotated[Filter | None, Meta(description="Only events that satisfy this.")] = None
+    label: Annotated[
+        str | None, Meta(description="Its name in the answer; the event's if left out.")
+    ] = None
+
+
 class Frame(Struct, frozen=True):
     """The zone and the instants a question means, asked with this scope."""
 
@@ -118,6 +128,55 @@ def chosen(
     )
 
 
+def matches(step: Step, frame: Frame) -> Sql:
+    """Return whether an event ``e`` is such a step; what is NULL in it means false.
+
+    What the fields of its filter need has to be joined; see ``step_fields``.
+    """
+    parts = _named(step.event, frame.scope)
+    if step.filter is not None:
+        parts.append(filters.condition(step.filter, frame.scope, frame.zone))
+    return Sql("(") + join(" AND ", parts or [Sql("true")]) + Sql(")")
+
+
+def step_fields(steps: Iterable[Step], scope: Scope) -> list[Field]:
+    """Return the fields that steps use."""
+    return [fields.field(name, scope) for name in field_names(step.filter for step in steps)]
+
+
+def label_of(step: Step) -> str:
+    """Return the name of a step in an answer."""
+    named = _listed(step.event)
+    return step.label or (" or ".join(named) if named else "any event")
+
+
+def of_steps(
+    steps: Sequence[Step],
+    frame: Frame,
+    *,
+    wanted: Filter | None,
+    include_bots: bool,
+    also: Sequence[Field] = (),
+) -> Sql:
+    """Return FROM and WHERE of the events of a span that are any of the steps.
+
+    ``wanted`` holds for all of them. What the fields of the steps and of ``also`` need is joined.
+    """
+    source = chosen(
+        None, (wanted,), frame, include_bots=include_bots,
+        also=[*step_fields(steps, frame.scope), *also],
+    )  # fmt: skip
+    keys = _keys_of(steps, frame.scope)
+    # A single condition on the key lets the engine skip what the steps' own would make it read.
+    narrowed = [sql("e.event_key IN ({keys})", keys=keys)] if keys is not None else []
+    either = join(" OR ", [matches(step, frame) for step in steps])
+    return sql(
+        "{source}\n  AND {conditions}",
+        source=source,
+        conditions=join("\n  AND ", [*narrowed, Sql("(") + either + Sql(")")]),
+    )
+
+
 def in_group(group: Group, scope: Scope) -> tuple[Sql, list[Field]]:
     """Return the condition of being in a group of a breakdown, and the fields it needs."""
     found = [fields.field(name, scope, path="group.by") for name in group.by]
@@ -153,6 +212,17 @@ def warnings_of(
         *fields.unknown_properties(names, scope),
         *fields.partly_numbers(measured, scope),
     ]
+
+
+def _keys_of(steps: Iterable[Step], scope: Scope) -> Sql | None:
+    """Return the keys of all events that steps name, None if one of them names none."""
+    names: set[str] = set()
+    for step in steps:
+        if step.event is None:
+            return None
+        names.update(_listed(step.event))
+    keys = sorted(scope.event_names[name] for name in names if name in scope.event_names)
+    return join(", ", (sql("{key}", key=key) for key in keys or [0]))
 
 
 def _listed(event: EventNames) -> list[str]:

@@ -20,12 +20,12 @@ from . import fields, formula, measures
 from .comparison import Compare, Comparison, compared
 from .fields import Field, field
 from .formula import Expression
-from .insight import Insight, Scope, Table
+from .insight import Columnar, Insight, Members, Scope, Table
 from .lines import Formula, Line, Numbers, Value, formula_line, numbers_in, series_line
 from .measures import Cells, Series
 from .numbers import exact
 from .ranges import Buckets, Interval, bucket_number, buckets
-from .selection import Frame, Period, Question, field_names, frame_of, period, warnings_of
+from .selection import Frame, Group, Period, Question, field_names, frame_of, period, warnings_of
 
 LETTERS: Final = "ABCDEFGHIJ"
 NONE_LABEL: Final = "(none)"
@@ -56,6 +56,17 @@ class TrendsQuestion(Question, frozen=True, kw_only=True):
         tuple[Formula | str, ...],
         Meta(description="Lines calculated from the series.", max_length=10),
     ] = ()
+
+
+class TrendsPlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """One number of people: a series, and of it one bucket and one group, or all of them."""
+
+    series: Annotated[str, Meta(description="Letter of the series.")] = "A"
+    bucket: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Place of the bucket, counted from 0; all if left out."),
+    ] = None
+    group: Annotated[Group | None, Meta(description="One group of the breakdown.")] = None
 
 
 class Bucket(Struct, frozen=True):
@@ -149,6 +160,28 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
         compared=_compared(plan),
         warnings=_warnings(question, scope),
     )
+
+
+def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Members:
+    """Return who is behind a number: each person with an event that it counts."""
+    plan = _plan(question, scope)
+    if place.series not in LETTERS[: len(question.series)] or len(place.series) != 1:
+        raise InvalidQuery(f"There is no series {place.series!r}.", path="behind.place.series")
+    series = question.series[LETTERS.index(place.series)]
+    span = plan.cut.span
+    if place.bucket is not None:
+        if place.bucket >= len(plan.cut.edges) - 1:
+            raise InvalidQuery("There is no such bucket.", path="behind.place.bucket")
+        span = plan.cut.clipped(place.bucket)
+    frame = msgspec.structs.replace(plan.frame, span=span)
+    source = measures.behind(series, question, place.group, frame)
+    person = fields.person(scope)
+    statement = sql(
+        "SELECT DISTINCT {person} AS key\n{source}\n  AND {person} IS NOT NULL",
+        person=person,
+        source=source,
+    )
+    return Members((Columnar(statement),), lambda results: results[0]["key"])
 
 
 def table(data: TrendsData) -> Table:
@@ -339,6 +372,8 @@ trends = Insight(
     shape=shape,
     table=table,
     data=TrendsData,
+    place=TrendsPlace,
+    members=members,
     view="line",
     example={
         "series": [{"measure": "count"}, {"measure": "unique_people"}],

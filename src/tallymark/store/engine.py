@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from tallymark.core.sql import Sql
 
@@ -23,14 +24,36 @@ class Rows(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """What one question may take; reaching a limit raises QuestionStopped."""
+    """What one question may take; reaching a limit raises QuestionStopped.
+
+    ``rows`` bounds what becomes Python values, ``array_rows`` what stays columns of numbers.
+    """
 
     seconds: float
     memory_bytes: int
     rows: int
+    array_rows: int = 20_000_000
 
 
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 Fetch: TypeAlias = Callable[[Sql], Rows]
+
+
+class Reading(Protocol):
+    """Statements that all see the same commit; calling it with one gives its rows."""
+
+    def __call__(self, statement: Sql) -> Rows:
+        """Run a read-only statement."""
+
+    def arrays(self, statement: Sql) -> Arrays:
+        """Return the result as one numpy array a column, all of one length, in no order of rows.
+
+        Columns are integers or truths and have no NULL: an array would make other things of decimals
+        and of what is missing.
+        """
+
+    def hold(self, name: str, columns: Arrays) -> None:
+        """Keep columns as a table of that name, which later statements may read."""
 
 
 class Commit(Struct, frozen=True):
@@ -62,7 +85,7 @@ class Engine(Protocol):
     def fetch(self, project: str, statement: Sql, limits: Limits | None = None) -> Rows:
         """Run a read-only statement on a consistent snapshot; may be called from any thread."""
 
-    def reading(self, project: str, limits: Limits) -> AbstractContextManager[Fetch]:
+    def reading(self, project: str, limits: Limits) -> AbstractContextManager[Reading]:
         """Give a ``fetch`` whose statements all see the same commit, within limits in all."""
 
     def position(self, project: str) -> int:

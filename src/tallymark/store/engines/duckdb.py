@@ -10,21 +10,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from tallymark.core.errors import Broken, QuestionStopped, Refused, Unavailable
 from tallymark.core.failpoint import reach
 from tallymark.core.sql import Sql
-from tallymark.store.engine import Commit, Fetch, Limits, Rows
+from tallymark.store.engine import Commit, Fetch, Limits, Reading, Rows
+from tallymark.store.engines.duckdb_reading import CursorReading, run
 from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
 from tallymark.store.tables import SCHEMA_VERSION, TABLES
 
 # Beyond this many the least recently used project is detached: 60 attached files cost 15 MB.
 _MOST_ATTACHED = 64
-_FETCH_ROWS = 10_000
 
 # By itself DuckDB folds its journal inside a commit, and merges row groups while at it: three seconds
 # for the worst commit of 2 000 events. So it is told when to fold; this only bounds the journal.
@@ -111,10 +110,10 @@ class DuckEngine:
             with self.reading(project, limits) as fetch:
                 return fetch(statement)
         with _damage_is_told(project), _shortage_is_told(), self._cursor(project) as cursor:
-            return _run(cursor, statement, None)
+            return run(cursor, statement, None)
 
     @contextmanager
-    def reading(self, project: str, limits: Limits) -> Iterator[Fetch]:
+    def reading(self, project: str, limits: Limits) -> Iterator[Reading]:
         """Give a ``fetch`` whose statements all see the same commit, within limits in all."""
         with _damage_is_told(project), _telling(limits), self._cursor(project) as cursor:
             cursor.execute(f"SET operator_memory_limit = '{limits.memory_bytes // 1024} KiB'")
@@ -124,7 +123,7 @@ class DuckEngine:
             timer.daemon = True
             timer.start()
             try:
-                yield lambda statement: _run(cursor, statement, limits.rows)
+                yield CursorReading(cursor, limits)
             finally:
                 timer.cancel()
                 with suppress(duckdb.Error):
@@ -189,7 +188,7 @@ class DuckEngine:
         """Give a ``fetch`` on a store file that is not a project of ours, such as a copy."""
         with self._attached_beside(path) as (cursor, name):
             cursor.execute(f"USE {name}")
-            yield lambda statement: _run(cursor, statement, None)
+            yield lambda statement: run(cursor, statement, None)
 
     @contextmanager
     def _attached_beside(self, path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
@@ -319,23 +318,6 @@ def _telling(limits: Limits) -> Iterator[None]:
         if _is_damage(error):
             raise
         raise Unavailable("The store cannot be read now.", code="STORE_AWAY") from None
-
-
-def _run(cursor: duckdb.DuckDBPyConnection, statement: Sql, most: int | None) -> Rows:
-    cursor.execute(statement.text, list(statement.params))
-    columns = tuple(column[0] for column in cursor.description or ())
-    if most is None:
-        return Rows(columns, cursor.fetchall())
-    rows: list[tuple[Any, ...]] = []
-    while chunk := cursor.fetchmany(_FETCH_ROWS):
-        rows.extend(chunk)
-        if len(rows) > most:
-            cursor.abort()
-            raise QuestionStopped(
-                f"The question gives more than {most} rows.",
-                hint="Shorten the range, filter more, or use a longer interval.",
-            )
-    return Rows(columns, rows)
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, name: str, project: str) -> None:

@@ -1,0 +1,64 @@
+"""What a question reads on one cursor: rows of Python values, or whole columns of numbers."""
+
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from tallymark.core.errors import QuestionStopped
+from tallymark.core.sql import Sql, ident, sql
+from tallymark.store.engine import Arrays, Limits, Rows
+
+_FETCH_ROWS = 10_000
+_SHORTER = "Shorten the range, filter more, or use a longer interval."
+
+
+class CursorReading:
+    """Statements on one cursor, which has a transaction open; see ``Reading``."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+        self._cursor = cursor
+        self._limits = limits
+
+    def __call__(self, statement: Sql) -> Rows:
+        """Return the rows; raises QuestionStopped if they are more than the limit."""
+        return run(self._cursor, statement, self._limits.rows)
+
+    def arrays(self, statement: Sql) -> Arrays:
+        """Return the columns; raises QuestionStopped if they are longer than the limit."""
+        most = self._limits.array_rows
+        bounded = sql("SELECT * FROM (\n{it}\n) LIMIT {most}", it=statement, most=most + 1)
+        self._cursor.execute(bounded.text, list(bounded.params))
+        columns = self._cursor.fetchnumpy()
+        for name, column in columns.items():
+            if isinstance(column, np.ma.MaskedArray) or column.dtype.kind not in "iub":
+                raise TypeError(f"column {name} is {column.dtype}, or has a NULL")
+        if columns and len(next(iter(columns.values()))) > most:
+            raise QuestionStopped(
+                f"The question would look at more than {most:,} events one by one.", hint=_SHORTER
+            )
+        return columns
+
+    def hold(self, name: str, columns: Arrays) -> None:
+        """Keep the columns in a table of this cursor, which ends with it."""
+        self._cursor.register("held_columns", dict(columns))
+        table = sql("CREATE TEMP TABLE {table} AS SELECT * FROM held_columns", table=ident(name))
+        try:
+            self._cursor.execute(table.text)
+        finally:
+            self._cursor.unregister("held_columns")
+
+
+def run(cursor: duckdb.DuckDBPyConnection, statement: Sql, most: int | None) -> Rows:
+    """Return the rows of a statement; raises QuestionStopped if they are more than ``most``."""
+    cursor.execute(statement.text, list(statement.params))
+    columns = tuple(column[0] for column in cursor.description or ())
+    if most is None:
+        return Rows(columns, cursor.fetchall())
+    rows: list[tuple[Any, ...]] = []
+    while chunk := cursor.fetchmany(_FETCH_ROWS):
+        rows.extend(chunk)
+        if len(rows) > most:
+            cursor.abort()
+            raise QuestionStopped(f"The question gives more than {most} rows.", hint=_SHORTER)
+    return Rows(columns, rows)
