@@ -19,7 +19,7 @@ from tallymark.core.errors import NotFound, Refused, Unavailable
 from tallymark.core.ids import new_id
 from tallymark.core.structs import learn
 
-from .answer import Answer, decode_answer
+from .answer import Answer, decode_answer, told
 from .private import PrivateServer
 from .transport import Request, Transport
 
@@ -138,15 +138,44 @@ class Client:
 
     # Questions
 
-    def ask(self, insight: str, /, **question: Any) -> Answer:
+    def ask(
+        self,
+        insight: str,
+        /,
+        *,
+        as_of: str | None = None,
+        question_id: str | None = None,
+        **question: Any,
+    ) -> Answer:
         """Return the answer to a question, e.g. ``ask("trends", series=[{"event": "signup"}])``.
 
-        Raises the server's error, with its code and hint.
+        ``as_of`` is that of an earlier answer's provenance, or a log position: then the data is
+        that of then. ``question_id`` names the question while it is being answered, see
+        ``questions``. Raises the server's error, with its code and hint.
         """
+        query = "" if as_of is None else f"?{urlencode({'as_of': as_of})}"
         response = self._call(
-            "POST", f"/tm/v1/ask/{quote(insight, safe='')}", question, is_repeatable=True
+            "POST",
+            f"/tm/v1/ask/{quote(insight, safe='')}{query}",
+            question,
+            is_repeatable=True,
+            headers={} if question_id is None else {"Tallymark-Question": question_id},
         )
         return decode_answer(response)
+
+    def explain(self, before: Answer, after: Answer) -> Any:
+        """Return what makes two answers to a question differ: each number, and its causes."""
+        pair = {"before": told(before), "after": told(after)}
+        body = self._call("POST", "/tm/v1/explain", pair, is_repeatable=True)
+        return _DECODER.decode(body)
+
+    def questions(self) -> list[dict[str, Any]]:
+        """Return the questions being answered now, with how far each is."""
+        return list(self._get("/tm/v1/questions")["questions"])
+
+    def stop_question(self, question_id: str) -> None:
+        """Stop a question; raises NotFound if it is not being answered."""
+        self._call("DELETE", _address("questions", question_id), is_repeatable=False)
 
     def insights(self) -> Any:
         """Return every insight the server knows, with the JSON schema of its question."""
@@ -330,13 +359,19 @@ class Client:
         return _DECODER.decode(self._call("POST", path, body, is_repeatable=False))
 
     def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, is_repeatable: bool
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        is_repeatable: bool,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         request = Request(
             method,
             path,
             None if body is None else self._encoder.encode(body),
-            {"Content-Type": "application/json", **self._scope(None)},
+            {"Content-Type": "application/json", **self._scope(None), **(headers or {})},
             is_repeatable=is_repeatable,
             timeout_seconds=None if is_repeatable else _LONG_TIMEOUT_SECONDS,
         )
