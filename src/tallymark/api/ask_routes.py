@@ -79,7 +79,7 @@ async def ask(call: Call) -> Response:
     try:
         answer = await _while_wanted(call, call.services.store.call("ask", asked))
     except Disconnected:
-        await _stop(call, str(asked["id"]))
+        await _stop(call, str(asked["id"]), is_expected=True)
         raise
     return Response(answer, media_type="application/json")
 
@@ -184,9 +184,11 @@ def _question_id(call: Call, headers: Mapping[str, str]) -> str:
     return given
 
 
-async def _stop(call: Call, question_id: str) -> bytes:
+async def _stop(call: Call, question_id: str, *, is_expected: bool = False) -> bytes:
     project = call.caller.project.id
-    stopping: dict[str, object] = {"project": project, "id": question_id}
+    stopping: dict[str, object] = {
+        "project": project, "id": question_id, "is_expected": is_expected,
+    }  # fmt: skip
     return await call.services.store.call("stop_question", stopping)
 
 

@@ -58,16 +58,18 @@ class Questions:
             with self._lock:
                 self._running.pop(key, None)
 
-    def stop(self, key: str, project: str) -> bool:
-        """Stop a question of a project; say whether it was under way."""
+    def stop(self, key: str, project: str, *, is_expected: bool = False) -> bool:
+        """Stop a question of a project; say whether it was under way.
+
+        One that ``is_expected`` may still wait for a thread: then it is stopped when it begins.
+        """
         with self._lock:
             found = self._running.get(key)
-            if found is None:
+            if found is None and is_expected:
                 self._unwanted[key] = None
                 while len(self._unwanted) > _MOST_UNWANTED:
                     self._unwanted.pop(next(iter(self._unwanted)))
-                return False
-            if found.project != project:
+            if found is None or found.project != project:
                 return False
             found.reading.stop()
             return True

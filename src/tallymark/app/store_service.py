@@ -95,8 +95,10 @@ class StoreService:
 
     def stop_question(self, params: Params) -> bytes:
         """Stop a question by its id; say whether it was under way."""
-        key, project = str(params["id"]), str(params["project"])
-        return _encode({"stopped": self._answering.questions.stop(key, project)})
+        stopped = self._answering.questions.stop(
+            str(params["id"]), str(params["project"]), is_expected=bool(params.get("is_expected"))
+        )
+        return _encode({"stopped": stopped})
 
     def forget_answers(self) -> None:
         """Let go of the answers that are kept, because a store is made anew."""
