@@ -1,19 +1,21 @@
 """Questions: what was counted, what was refused, and what is arriving now."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, get_args
 
 import msgspec
+from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
-from tallymark.core.errors import Refused
+from tallymark.core.errors import NotFound, Refused
 from tallymark.core.event import FailedStatus
+from tallymark.core.ids import new_id
 from tallymark.core.registry import discover, lookup
 from tallymark.insights.insight import Answer, Insight
 
-from .bodies import MAX_QUESTION_BYTES, header_map, read_body
+from .bodies import MAX_PAIR_BYTES, MAX_QUESTION_BYTES, header_map, read_body
 from .problem import Disconnected
 from .services import Call, Route
 
@@ -29,10 +31,35 @@ _PAGE = {
     "cursor": "Where to go on; from the page before.",
     "limit": "Most entries on a page.",
 }
+_ID_HEADER = "tallymark-question"
 _RANGE = {
     "since": "First minute of receipt, as microseconds since 1970.",
     "until": "First minute of receipt that is left out.",
 }
+
+
+class Underway(Struct, frozen=True):
+    """A question being answered: seconds so far, its statement, and how much of that is done."""
+
+    id: str
+    project: str
+    insight: str
+    seconds: float
+    statement: int
+    statements: int
+    percent: float | None
+
+
+class Questions(Struct, frozen=True):
+    """The questions being answered now."""
+
+    questions: list[Underway]
+
+
+class Stopped(Struct, frozen=True):
+    """Whether a question was stopped."""
+
+    stopped: bool
 
 
 async def ask(call: Call) -> Response:
@@ -46,8 +73,37 @@ async def ask(call: Call) -> Response:
         "question": question or b"{}",
         "timezone": call.caller.project.timezone,
         "seconds": call.services.settings.question_seconds,
+        "as_of": text(call, "as_of"),
+        "id": _question_id(call, headers),
     }
-    answer = await _while_wanted(call, call.services.store.call("ask", asked))
+    try:
+        answer = await _while_wanted(call, call.services.store.call("ask", asked))
+    except Disconnected:
+        await _stop(call, str(asked["id"]), is_expected=True)
+        raise
+    return Response(answer, media_type="application/json")
+
+
+async def explain(call: Call) -> Response:
+    """Return what makes two answers differ, cause by cause."""
+    headers = header_map(call.request.scope["headers"])
+    pair = await read_body(call.request.receive, headers, limit=MAX_PAIR_BYTES)
+    return await from_store(call, "explain", pair=pair, timezone=call.caller.project.timezone)
+
+
+async def questions(call: Call) -> Response:
+    """Return the questions that are being answered now, with how far each is."""
+    return await from_store(call, "questions")
+
+
+async def stop_question(call: Call) -> Response:
+    """Stop a question."""
+    answer = await _stop(call, call.params["id"])
+    if not msgspec.json.decode(answer)["stopped"]:
+        raise NotFound(
+            "No such question is being answered.",
+            hint="It may be over; GET /tm/v1/questions lists those that are not.",
+        )
     return Response(answer, media_type="application/json")
 
 
@@ -119,6 +175,23 @@ async def from_store(call: Call, method: str, **params: object) -> Response:
     return Response(answer, media_type="application/json")
 
 
+def _question_id(call: Call, headers: Mapping[str, str]) -> str:
+    given = headers.get(_ID_HEADER)
+    if given is None:
+        return new_id(call.services.clock.now())
+    if not (0 < len(given) <= 100 and given.isascii() and given.isprintable()):
+        raise Refused("The id of a question is 1 to 100 printable characters.", path=_ID_HEADER)
+    return given
+
+
+async def _stop(call: Call, question_id: str, *, is_expected: bool = False) -> bytes:
+    project = call.caller.project.id
+    stopping: dict[str, object] = {
+        "project": project, "id": question_id, "is_expected": is_expected,
+    }  # fmt: skip
+    return await call.services.store.call("stop_question", stopping)
+
+
 async def _while_wanted(call: Call, work: Coroutine[None, None, bytes]) -> bytes:
     """Return what the work gives; stop it, raising Disconnected, when the client goes away."""
     answering = asyncio.ensure_future(work)
@@ -167,7 +240,22 @@ def whole(call: Call, name: str, *, least: int = 0) -> int | None:
 
 
 ASK_ROUTES: tuple[Route, ...] = (
-    Route("POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer),
+    Route(
+        "POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer,
+        query={"as_of": "An earlier moment: as_of of an answer's provenance, or a log position."},
+    ),
+    Route(
+        "POST", "/tm/v1/explain", "read", explain,
+        "Tell what makes two answers to a question differ, cause by cause.",
+    ),
+    Route(
+        "GET", "/tm/v1/questions", "read", questions, "List the questions being answered now.",
+        answer=Questions,
+    ),
+    Route(
+        "DELETE", "/tm/v1/questions/{id}", "read", stop_question, "Stop a question.",
+        answer=Stopped,
+    ),
     Route("GET", "/tm/v1/insights", "read", list_insights, "List the questions there are."),
     Route("GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id."),
     Route("GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.", query=_PAGE),

@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
-from tallymark.app.answering import Asking, answer
+from tallymark.app.answering import Answering
+from tallymark.app.explaining import decode_pair, explain
 from tallymark.app.failures import condition, held, rows_after
 from tallymark.app.folders import Folders
 from tallymark.app.quality import quality
+from tallymark.app.scoping import Asking
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
 from tallymark.collect.replay import Where
@@ -45,8 +47,12 @@ class StoreService:
         self._folders = folders
         self._settings = settings
         self._clock = clock
+        self._answering = Answering(engine, settings, clock)
         self.methods: dict[str, Callable[[Params], bytes]] = {
             "ask": self.ask,
+            "explain": self.explain,
+            "questions": self.questions,
+            "stop_question": self.stop_question,
             "status": self.status,
             "event": self.event,
             "failed": self.failed,
@@ -68,10 +74,35 @@ class StoreService:
         return self.methods[method](params)
 
     def ask(self, params: Params) -> bytes:
-        """Answer a question: project, insight, question (JSON), timezone, seconds."""
+        """Answer a question: project, insight, question (JSON), timezone, seconds, as_of, id."""
         asking = msgspec.convert(dict(params), Asking)
         self._known(asking.project)
-        return answer(self._engine, asking, self._settings, self._clock)
+        return self._answering.answer(asking)
+
+    def explain(self, params: Params) -> bytes:
+        """Tell what makes two answers differ: project, timezone, before and after (JSON)."""
+        project = self._known(params["project"])
+        asking = Asking(project, "", b"{}", str(params.get("timezone") or "UTC"))
+        pair = decode_pair(params["pair"])
+        with self._engine.reading(project, self._limits()) as reading:
+            return _encode(
+                explain(pair.before, pair.after, asking, reading, self._settings, self._clock)
+            )
+
+    def questions(self, params: Params) -> bytes:
+        """List the questions of a project that are being answered, with how far each is."""
+        return _encode({"questions": self._answering.questions.listed(str(params["project"]))})
+
+    def stop_question(self, params: Params) -> bytes:
+        """Stop a question by its id; say whether it was under way."""
+        stopped = self._answering.questions.stop(
+            str(params["id"]), str(params["project"]), is_expected=bool(params.get("is_expected"))
+        )
+        return _encode({"stopped": stopped})
+
+    def forget_answers(self) -> None:
+        """Let go of the answers that are kept, because a store is made anew."""
+        self._answering.forget()
 
     def status(self, params: Params) -> bytes:
         """Say how far a project is loaded and what it holds."""

@@ -14,6 +14,7 @@ from tallymark.core.errors import InvalidQuery, TallymarkError
 from tallymark.core.registry import discover
 from tallymark.insights.insight import Insight
 
+from .ask_progress import followed
 from .conditions import field_name, parse_filter
 from .connection import add_connection_flags, open_client
 from .main import COMMANDS, Subparsers
@@ -43,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
     """Ask, wait for the answer and print it."""
     insight = discover("tallymark.insights", Insight)[args.insight]
     question = _whole_question(args) if args.question is not None else question_of(insight, args)
-    with open_client(args, must_exist=True) as client:
-        answer = client.ask(insight.name, **question)
+    with open_client(args, must_exist=True) as client, followed(args) as question_id:
+        answer = client.ask(insight.name, as_of=args.as_of, question_id=question_id, **question)
     print(_rendered(answer, args), end="")
     return 0
 
@@ -92,6 +93,7 @@ def _add_insight(insights: Subparsers, insight: Insight) -> None:
         metavar="JSON",
         help="the whole question as JSON, or @FILE, or - for stdin",
     )
+    parser.add_argument("--as-of", metavar="MOMENT", help="as an earlier answer was, whatever came since: its provenance's as_of, or a log position")  # fmt: skip
     properties = _properties(insight)
     if "range" in properties:
         _add_range(parser)
@@ -227,6 +229,7 @@ def _rendered(answer: Answer, args: argparse.Namespace) -> str:
             "data": answer.data,
             "view": answer.view,
             "table": {"columns": answer.columns, "rows": answer.rows},
+            "question": answer.question,
             "provenance": answer.provenance,
         }
         return msgspec.json.Encoder(decimal_format="number").encode(whole).decode() + "\n"

@@ -68,6 +68,7 @@ class Identifier:
         )
         self._restore_sessions(counters.get("watermark_us", 0), settings)
         self._identity_position = counters.get("identity_position", 0)
+        self._session_position = counters.get("session_position", 0)
 
     def identify(self, loading: Sequence[Loading], commands: Numbered, now: int) -> Identified:
         """Return the keys of the events, which are in log order, and the rows that go with them."""
@@ -93,6 +94,8 @@ class Identifier:
         }
         self._assign_sessions(columns, loading, given, first_new_actor, now)
 
+        first = loading[0].seq if loading else commands[0][0] if commands else 0
+
         def group_key(group: subjects.Group) -> int:
             kind, name = group
             is_account = kind == subjects.ACCOUNT
@@ -101,9 +104,7 @@ class Identifier:
         return Identified(
             event_columns=columns if loading else {},
             tables={
-                **self._named_tables(
-                    loading[0].seq if loading else commands[0][0] if commands else 0
-                ),
+                **self._named_tables(first),
                 "identity_link": linking.link_columns(self._links),
                 "person_override": linking.move_columns(
                     self._people.moves, loading, actor_keys, first_new_actor
@@ -111,8 +112,8 @@ class Identifier:
                 "profile": subjects.profile_columns(commands, actors, group_key),
                 "membership": subjects.membership_columns(commands, actors, group_key),
             },
-            statements=self._session_moves(),
-            counters=self._counters(),
+            statements=self._session_moves(first),
+            counters=self._counters(first),
         )
 
     def commit(self) -> None:
@@ -232,23 +233,31 @@ class Identifier:
             ),
         }
 
-    def _session_moves(self) -> tuple[Sql, ...]:
+    def _session_moves(self, first: int) -> tuple[Sql, ...]:
         if not self._sessions.moved:
             return ()
-        return (
-            sql(
-                """
-                UPDATE event SET session_key = moved.session_key
-                FROM (SELECT unnest({seqs}::BIGINT[]) AS seq,
-                             unnest({keys}::BIGINT[]) AS session_key) AS moved
-                WHERE event.seq = moved.seq
-                """,
-                seqs=[seq for seq, _ in self._sessions.moved],
-                keys=[2 * key + 1 for _, key in self._sessions.moved],
-            ),
+        moved = sql(
+            "(SELECT unnest({seqs}::BIGINT[]) AS seq, unnest({keys}::BIGINT[]) AS session_key)",
+            seqs=[seq for seq, _ in self._sessions.moved],
+            keys=[2 * key + 1 for _, key in self._sessions.moved],
         )
+        # What a question as of an earlier position finds is the session of before.
+        kept = sql(
+            "INSERT INTO session_move SELECT {first}, event.seq, event.session_key"
+            " FROM event JOIN {moved} AS moved ON event.seq = moved.seq",
+            first=first,
+            moved=moved,
+        )
+        update = sql(
+            "UPDATE event SET session_key = moved.session_key"
+            " FROM {moved} AS moved WHERE event.seq = moved.seq",
+            moved=moved,
+        )
+        return kept, update
 
-    def _counters(self) -> dict[str, int]:
+    def _counters(self, first: int) -> dict[str, int]:
+        if self._sessions.moved:
+            self._session_position = first
         if self._links:
             self._identity_position = max(self._identity_position, self._links[-1].claim.seq)
         return {
@@ -259,6 +268,7 @@ class Identifier:
             "next_computed_session": self._sessions.next_key,
             "watermark_us": self._sessions.watermark,
             "identity_position": self._identity_position,
+            "session_position": self._session_position,
         }
 
     def _surrogates(

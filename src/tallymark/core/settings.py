@@ -132,6 +132,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         256 * MIB
     )
     question_rows: Annotated[int, _size("Most rows a question may return.")] = 100_000
+    kept_answer_bytes: Annotated[
+        int, _size("Room for answers of the last seconds, given to whoever asks the same.")
+    ] = 16 * MIB
     index_flush_keys: Annotated[
         int, _size("Keys of one index held in memory before they go to a file.")
     ] = 262_144

@@ -166,8 +166,26 @@ def end_of_log(scope: Scope) -> int:
     return (scope.log_position + 1) * SEQ_PER_BATCH
 
 
+def events(scope: Scope) -> Sql:
+    """Return the table of events to read FROM, named ``e``: with their sessions at that position."""
+    end = end_of_log(scope)
+    if end > scope.session_position:
+        return Sql("event AS e")
+    return sql(
+        "(SELECT event.* REPLACE (coalesce(before.was_key, event.session_key) AS session_key)"
+        " FROM event LEFT JOIN (SELECT event_seq, arg_min(was_key, seq) AS was_key"
+        " FROM session_move WHERE seq >= {end} GROUP BY event_seq) AS before"
+        " ON before.event_seq = event.seq) AS e",
+        end=end,
+    )
+
+
 def _is_overridden(scope: Scope) -> bool:
-    return scope.has_overrides or end_of_log(scope) <= scope.identity_position
+    return scope.has_overrides or _end_of_identity(scope) <= scope.identity_position
+
+
+def _end_of_identity(scope: Scope) -> int:
+    return end_of_log(scope) if scope.identity_end is None else scope.identity_end
 
 
 def _property(name: str, scope: Scope) -> Field:
@@ -216,4 +234,4 @@ def _join(name: Join, scope: Scope) -> Sql:
         case "session":
             return Sql("LEFT JOIN session ON session.session_key = e.session_key")
         case "override":
-            return sql(_OVERRIDES, end=end_of_log(scope))
+            return sql(_OVERRIDES, end=_end_of_identity(scope))

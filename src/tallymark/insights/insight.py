@@ -18,6 +18,13 @@ View: TypeAlias = Literal["line", "table", "matrix", "bar", "flow", "list", "fun
 PropertyClass: TypeAlias = Literal["text", "number", "other"]
 
 
+class Late(Struct, frozen=True):
+    """Of the events from a seq on, only those that happened before a time, in microseconds."""
+
+    seq: int
+    before: int
+
+
 class Scope(Struct, frozen=True):
     """What a question may look at, and the facts about the store it needs to be written as SQL.
 
@@ -25,6 +32,10 @@ class Scope(Struct, frozen=True):
     ``has_overrides`` says that stored events do not all name the person of now, and
     ``identity_position`` is the seq of the last claim on identity; a question about an earlier
     position has to look up who was who then.
+    ``identity_end`` is given where people are to be who they were at another place in the log than
+    ``log_position``: only claims with a lower seq count. With ``late`` only some of the last events
+    count. ``session_position`` is the seq at which a
+    stored event last changed its session.
     ``properties`` names every custom property and the type classes it was seen in, unless
     ``has_more_properties``: then any name may have been seen, in any class.
     """
@@ -37,6 +48,9 @@ class Scope(Struct, frozen=True):
     properties: Mapping[str, frozenset[PropertyClass]]
     has_overrides: bool = False
     identity_position: int = 0
+    identity_end: int | None = None
+    late: Late | None = None
+    session_position: int = 0
     has_more_properties: bool = False
     max_rows: int = 100_000
 
@@ -100,24 +114,34 @@ class Insight(Struct, frozen=True):
 
 
 class Provenance(Struct, frozen=True):
-    """What an answer depends on; the same provenance gives the same data again."""
+    """What an answer depends on: asked again ``as_of`` this, the same question has the same data.
+
+    ``is_kept`` says that the answer was computed for somebody who asked the same a moment before.
+    """
 
     insight: str
     definition: str
     project: str
     log_position: int
     identity_position: int
+    as_of: str
     timezone: str
     timezone_data: str
     engine: str
     version: str
     rows_read: int
     took_ms: float
+    is_kept: bool = False
 
 
 class Answer(Struct, frozen=True):
-    """What a question gives: the data, how to draw it, and where it came from."""
+    """What a question gives: the data, how to draw it, and where it came from.
+
+    ``table`` is the data flattened; ``question`` is what was asked, whole, to ask it again.
+    """
 
     data: Any
     view: View
+    table: Table
+    question: Any
     provenance: Provenance

@@ -114,7 +114,7 @@ def chosen(
     given = [one for one in wanted if one is not None]
     used = [fields.field(name, scope) for one in given for name in filters.names(one)]
     conditions = [
-        sql("e.seq < {end}", end=fields.end_of_log(scope)),
+        *_counted(scope),
         sql("e.time_us >= {since}", since=frame.span.since),
         sql("e.time_us < {until}", until=frame.span.until),
         *_named(event, scope),
@@ -122,7 +122,8 @@ def chosen(
         *(filters.condition(one, scope, frame.zone) for one in given),
     ]
     return sql(
-        "FROM event AS e{joins}\nWHERE {conditions}",
+        "FROM {events}{joins}\nWHERE {conditions}",
+        events=fields.events(scope),
         joins=fields.joins([*used, *also], scope),
         conditions=join("\n  AND ", conditions),
     )
@@ -223,6 +224,15 @@ def _keys_of(steps: Iterable[Step], scope: Scope) -> Sql | None:
         names.update(_listed(step.event))
     keys = sorted(scope.event_names[name] for name in names if name in scope.event_names)
     return join(", ", (sql("{key}", key=key) for key in keys or [0]))
+
+
+def _counted(scope: Scope) -> list[Sql]:
+    within = [sql("e.seq < {end}", end=fields.end_of_log(scope))]
+    if (late := scope.late) is not None:
+        within.append(
+            sql("(e.seq < {seq} OR e.time_us < {before})", seq=late.seq, before=late.before)
+        )
+    return within
 
 
 def _listed(event: EventNames) -> list[str]:

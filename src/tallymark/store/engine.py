@@ -55,6 +55,12 @@ class Reading(Protocol):
     def hold(self, name: str, columns: Arrays) -> None:
         """Keep columns as a table of that name, which later statements may read."""
 
+    def percent(self) -> float | None:
+        """Return how much of the present statement is done, from any thread; None if unknown."""
+
+    def stop(self) -> None:
+        """Stop the present statement and refuse later ones, from any thread: QuestionStopped."""
+
 
 class Commit(Struct, frozen=True):
     """What one load adds: new rows by table, statements to run after them, and counters to set.

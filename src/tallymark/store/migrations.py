@@ -76,5 +76,8 @@ _FROM_1: Final = (
     "DELETE FROM profile WHERE subject_kind NOT IN ('user', 'anonymous') OR subject_key IS NULL",
 )
 
+# Sessions of before, for questions as of an earlier position.
+_FROM_2: Final = ("CREATE TABLE session_move (seq BIGINT, event_seq BIGINT, was_key BIGINT)",)
+
 # Migration n turns schema n into n + 1.
-MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {1: _FROM_1}
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {1: _FROM_1, 2: _FROM_2}

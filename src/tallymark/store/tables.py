@@ -6,7 +6,7 @@ All instants are BIGINT microseconds since 1970 UTC. Surrogate keys are positive
 
 from msgspec import Struct
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SEQ_PER_BATCH = 65_536
 # Names are chosen by whoever sends events, so the list of them must end somewhere. Beyond it a name
 # is kept with its events all the same, and can be asked about.
@@ -167,6 +167,13 @@ SESSION = _table(
     ("first_seq", "BIGINT", "where it was first seen"),
 )  # fmt: skip
 
+SESSION_MOVE = _table(
+    "session_move", "one stored event whose computed session changed because an earlier event came late",
+    ("seq", "BIGINT", "where the load began that moved it"),
+    ("event_seq", "BIGINT", "the event"),
+    ("was_key", "BIGINT", "its session before"),
+)  # fmt: skip
+
 PROFILE = _table(
     "profile", "one profile operation, kept as history",
     ("seq", "BIGINT", "where it came"),
@@ -243,7 +250,7 @@ META = _table(
 
 TABLES: tuple[Table, ...] = (
     EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, OTHER_GROUP, MEMBERSHIP,
-    SESSION, PROFILE, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
+    SESSION, SESSION_MOVE, PROFILE, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
 )  # fmt: skip
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

@@ -17,7 +17,7 @@ from tallymark.core.errors import Broken, QuestionStopped, Refused, Unavailable
 from tallymark.core.failpoint import reach
 from tallymark.core.sql import Sql
 from tallymark.store.engine import Commit, Fetch, Limits, Reading, Rows
-from tallymark.store.engines.duckdb_reading import CursorReading, run
+from tallymark.store.engines.duckdb_reading import CursorReading, cancelled, run
 from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
 from tallymark.store.tables import SCHEMA_VERSION, TABLES
@@ -36,6 +36,12 @@ _MERGE_BYTES = 256 * 1024 * 1024
 # What is folded every 16 MiB is 18 000 events; at the default of 30 000 rows a question about a
 # property would find it unshredded, and ten times as slow, until it is merged.
 _SHREDDED_ROWS = 4_096
+# How far a statement is can be asked for; nothing of it is printed.
+_PROGRESS = (
+    "SET enable_progress_bar = true",
+    "SET enable_progress_bar_print = false",
+    "SET progress_bar_time = 100",
+)
 _RE2 = "If a filter has a pattern, check it: RE2 knows no look-around."
 _TRANSIENT = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 
@@ -115,7 +121,13 @@ class DuckEngine:
     @contextmanager
     def reading(self, project: str, limits: Limits) -> Iterator[Reading]:
         """Give a ``fetch`` whose statements all see the same commit, within limits in all."""
-        with _damage_is_told(project), _telling(limits), self._cursor(project) as cursor:
+        with (
+            _damage_is_told(project),
+            self._cursor(project) as cursor,
+            _telling(limits, reading := CursorReading(cursor, limits)),
+        ):
+            for setting in _PROGRESS:
+                cursor.execute(setting)
             cursor.execute(f"SET operator_memory_limit = '{limits.memory_bytes // 1024} KiB'")
             cursor.execute("BEGIN")
             # DuckDB has no time limit of its own; interrupting the cursor from outside is the way.
@@ -123,7 +135,7 @@ class DuckEngine:
             timer.daemon = True
             timer.start()
             try:
-                yield CursorReading(cursor, limits)
+                yield reading
             finally:
                 timer.cancel()
                 with suppress(duckdb.Error):
@@ -292,10 +304,12 @@ def _is_damage(error: BaseException) -> bool:
 
 
 @contextmanager
-def _telling(limits: Limits) -> Iterator[None]:
+def _telling(limits: Limits, reading: CursorReading) -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException:
+        if reading.is_stopped():
+            raise cancelled() from None
         raise QuestionStopped(
             f"The question was stopped after {limits.seconds:g} seconds.",
             hint="Shorten the range, filter more, or raise `question_seconds`.",
