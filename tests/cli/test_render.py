@@ -18,7 +18,7 @@ SOURCE = Provenance(
     version="0.1.0", rows_read=3, took_ms=12.6,
 )  # fmt: skip
 SOURCE_LINE = (
-    "trends of shop · log position 7 · Europe/Berlin · definition 0123456789ab"
+    "trends of shop · as of 7@2026-11-26T00:00:00Z · Europe/Berlin · definition 0123456789ab"
     " · 3 rows read in 13 ms · Tallymark 0.1.0"
 )
 
