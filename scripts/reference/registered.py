@@ -14,6 +14,7 @@ from tallymark.core.settings import Settings
 from tallymark.insights.fields import NAMES, Field, field
 from tallymark.insights.insight import Insight, Scope
 from tallymark.store.tables import EVENT, SCHEMA_VERSION, TABLES
+from tallymark.store.views import VIEWS
 
 from .markdown import page, table
 from .schema import FILTERS, fields, schema_text, summary
@@ -191,6 +192,30 @@ def protocols() -> str:
     ]
     if asked:
         text += ["", "Their clients also ask for:", "", table(("protocol", "addresses"), asked)]
+    return page(text)
+
+
+def sql_views() -> str:
+    """Return what a question in SQL can read."""
+    text = [
+        "# SQL",
+        "",
+        "One `SELECT`, in [DuckDB's dialect](https://duckdb.org/docs/sql/introduction), over these",
+        "views: `tallymark sql 'SELECT …'`, `POST /tm/v1/sql`, or `sql` in Python.",
+        "",
+        "It reads a copy of the project's events, made when the last one is older than",
+        "`max_age_seconds` and something came since; the answer tells the copy's age and log position.",
+        "Robots are in it: leave them out with `WHERE is_bot IS NOT TRUE`. A custom property is",
+        "`prop_text['plan']`, `prop_number['seats']::DECIMAL(38,9)` or `prop_other['beta']`, by the type",
+        "it was sent with. Times are in UTC.",
+        "",
+        "The statement runs in a process that has the copy and nothing else: no other file, no network,",
+        "`sql_memory_bytes` of memory and `sql_seconds` of time, which the kernel sees to.",
+    ]
+    for view in VIEWS:
+        rows = [(f"`{column.name}`", column.type, column.meaning) for column in view.columns]
+        text += ["", f"## {view.name}", "", f"A row is {view.row}.", ""]
+        text += [table(("column", "type", "meaning"), rows)]
     return page(text)
 
 

@@ -56,6 +56,20 @@ class Questions(Struct, frozen=True):
     questions: list[Underway]
 
 
+class SqlRows(Struct, frozen=True):
+    """Rows of a question in SQL, of the events up to a log position, as copied so long ago."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[list[Any]]
+    is_cut: bool
+    log_position: int
+    copied_at: str
+    age_seconds: int
+    took_ms: float
+    version: str
+
+
 class Stopped(Struct, frozen=True):
     """Whether a question was stopped."""
 
@@ -89,6 +103,13 @@ async def explain(call: Call) -> Response:
     headers = header_map(call.request.scope["headers"])
     pair = await read_body(call.request.receive, headers, limit=MAX_PAIR_BYTES)
     return await from_store(call, "explain", pair=pair, timezone=call.caller.project.timezone)
+
+
+async def ask_sql(call: Call) -> Response:
+    """Forward a question in SQL, and return its rows."""
+    headers = header_map(call.request.scope["headers"])
+    question = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
+    return await from_store(call, "sql", question=question)
 
 
 async def questions(call: Call) -> Response:
@@ -243,6 +264,11 @@ ASK_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer,
         query={"as_of": "An earlier moment: as_of of an answer's provenance, or a log position."},
+    ),
+    Route(
+        "POST", "/tm/v1/sql", "read", ask_sql,
+        "Ask in SQL: one SELECT over the documented views, of a copy whose age is told.",
+        answer=SqlRows,
     ),
     Route(
         "POST", "/tm/v1/explain", "read", explain,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tallymark.app.answering import Answering
+from tallymark.app.console import Console, decode_sql
 from tallymark.app.explaining import decode_pair, explain
 from tallymark.app.failures import condition, held, rows_after
 from tallymark.app.folders import Folders
@@ -48,9 +49,11 @@ class StoreService:
         self._settings = settings
         self._clock = clock
         self._answering = Answering(engine, settings, clock)
+        self._console = Console(engine, folders, settings, clock)
         self.methods: dict[str, Callable[[Params], bytes]] = {
             "ask": self.ask,
             "explain": self.explain,
+            "sql": self.sql,
             "questions": self.questions,
             "stop_question": self.stop_question,
             "status": self.status,
@@ -88,6 +91,11 @@ class StoreService:
             return _encode(
                 explain(pair.before, pair.after, asking, reading, self._settings, self._clock)
             )
+
+    def sql(self, params: Params) -> bytes:
+        """Answer a question in SQL: project, question (JSON)."""
+        project = self._known(params["project"])
+        return _encode(self._console.ask(project, decode_sql(params["question"])))
 
     def questions(self, params: Params) -> bytes:
         """List the questions of a project that are being answered, with how far each is."""

@@ -159,6 +159,15 @@ class Client(Owning):
         )
         return decode_answer(response)
 
+    def sql(self, statement: str, *, limit: int = 1_000, max_age_seconds: int = 60) -> Any:
+        """Return the rows of one SELECT over ``events``, ``people``, ``accounts`` and ``sessions``.
+
+        They are of a copy that is made anew when it is older than ``max_age_seconds``; the answer
+        says how old it is, and ``is_cut`` if there are more rows than ``limit``.
+        """
+        asked = {"sql": statement, "limit": limit, "max_age_seconds": max_age_seconds}
+        return DECODER.decode(self._call("POST", "/tm/v1/sql", asked, is_repeatable=True))
+
     def explain(self, before: Answer, after: Answer) -> Any:
         """Return what makes two answers to a question differ: each number, and its causes."""
         pair = {"before": told(before), "after": told(after)}

@@ -132,6 +132,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         256 * MIB
     )
     question_rows: Annotated[int, _size("Most rows a question may return.")] = 100_000
+    sql_seconds: Annotated[int, _size("Longest a question in SQL may run.")] = 30
+    sql_memory_bytes: Annotated[
+        int, _size("Most memory, as addresses, of the process of a question in SQL.")
+    ] = 1024 * MIB
     kept_answer_bytes: Annotated[
         int, _size("Room for answers of the last seconds, given to whoever asks the same.")
     ] = 16 * MIB

@@ -100,6 +100,9 @@ class Engine(Protocol):
     def snapshot(self, project: str, target: Path) -> None:
         """Copy the project's store to a file that opens by itself, at the last commit."""
 
+    def copy_for_reading(self, project: str, target: Path) -> int:
+        """Write a new file with the views of ``store/views.py``, at a commit; return its position."""
+
     def other(self, path: Path) -> AbstractContextManager[Fetch]:
         """Give a ``fetch`` on a store file that is not a project of ours, such as a copy."""
 

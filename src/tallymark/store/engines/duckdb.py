@@ -21,6 +21,7 @@ from tallymark.store.engines.duckdb_reading import CursorReading, cancelled, run
 from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
 from tallymark.store.tables import SCHEMA_VERSION, TABLES
+from tallymark.store.views import COPIED, VIEWS
 
 # Beyond this many the least recently used project is detached: 60 attached files cost 15 MB.
 _MOST_ATTACHED = 64
@@ -194,6 +195,24 @@ class DuckEngine:
             source = self._attach(project)
         with self._attached_beside(target) as (cursor, name):
             cursor.execute(f"COPY FROM DATABASE {source} TO {name}")
+
+    def copy_for_reading(self, project: str, target: Path) -> int:
+        """Write a new file with what the views need, and the views; return the log position."""
+        with self._lock:
+            source = self._attach(project)
+        with self._attached_beside(target) as (cursor, name):
+            cursor.execute(f"USE {name}")
+            cursor.execute("BEGIN")
+            for table in COPIED:
+                cursor.execute(f"CREATE TABLE {table} AS FROM {source}.{table}")
+            for view in VIEWS:
+                cursor.execute(view.create())
+            position = cursor.execute(
+                "SELECT amount FROM progress WHERE name = 'log_position'"
+            ).fetchall()
+            cursor.execute("COMMIT")
+            cursor.execute("CHECKPOINT")
+        return int(position[0][0]) if position else 0
 
     @contextmanager
     def other(self, path: Path) -> Iterator[Fetch]:
