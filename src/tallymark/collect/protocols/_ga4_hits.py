@@ -103,7 +103,7 @@ def profiles(hit: Hit, properties: dict[str, Any], terms: Terms) -> list[Command
         is_same_again = (
             hit.id if time is None else content_id("profile", hit.stream, who, time, said)
         )
-        by = source(terms, NAMESPACE, is_same_again, time)
+        by = source(terms, NAMESPACE, is_same_again, time, hit.consent)
         kept = {name: value for name, value in said.items() if value is not None}
         gone = {name: None for name, value in said.items() if value is None}
         done += profile(by, "set", (kind, who), kept, terms)

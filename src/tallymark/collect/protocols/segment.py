@@ -200,7 +200,8 @@ def _read(message: Any, around: _Around) -> list[Event] | list[Command]:
     time, terms = _clock(message, around)
     if kind in ("track", "page", "screen"):
         return [event(_use(kind, message, who, time=time, around=around), terms)]
-    by = source(terms, "segment", text(message.get("messageId")), time)
+    said = consent(around.context | mapping(message.get("context")))
+    by = source(terms, "segment", text(message.get("messageId")), time, said)
     return _COMMANDS[kind](message, by, terms)
 
 
