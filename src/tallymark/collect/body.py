@@ -37,7 +37,7 @@ def inflate(body: bytes, content_encoding: str, settings: Settings) -> bytes:
     match encoding:
         case "gzip" | "x-gzip":
             # A proxy may decode the body and leave the header in place.
-            if body[:1] in (b"{", b"["):
+            if not body.startswith(GZIP_MAGIC):
                 return _plain(body, settings)
             return _inflate(body, _gzip, settings)
         case "deflate":
@@ -49,6 +49,11 @@ def inflate(body: bytes, content_encoding: str, settings: Settings) -> bytes:
                 f"Content-Encoding {content_encoding[:100]!r} is not supported.",
                 code="UNSUPPORTED_ENCODING",
             )
+
+
+def unmarked(body: bytes) -> bytes:
+    """Return a text without a byte order mark and the white space around it."""
+    return body.removeprefix(b"\xef\xbb\xbf").strip()
 
 
 def is_ndjson(content_type: str) -> bool:

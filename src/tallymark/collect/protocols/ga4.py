@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from tallymark.collect.body import inflate
+from tallymark.collect.body import inflate, unmarked
 from tallymark.collect.loose import form_fields, mended, values
 from tallymark.collect.protocol import Caller, Decoded, Endpoint, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
@@ -64,7 +64,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     terms = agreed(settings, received_at=request.received_at, public=caller.kind == "public")
     if request.path.rstrip("/").endswith(_GTAG):
         return _gtag(opened, terms)
-    body = values(opened.body.removeprefix(b"\xef\xbb\xbf").strip())
+    body = values(unmarked(opened.body))
     if not isinstance(body, dict):
         raise Refused("The body must be an object.", code="BAD_FIELD")
     return _protocol(body, _stream(opened.fields), terms)
@@ -90,7 +90,7 @@ def _stream(fields: dict[str, str]) -> str:
 
 
 def _gtag(opened: Opened, terms: Terms) -> Decoded:
-    body = str(mended(opened.body.decode("utf-8", "replace")))
+    body = str(mended(unmarked(opened.body).decode("utf-8", "replace")))
     if body.count("\n") > terms.settings.max_batch_events:
         raise Refused("The body has too many lines.", code="BATCH_TOO_LONG")
 
