@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 from tests.journey import kept
-from tests.journey.flaky import Flaky, flaky, statuses
-from tests.journey.sdks import Target, as_json, run_node, run_python, snippet, target
+from tests.journey.browser import Content, chromium, eventually, module_page, pages
+from tests.journey.flaky import Flaky, Trouble, flaky, statuses
+from tests.journey.sdks import CLIENTS, Target, as_json, run_node, run_python, snippet, target
 
 PAGE = "from-amplitude.md"
+SCRIPT = CLIENTS.joinpath(
+    "node_modules", "@amplitude", "analytics-browser", "lib", "scripts", "amplitude-min.umd.js"
+)
+EXPORTS = "export const { init, track, flush, setTransport } = window.amplitude"
 
 
 @pytest.fixture(scope="module")
@@ -289,3 +294,110 @@ def test_of_a_batch_with_a_bad_event_the_node_sdk_sends_nothing_again(
         1,
         1,
     )
+
+
+def browsing(server: Target, proxy: Flaky, code: str) -> dict[str, Content]:
+    """Return a site whose page does what the how-to page tells to write, sends soon, and then this."""
+    setup = snippet(PAGE, "js", server, 1).replace(f":{server.port}", f":{proxy.port}")
+    html = module_page(
+        f"{setup}\nwindow.told = []\n{code}",
+        {"@amplitude/analytics-browser": "/amplitude.mjs"},
+        "/amplitude.js",
+    )
+    return {
+        "/": html,
+        "/amplitude.js": SCRIPT,
+        "/amplitude.mjs": EXPORTS,
+        "/elsewhere": "Elsewhere",
+    }
+
+
+def soon(site: dict[str, Content]) -> dict[str, Content]:
+    """Return the same site without the default wait for more to send."""
+    wait = "fetchRemoteConfig: false, flushIntervalMillis: 100,"
+    return {**site, "/": str(site["/"]).replace("fetchRemoteConfig: false,", wait)}
+
+
+def test_a_visit_in_a_browser_is_stored_as_one_person_with_what_the_sdk_records_by_itself(
+    server: Target, proxy: Flaky
+) -> None:
+    contents = soon(browsing(server, proxy, ""))
+    everything = str(contents["/"]).replace("flushIntervalMillis", "autocapture: true, flushIntervalMillis")  # fmt: skip
+    contents["/"] = f'{everything}<button id="buy">Buy</button>'
+    with pages(contents) as site, chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{site}/?utm_source=news&gclid=abc&secret=1")
+        eventually(lambda: bool(named(server, "Looked Around")), "nothing came")
+        page.click("#buy")
+        page.evaluate("""amplitude.setUserId('web-1')
+            amplitude.identify(new amplitude.Identify().set('plan', 'pro'))
+            amplitude.setGroup('company', 'acme')
+            amplitude.revenue(new amplitude.Revenue().setPrice(3.99).setQuantity(3).setCurrency('EUR'))""")
+        device = page.evaluate("amplitude.getDeviceId()")
+        session = page.evaluate("amplitude.getSessionId()")
+        eventually(lambda: bool(stored(server, "web-1")), "the revenue did not come")
+        exposed = "[Amplitude] Viewport Content Updated"
+        eventually(lambda: bool(named(server, exposed)), "what was seen did not come")
+
+    names = ("session_start", "page_view", "Looked Around", "[Amplitude] Element Clicked")
+    assert {one["kind"] for one in named(server, exposed)} == {"interaction"}
+    visit = [one for name in names for one in named(server, name) if one["anonymous_id"] == device]
+    (paid,) = stored(server, "web-1")
+    start, view, looked, click = visit
+    assert [one["kind"] for one in visit] == ["session", "page", "track", "interaction"]
+    assert looked["properties"]["platform"] == "Web"
+    assert view["context"]["page_url"] == f"{site}/?utm_source=news"
+    assert (view["context"]["title"], view["context"]["utm_source"]) == ("Shop", "news")
+    assert (view["context"]["browser"], view["context"]["channel"]) == ("Chrome", "paid_search")
+    assert click["properties"]["[Amplitude] Element Text"] == "Buy"
+    assert (paid["revenue"], paid["currency"], paid["anonymous_id"]) == (11.97, "EUR", device)
+    assert {one["session"] for one in (*visit, paid)} == {f"{device}/{session}"}
+    assert len({one["person"] for one in (*visit, paid)}) == 1
+    assert {one["time_rule"] for one in (*visit, paid)} == {"client"}
+    assert all(len(one["id"]) == 36 for one in (*visit, paid))
+    assert "secret" not in str(server.events())
+    assert kept.changes(server, "web-1") == [("set", {"plan": "pro"}), ("set", {"company": "acme"})]
+    assert kept.memberships(server, "web-1") == [("account", "acme")]
+    first = dict(kept.changes(server, device))["set_once"]
+    assert (first["initial_utm_source"], first["initial_referrer"]) == ("news", None)
+    assert start["context"]["library_name"] == "amplitude-ts"
+
+
+def named(server: Target, name: str) -> list[dict[str, Any]]:
+    return [event for event in server.events() if event["event"] == name]
+
+
+@pytest.mark.parametrize("trouble", [503, 429, "reset", "lost"])
+def test_through_trouble_the_browser_stores_each_event_once_and_stops_after_success(
+    server: Target, proxy: Flaky, trouble: Trouble
+) -> None:
+    name = f"Trouble {trouble}"
+    proxy.plan(trouble)
+    code = f"amplitude.track('{name}').promise.then(done => told.push(done.code))"
+    contents = soon(browsing(server, proxy, code))
+    contents["/"] = str(contents["/"]).replace("amplitude.track('Looked Around')\n", "")
+    contents["/"] = contents["/"].replace("flushIntervalMillis", "autocapture: false, flushIntervalMillis")  # fmt: skip
+    with pages(contents) as site, chromium() as browser:
+        page = browser.new_page()
+        page.goto(site)
+        eventually(lambda: page.evaluate("told") == [200], "it was not told of a success")
+        page.wait_for_timeout(1_000)
+
+    assert statuses(proxy.seen) == 2
+    assert len(named(server, name)) == 1
+
+
+def test_what_waits_in_a_page_that_is_left_arrives_once(server: Target, proxy: Flaky) -> None:
+    code = "amplitude.track('Left', { n: 1 }); window.isReady = true"
+    with pages(browsing(server, proxy, code)) as site, chromium() as browser:
+        page = browser.new_page()
+        page.goto(site)
+        page.wait_for_function("() => window.isReady && localStorage.length > 0")
+        page.wait_for_timeout(300)
+        assert named(server, "Left") == []
+        page.goto(f"{site}/elsewhere")
+        eventually(lambda: bool(named(server, "Left")), "what waited was lost")
+        page.wait_for_timeout(500)
+
+    (left,) = named(server, "Left")
+    assert left["properties"]["n"] == 1

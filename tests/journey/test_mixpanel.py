@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from tests.journey import kept
-from tests.journey.browser import Content, chromium, eventually, pages
+from tests.journey.browser import Content, chromium, eventually, module_page, pages
 from tests.journey.flaky import Flaky, flaky, statuses
 from tests.journey.sdks import CLIENTS, Target, as_json, run_node, run_python, snippet, target
 
 PAGE = "from-mixpanel.md"
 MODULE = CLIENTS / "node_modules" / "mixpanel-browser" / "dist" / "mixpanel.module.js"
+IMPORTS = {"mixpanel-browser": "/mixpanel.js"}
 # The SDK retries over TLS only; the server of a test has none, so its own adapter is put on http too.
 RETRYING = 'mp._consumer._session.mount("http://", mp._consumer._session.get_adapter("https://"))\n'
 
@@ -261,24 +262,20 @@ const send = () => new Promise(done => mixpanel.track('Again', {{ ...properties 
     assert statuses(proxy.seen, "/track") == 5
 
 
-def _page(code: str, module: str = "mixpanel-browser") -> str:
-    imports = json.dumps({"imports": {module: "/mixpanel.js"}})
-    return f'<title>Shop</title><script type="importmap">{imports}</script><script type="module">{code}</script>'
-
-
 def test_what_the_browser_page_says_makes_one_person_of_before_and_after(server: Target) -> None:
     code = snippet(PAGE, "js", server, 2)
     soon = code.replace("track_pageview: true,", "batch_flush_interval_ms: 200,")
     contents: dict[str, Content] = {
-        "/": _page(code),
-        "/again": _page(soon),
+        "/": module_page(code, IMPORTS),
+        "/again": module_page(soon, IMPORTS),
         "/leave": "",
         "/mixpanel.js": MODULE,
     }
     with pages(contents) as site, chromium() as browser:
         page = browser.new_page()
         page.goto(f"{site}/?utm_source=news&q=secret")
-        page.wait_for_function("() => localStorage.length > 0")
+        queued = "() => Object.values(localStorage).some(one => one.includes('Looked Around'))"
+        page.wait_for_function(queued)
         # Leaving makes the SDK send what it has by beacon, which gives it no answer; coming back it
         # sends all of that again.
         page.goto(f"{site}/leave")
@@ -343,12 +340,13 @@ def test_what_the_browser_sends_while_its_page_is_left_arrives_once(
 
 def _browsing(server: Target, proxy: Flaky, code: str) -> str:
     init = {"api_host": proxy.url, "batch_flush_interval_ms": 200, "flags": True, "remote_settings_mode": "strict"}  # fmt: skip
-    return _page(f"""
+    setup = f"""
 import mixpanel from 'mixpanel-browser'
 mixpanel.init({json.dumps(server.keys["public"])}, {json.dumps(init)})
 window.mixpanel = mixpanel
 {code}
-""")
+"""
+    return module_page(setup, IMPORTS)
 
 
 @pytest.mark.parametrize("trouble", [503, 429])

@@ -3,20 +3,16 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext
-from tests.journey.browser import Content, chromium, eventually, pages
+from tests.journey.browser import Content, chromium, eventually, module_page, pages
 from tests.journey.flaky import Flaky, bodies, flaky, statuses
 from tests.journey.sdks import CLIENTS, Target, snippet, target
 
 SCRIPT = CLIENTS / "node_modules" / "@plausible-analytics" / "tracker" / "plausible.js"
-PAGE = """<!doctype html><title>Shop</title>
-<script type="importmap">{"imports": {"@plausible-analytics/tracker": "/plausible.js"}}</script>
-<script>window.__plausible = true</script>
-<script type="module">%s</script>
+BODY = """<script>window.__plausible = true</script>
 <a id="out" href="https://elsewhere.example/x?token=1" target="_blank">out</a>
 <div style="height: 3000px"></div>"""
 CODE = """
@@ -50,8 +46,8 @@ def code(url: str, site: str) -> str:
 
 
 def contents(path: str, script: str) -> dict[str, Content]:
-    files: dict[str, str | Path] = {path: PAGE % script, "/plausible.js": SCRIPT}
-    return files
+    html = module_page(script, {"@plausible-analytics/tracker": "/plausible.js"})
+    return {path: html + BODY, "/plausible.js": SCRIPT}
 
 
 def of(server: Target, path: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from tests.journey.browser import chromium, eventually, pages
+from tests.journey.browser import chromium, eventually, module_page, pages
 from tests.journey.flaky import Flaky, Trouble, flaky, statuses
 from tests.journey.sdks import CLIENTS, Target, run_node, run_python, snippet, target
 
@@ -436,12 +436,9 @@ def test_the_browser_lines_of_the_page_are_all_it_takes(page: str, server: Targe
         "@segment/analytics-next": "/segment.mjs",
         "@rudderstack/analytics-js": "/rudderstack.mjs",
     }
-    html = f"""<!doctype html><title>{page}</title>
-      <script type="importmap">{json.dumps({"imports": imports})}</script>
-      <script src="/segment.js"></script>
-      <script type="module">{snippet(page, "js", server, 1)}</script>"""
+    html = module_page(snippet(page, "js", server, 1), imports, "/segment.js")
 
-    assert_seen(server, html, page)
+    assert_seen(server, html.replace("Shop", page), page)
 
 
 def test_the_script_lines_of_the_page_are_all_it_takes(server: Target) -> None:

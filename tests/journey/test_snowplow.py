@@ -2,12 +2,11 @@
 
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
-from tests.journey.browser import chromium, eventually, pages
+from tests.journey.browser import Content, chromium, eventually, module_page, pages
 from tests.journey.flaky import Flaky, bodies, flaky, statuses
 from tests.journey.sdks import CLIENTS, Target, run_node, run_python, snippet, target
 
@@ -55,10 +54,6 @@ trackStructEvent({{ category: "shop", action: "add", value: 3 }});
 trackSelfDescribingEvent({{ event: {{ schema: "{EXPORT}", data: {{ rows: 7 }} }} }});
 </script>"""
 
-# A module of the package, as a bundler would make it of what a customer imports.
-MODULE = """<!doctype html><title>Shop</title><script src="/sp.js"></script>
-<script type="importmap">{"imports": {"@snowplow/browser-tracker": "/module.mjs"}}</script>
-<script type="module">%s</script>"""
 EXPORTS = "export const { newTracker, trackPageView, trackStructEvent } = snowplowBrowserTracking;"
 
 
@@ -266,8 +261,9 @@ def test_the_app_id_a_tracker_already_has_works_once_it_is_registered(
 
 def test_the_page_says_what_to_write_in_a_browser(server: Target, browser: BrowserContext) -> None:
     code = snippet("from-snowplow.md", "js", server, 0)
-    contents: dict[str, str | Path] = {
-        "/docs": MODULE % code, "/sp.js": BROWSER, "/module.mjs": EXPORTS,
+    contents: dict[str, Content] = {
+        "/docs": module_page(code, {"@snowplow/browser-tracker": "/module.mjs"}, "/sp.js"),
+        "/sp.js": BROWSER, "/module.mjs": EXPORTS,
     }  # fmt: skip
     with pages(contents) as site:
         page = browser.new_page()
