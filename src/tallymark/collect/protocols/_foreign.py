@@ -164,19 +164,12 @@ def event(told: Told, agreed: Terms) -> Event:
     )
 
 
-def source(
-    agreed: Terms,
-    namespace: str,
-    given_id: str | None,
-    time: int | None,
-    consent: dict[str, str] | None = None,
-) -> Source:
+def source(agreed: Terms, namespace: str, given_id: str | None, time: int | None) -> Source:
     """Return what the commands of an item share; raises Refused for an id that cannot be kept."""
     found = given_id or new_id(agreed.received_at)
     check_id(found, "id", agreed.settings.max_id_bytes)
     told = Told(name=None, namespace=namespace, time=time)
-    when = _time(told, agreed)[0]
-    return Source(namespace, found, when, agreed.settings.account_group, consent or {})
+    return Source(namespace, found, _time(told, agreed)[0], agreed.settings.account_group)
 
 
 def another(by: Source, suffix: str) -> Source:

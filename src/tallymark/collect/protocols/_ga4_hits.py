@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tallymark.core.event import Command, Context, Kind
 
@@ -103,7 +103,8 @@ def profiles(hit: Hit, properties: dict[str, Any], terms: Terms) -> list[Command
         is_same_again = (
             hit.id if time is None else content_id("profile", hit.stream, who, time, said)
         )
-        by = source(terms, NAMESPACE, is_same_again, time, hit.consent)
+        by = source(terms, NAMESPACE, is_same_again, time)
+        by = structs.replace(by, consent=hit.consent)
         kept = {name: value for name, value in said.items() if value is not None}
         gone = {name: None for name, value in said.items() if value is None}
         done += profile(by, "set", (kind, who), kept, terms)
