@@ -1,24 +1,16 @@
 """What people refuse is not kept, at a real server: not in its answers and not in any of its files."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.faults.answers import Answer, call
 from tests.journey import kept
 from tests.journey.browser import chromium, eventually, pages
 from tests.journey.contents import contents
-from tests.journey.sdks import Target, target
+from tests.journey.sdks import Target
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("consent")) as made:
-        yield made
 
 
 def send(server: Target, event: dict[str, Any], **headers: str) -> Answer:

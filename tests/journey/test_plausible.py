@@ -2,14 +2,13 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext
-from tests.journey.browser import Content, chromium, eventually, module_page, pages
-from tests.journey.flaky import Flaky, bodies, flaky, statuses
-from tests.journey.sdks import CLIENTS, Target, snippet, target
+from tests.journey.browser import Content, eventually, module_page, pages
+from tests.journey.flaky import Flaky, bodies, statuses
+from tests.journey.sdks import CLIENTS, Target, snippet
 
 SCRIPT = CLIENTS / "node_modules" / "@plausible-analytics" / "tracker" / "plausible.js"
 BODY = """<script>window.__plausible = true</script>
@@ -21,24 +20,6 @@ window.answers = [];
 init({ domain: "SITE", endpoint: "URL/api/event", captureOnLocalhost: true, outboundLinks: true });
 track("Signup", { props: { plan: "pro" }, revenue: { currency: "USD", amount: 9.99 }, callback: (done) => answers.push(done) });
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("plausible")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with chromium() as context:
-        yield context
-
-
-@pytest.fixture
-def proxy(server: Target) -> Iterator[Flaky]:
-    with flaky(server.port) as proxy:
-        yield proxy
 
 
 def code(url: str, site: str) -> str:
@@ -84,6 +65,10 @@ def test_a_browser_stores_views_events_and_time_on_the_page(
     assert (signup["revenue"], signup["currency"]) == (9.99, "USD")
     assert ping["properties"]["scroll_depth"] > 50
     assert {one["user_id"] for one in by_name.values()} == {None}
+    (visitor,) = {one["anonymous_id"] for one in by_name.values()}
+    assert visitor.startswith("d_")
+    assert len({one["person"] for one in by_name.values()}) == 1
+    assert {one["context"]["session_rule"] for one in by_name.values()} == {"computed"}
     assert all("cookieless" in one["flags"] for one in by_name.values())
     assert {one["time_rule"] for one in by_name.values()} == {"received"}
 
