@@ -9,6 +9,7 @@ from typing import Protocol
 
 from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
+from tallymark.collect.protocol import Request
 from tallymark.core.errors import Refused
 from tallymark.core.settings import MIB, Settings
 
@@ -49,6 +50,11 @@ def inflate(body: bytes, content_encoding: str, settings: Settings) -> bytes:
                 f"Content-Encoding {content_encoding[:100]!r} is not supported.",
                 code="UNSUPPORTED_ENCODING",
             )
+
+
+def inflated(request: Request, settings: Settings) -> bytes:
+    """Return the body of a request as ``inflate`` does, by what its header says."""
+    return inflate(request.body, request.headers.get("content-encoding", ""), settings)
 
 
 def unmarked(body: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct
 
-from tallymark.collect.body import inflate, unmarked
+from tallymark.collect.body import inflated, unmarked
 from tallymark.collect.loose import values
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
@@ -50,7 +50,7 @@ class Export(Struct, frozen=True):
 
 def read(request: Request, settings: Settings) -> Export:
     """Return what a request exports, unread: nobody whose key is wrong makes us parse it."""
-    body = inflate(request.body, request.headers.get("content-encoding", ""), settings)
+    body = inflated(request, settings)
     return Export(body, _is_json(request, body))
 
 
