@@ -1,5 +1,6 @@
 """Pages in a real browser: Debian's Chromium, headless, on an origin other than the server's."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -64,6 +65,17 @@ def pages(contents: Mapping[str, Content]) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def module_page(code: str, modules: Mapping[str, str], *scripts: str) -> str:
+    """Return a page that runs a module, as a bundler would make it of what a customer writes.
+
+    ``modules`` are the addresses of the packages it imports; ``scripts`` run before it.
+    """
+    imports = json.dumps({"imports": dict(modules)})
+    before = "".join(f'<script src="{path}"></script>' for path in scripts)
+    return f"""<!doctype html><title>Shop</title>{before}
+<script type="importmap">{imports}</script><script type="module">{code}</script>"""
 
 
 def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:

@@ -3,12 +3,11 @@
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.journey.sdks import Target, target
+from tests.journey.sdks import Target
 from tests.schema.plans import event, folder, plan
 
 from tallymark.cli.main import main
@@ -20,12 +19,6 @@ SDK = Path(__file__).parents[2] / "sdk" / "python" / "src"
 RULES = (
     "plan: {type: string, enum: [free, pro], required: true}, seats: {type: integer, minimum: 1}"
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("planned")) as made:
-        yield made
 
 
 def push(server: Target, path: Path, *texts: str, breaking: bool = True, **files: str) -> int:

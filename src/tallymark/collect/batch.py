@@ -143,10 +143,18 @@ def _allowed(
     decoded: Decoded, signals: Signals, policy: Policy, *, is_server: bool
 ) -> tuple[list[Command], dict[str, int]]:
     """Return the commands that may be kept, and how many may not by reason."""
-    found = judge_command(signals, policy, is_server=is_server)
-    if found.verdict == "keep" or not decoded.commands:
-        return decoded.commands, {}
-    return [], {found.reason: len(decoded.commands)}
+    # Most say nothing of consent, and share one verdict.
+    unsaid = judge_command({}, signals, policy, is_server=is_server)
+    kept: list[Command] = []
+    dropped: dict[str, int] = {}
+    for command in decoded.commands:
+        said = command.consent
+        found = judge_command(said, signals, policy, is_server=is_server) if said else unsaid
+        if found.verdict == "keep":
+            kept.append(command)
+        else:
+            dropped[found.reason] = dropped.get(found.reason, 0) + 1
+    return kept, dropped
 
 
 def _summed(*counts: Mapping[str, int]) -> dict[str, int]:

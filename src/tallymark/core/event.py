@@ -95,7 +95,7 @@ Operation: TypeAlias = Literal[
 class ProfileOp(Struct, frozen=True, omit_defaults=True, tag="profile"):
     """A change of what is known of a person or group; not a use.
 
-    ``subject_kind`` is ``user``, ``anonymous`` or the type of a group.
+    ``subject_kind`` is ``user``, ``anonymous`` or the type of a group; ``consent`` as of an event.
     """
 
     op: Operation
@@ -105,6 +105,7 @@ class ProfileOp(Struct, frozen=True, omit_defaults=True, tag="profile"):
     properties: dict[str, Json] = {}
     subject_kind: str = "user"
     namespace: str = "native"
+    consent: dict[str, str] = {}
 
 
 class IdentityLink(Struct, frozen=True, omit_defaults=True, tag="link"):
@@ -118,6 +119,7 @@ class IdentityLink(Struct, frozen=True, omit_defaults=True, tag="link"):
     other_kind: IdKind = "user"
     how: Literal["identify", "alias", "merge", "retract"] = "identify"
     namespace: str = "native"
+    consent: dict[str, str] = {}
 
 
 class GroupMembership(Struct, frozen=True, omit_defaults=True, tag="group"):
@@ -130,6 +132,7 @@ class GroupMembership(Struct, frozen=True, omit_defaults=True, tag="group"):
     user_id: str | None = None
     anonymous_id: str | None = None
     namespace: str = "native"
+    consent: dict[str, str] = {}
 
 
 Command: TypeAlias = ProfileOp | IdentityLink | GroupMembership

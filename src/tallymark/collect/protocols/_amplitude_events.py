@@ -30,6 +30,7 @@ _KINDS: Final[dict[str, Kind]] = {
     f"{_AUTO}File Downloaded": "interaction",
     f"{_AUTO}Rage Click": "interaction",
     f"{_AUTO}Dead Click": "interaction",
+    f"{_AUTO}Viewport Content Updated": "interaction",
     f"{_AUTO}Web Vitals": "metric",
     f"{_AUTO}Network Request": "metric",
 }

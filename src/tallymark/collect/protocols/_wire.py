@@ -23,8 +23,8 @@ An item with a `type` says something of a person or group instead, and is no use
 
 | `type` | fields | meaning |
 |---|---|---|
-| `identify` | `user_id`, `anonymous_id`, `traits`, `operations` | both ids are one person; what is known of them |
-| `group` | `group_id`, `group_type`, `user_id`, `anonymous_id`, `traits`, `operations` | what is known of a group, and that the person belongs to it |
+| `identify` | `user_id`, `anonymous_id`, `traits`, `operations`, `consent` | both ids are one person; what is known of them |
+| `group` | `group_id`, `group_type`, `user_id`, `anonymous_id`, `traits`, `operations`, `consent` | what is known of a group, and that the person belongs to it |
 | `alias` | `one`, `other`, `one_kind`, `other_kind` | both ids are one person, even if both are users; secret keys only |
 | `unlink` | `one`, `other`, `one_kind`, `other_kind` | takes back the link between both ids; secret keys only |
 
@@ -163,6 +163,7 @@ class WireIdentify(_Wire, frozen=True, tag="identify", tag_field="type"):
     anonymous_id: str | None = None
     traits: dict[str, Any] = {}
     operations: dict[Operation, dict[str, Any]] = {}
+    consent: dict[str, str] = {}
 
 
 class WireGroup(_Wire, frozen=True, tag="group", tag_field="type"):
@@ -176,6 +177,7 @@ class WireGroup(_Wire, frozen=True, tag="group", tag_field="type"):
     anonymous_id: str | None = None
     traits: dict[str, Any] = {}
     operations: dict[Operation, dict[str, Any]] = {}
+    consent: dict[str, str] = {}
 
 
 class WireAlias(_Wire, frozen=True, tag="alias", tag_field="type"):

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tallymark.collect.body import inflate
+from tallymark.collect.body import inflated, unmarked
 from tallymark.collect.loose import from_base64, mended, values
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import CODES, Refused, TallymarkError
@@ -44,7 +44,7 @@ _PROBLEM: Final = "application/problem+json"
 
 def read(request: Request, settings: Settings) -> bytes:
     """Return the body without its compression, unread: a wrong key never makes us parse it."""
-    return inflate(request.body, request.headers.get("content-encoding", ""), settings)
+    return inflated(request, settings)
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
@@ -91,7 +91,7 @@ def _items(headers: Mapping[str, str], body: bytes) -> list[Any]:
             )
     elif "ce-specversion" in headers or "ce-id" in headers:
         return [_from_headers(headers, media, body)]
-    found = values(body.removeprefix(b"\xef\xbb\xbf").strip())
+    found = values(unmarked(body))
     if not isinstance(found, dict | list):
         raise Refused("The body must be an object or an array.", code="BAD_FIELD")
     return found if isinstance(found, list) else [found]

@@ -24,7 +24,7 @@ from ._foreign import agreed, take
 from ._mixpanel_events import Reading, read_event
 from ._mixpanel_profiles import read_group, read_person
 from ._values import mapping, text
-from .pixel import GIF
+from .pixel import picture
 
 _READERS: Final[Mapping[str, Callable[[Any, Reading], Iterable[Event | Command]]]] = {
     "track": read_event,
@@ -113,7 +113,7 @@ def refuse(error: TallymarkError, request: Request) -> Reply:
 def _answer(request: Request, *, error: str | None, status: int) -> Reply:
     fields = _content(request).fields
     if fields.get("img") == "1":
-        return Reply(status, GIF, "image/gif", (("Cache-Control", "no-store, private"),))
+        return picture(status)
     if fields.get("verbose") in ("1", "true"):
         # An integer, and always with an error: the SDK for Python fails on anything else.
         return Reply(status, _encode({"status": 0 if error is not None else 1, "error": error}))

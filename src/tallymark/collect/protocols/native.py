@@ -289,12 +289,16 @@ def _commands(wire: WireCommand, agreed: Terms) -> list[Command]:
             return [link_of(wire, event_id, time, agreed)]
         case WireIdentify():
             _check_ids(wire, event_id, agreed.settings.max_id_bytes)
-            return _identify(wire, event_id, time, agreed)
+            return _said(wire.consent, _identify(wire, event_id, time, agreed))
         case WireGroup():
             _check_ids(wire, event_id, agreed.settings.max_id_bytes)
-            return _group(wire, event_id, time, agreed)
+            return _said(wire.consent, _group(wire, event_id, time, agreed))
         case _:
             assert_never(wire)
+
+
+def _said(consent: dict[str, str], done: list[Command]) -> list[Command]:
+    return [structs.replace(one, consent=consent) for one in done] if consent else done
 
 
 def _identify(wire: WireIdentify, event_id: str, time: int, agreed: Terms) -> list[Command]:

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct
 
-from tallymark.collect.body import inflate
+from tallymark.collect.body import inflated, unmarked
 from tallymark.collect.loose import values
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
@@ -50,7 +50,7 @@ class Export(Struct, frozen=True):
 
 def read(request: Request, settings: Settings) -> Export:
     """Return what a request exports, unread: nobody whose key is wrong makes us parse it."""
-    body = inflate(request.body, request.headers.get("content-encoding", ""), settings)
+    body = inflated(request, settings)
     return Export(body, _is_json(request, body))
 
 
@@ -117,7 +117,7 @@ def refuse(error: TallymarkError, request: Request) -> Reply:
 def _items(export: Export, signal: Signal, settings: Settings) -> list[Item]:
     if not export.is_json:
         return from_protobuf(signal, export.body, settings)
-    content = values(export.body.removeprefix(b"\xef\xbb\xbf").strip())
+    content = values(unmarked(export.body))
     return from_json(signal, content, settings.max_batch_events)
 
 

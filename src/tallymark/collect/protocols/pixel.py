@@ -17,7 +17,7 @@ from tallymark.core.settings import Settings
 from ._foreign import Told, agreed, event, take
 from ._values import text
 
-GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+_GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NAMED: Final = frozenset({"key", "name", "id", "url", "referrer", "user_id", "anonymous_id"})
 
 
@@ -54,15 +54,19 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     return take([fields], view, settings, Decoded(0, server_side=False))
 
 
+def picture(status: int = 200) -> Reply:
+    """Return a picture of one pixel, which is not to be kept by anybody on the way."""
+    return Reply(status, _GIF, "image/gif", (("Cache-Control", "no-store, private"),))
+
+
 def reply(_decoded: Decoded, _request: Request) -> Reply:
-    """Return the picture, which is not to be kept by anybody on the way."""
-    return Reply(200, GIF, "image/gif", (("Cache-Control", "no-store, private"),))
+    """Return the picture."""
+    return picture()
 
 
-def refuse(error: TallymarkError, request: Request) -> Reply:
+def refuse(error: TallymarkError, _request: Request) -> Reply:
     """Return the picture with the status that says why it counted nothing: no page shall break."""
-    shown = reply(Decoded(0), request)
-    return Reply(error.status, shown.body, shown.content_type, shown.headers)
+    return picture(error.status)
 
 
 pixel = Protocol(

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tallymark.collect.loose import open_loosely
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
@@ -201,6 +201,8 @@ def _read(message: Any, around: _Around) -> list[Event] | list[Command]:
     if kind in ("track", "page", "screen"):
         return [event(_use(kind, message, who, time=time, around=around), terms)]
     by = source(terms, "segment", text(message.get("messageId")), time)
+    said = consent(around.context | mapping(message.get("context")))
+    by = structs.replace(by, consent=said) if said else by
     return _COMMANDS[kind](message, by, terms)
 
 

@@ -26,10 +26,10 @@ from ._visit import (
     figures,
     language,
     open_form,
-    picture,
     screen,
     words,
 )
+from .pixel import picture
 
 _SERVERS: Final = frozenset({"srv", "pc"})
 _KINDS: Final[Mapping[str, Kind]] = {
