@@ -8,11 +8,13 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
+from tallymark.collect.replay import Where, checked
 from tallymark.core.errors import Refused
 from tallymark.core.event import FailedStatus
-from tallymark.core.registry import discover, lookup
+from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.insights.insight import Answer, Insight
 
+from .answers import FailedPage
 from .bodies import MAX_QUESTION_BYTES, header_map, read_body
 from .problem import Disconnected
 from .services import Call, Route
@@ -73,8 +75,15 @@ async def failed(call: Call) -> Response:
     meant = {name: value for name, value in where.items() if value is not None}
     if seq is not None:
         meant["seqs"] = [seq]
-    if meant.get("status", "open") not in get_args(FailedStatus):
-        raise Refused(f"There is no status {str(meant['status'])[:40]!r}.", path="status")
+    status = str(meant.get("status", "open"))
+    known = get_args(FailedStatus)
+    if status not in known:
+        raise Refused(
+            f"There is no status {status[:40]!r}.",
+            path="status",
+            hint=did_you_mean(status.lower(), known) or f"Known: {', '.join(known)}.",
+        )
+    checked(msgspec.convert(meant, Where))
     return await from_store(call, "failed", where=meant, cursor=text(call, "cursor"), limit=limit)
 
 
@@ -170,7 +179,10 @@ ASK_ROUTES: tuple[Route, ...] = (
     Route("POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer),
     Route("GET", "/tm/v1/insights", "read", list_insights, "List the questions there are."),
     Route("GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id."),
-    Route("GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.", query=_PAGE),
+    Route(
+        "GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.",
+        answer=FailedPage, query=_PAGE,
+    ),
     Route("GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.", query=_RANGE),
     Route(
         "GET", "/tm/v1/quality", "read", quality, "Tell how good what arrives is, by source.",

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from tallymark.api.answers import FailedEvent, FailedPage
 from tallymark.app.answering import Asking, answer
 from tallymark.app.failures import condition, held, rows_after
 from tallymark.app.folders import Folders
@@ -35,6 +36,7 @@ SELECT (SELECT count(*) FROM event),
 """
 
 Params = Mapping[str, Any]
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class StoreService:
@@ -163,14 +165,9 @@ class StoreService:
                 " GROUP BY code ORDER BY 2 DESC, 1"
             ),
         )
-        records = _records(page)
-        return _encode(
-            {
-                "failed": records,
-                "counts": dict(counts.rows),
-                "cursor": str(records[-1]["seq"]) if len(records) == most else None,
-            }
-        )
+        found = _all(FailedEvent, page)
+        cursor = str(found[-1].seq) if len(found) == most else None
+        return _encode(FailedPage(found, dict(counts.rows), cursor))
 
     def failed_rows(self, params: Params) -> bytes:
         """Return the failed events that are meant after a place in the log, in order, whole."""
@@ -318,6 +315,11 @@ def _totals(fetch: Fetch) -> dict[str, int]:
 
 def _records(rows: Rows) -> list[dict[str, Any]]:
     return [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+
+
+def _all(kind: type[T], rows: Rows) -> list[T]:
+    """Return rows as structs whose fields are named as the columns."""
+    return [kind(**dict(zip(rows.columns, row, strict=True))) for row in rows.rows]
 
 
 def _cursor(text: Any) -> int:

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from tallymark.core.clock import Clock, rfc3339
 from tallymark.core.errors import CODES, Refused
 from tallymark.core.event import Batch, Command, Event, FailedStatus
+from tallymark.core.registry import did_you_mean
 from tallymark.core.settings import Settings
 from tallymark.schema.repair import Repairer, Repairs
 
@@ -51,6 +52,19 @@ class Where(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     since: int | None = None
     until: int | None = None
     seqs: tuple[int, ...] | None = None
+
+
+def checked(where: Where) -> Where:
+    """Return what is meant; raises Refused for a code that nothing can have failed by."""
+    code = where.code
+    if code is not None and code not in CODES:
+        raise Refused(
+            f"There is no error code {code[:40]!r}.",
+            path="code",
+            hint=did_you_mean(code.upper(), CODES)
+            or "The error codes are listed in the reference.",
+        )
+    return where
 
 
 class FailedRow(Struct, frozen=True):
