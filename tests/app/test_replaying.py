@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.schema.plans import event, plan
 
+from tallymark.api.answers import ReplayReport
 from tallymark.app.folders import Folders
-from tallymark.app.replaying import Replay, Report, mark
+from tallymark.app.replaying import Replay, mark
 from tallymark.app.store_service import StoreService
 from tallymark.collect.batch import Origin, Surroundings, batch_of, prepare
 from tallymark.collect.load import Loader
@@ -91,7 +92,7 @@ class World:
         while self.loader.step():
             pass
 
-    def replay(self, text: str | None = None, where: Where = OPEN, *, dry_run: bool = False, load: bool = True) -> Report:  # fmt: skip
+    def replay(self, text: str | None = None, where: Where = OPEN, *, dry_run: bool = False, load: bool = True) -> ReplayReport:  # fmt: skip
         repairer = None if text is None else Repairer(read_repairs(text.encode(), "fix"))
         around = Around(self.caller, Settings(), SystemClock(), self.surroundings.key, repairer)
         run = Replay("p", around, self.call, self, dry_run=dry_run).run(where, 5)

@@ -14,7 +14,15 @@ from tallymark.core.event import FailedStatus
 from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.insights.insight import Answer, Insight
 
-from .answers import FailedPage
+from .answers import (
+    DescribedInsight,
+    EventFate,
+    FailedPage,
+    Insights,
+    LedgerPage,
+    Quality,
+    Status,
+)
 from .bodies import MAX_QUESTION_BYTES, header_map, read_body
 from .problem import Disconnected
 from .services import Call, Route
@@ -55,8 +63,8 @@ async def ask(call: Call) -> Response:
 
 async def list_insights(_call: Call) -> Response:
     """Return every insight with the JSON schema of its question and an example."""
-    listed = [_described(insight) for insight in insights().values()]
-    return Response(msgspec.json.encode({"insights": listed}), media_type="application/json")
+    listed = Insights([_described(insight) for insight in insights().values()])
+    return Response(msgspec.json.encode(listed), media_type="application/json")
 
 
 async def event(call: Call) -> Response:
@@ -147,14 +155,14 @@ async def _until_left(receive: Receive) -> None:
         pass
 
 
-def _described(insight: Insight) -> dict[str, Any]:
-    return {
-        "name": insight.name,
-        "summary": insight.summary,
-        "view": insight.view,
-        "question": msgspec.json.schema(insight.question),
-        "example": insight.example,
-    }
+def _described(insight: Insight) -> DescribedInsight:
+    return DescribedInsight(
+        insight.name,
+        insight.summary,
+        insight.view,
+        msgspec.json.schema(insight.question),
+        msgspec.to_builtins(insight.example),
+    )
 
 
 def text(call: Call, name: str) -> str | None:
@@ -177,21 +185,30 @@ def whole(call: Call, name: str, *, least: int = 0) -> int | None:
 
 ASK_ROUTES: tuple[Route, ...] = (
     Route("POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer),
-    Route("GET", "/tm/v1/insights", "read", list_insights, "List the questions there are."),
-    Route("GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id."),
+    Route(
+        "GET", "/tm/v1/insights", "read", list_insights, "List the questions there are.",
+        answer=Insights,
+    ),
+    Route(
+        "GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id.",
+        answer=EventFate,
+    ),
     Route(
         "GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.",
         answer=FailedPage, query=_PAGE,
     ),
-    Route("GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.", query=_RANGE),
+    Route(
+        "GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.",
+        answer=LedgerPage, query=_RANGE,
+    ),
     Route(
         "GET", "/tm/v1/quality", "read", quality, "Tell how good what arrives is, by source.",
-        query={"hours": "How far to look back; 24 if left out."},
+        answer=Quality, query={"hours": "How far to look back; 24 if left out."},
     ),
-    Route("GET", "/tm/v1/status", "read", status, "Tell how far loading is."),
+    Route("GET", "/tm/v1/status", "read", status, "Tell how far loading is.", answer=Status),
     Route(
         "GET", "/tm/v1/live", "read", live, "Follow what is accepted and refused now.",
         query={"last_id": "Number of the last entry seen, where a header cannot be sent."},
-        media_type="text/event-stream",
+        media_type="text/event-stream", answer=str,
     ),
 )  # fmt: skip

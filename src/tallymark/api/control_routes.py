@@ -14,6 +14,7 @@ from tallymark.collect.protocol import Protocol
 from tallymark.core.policy import Policy
 from tallymark.core.registry import discover, lookup
 
+from .answers import Manifest, Verified
 from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
 from .services import Call, Route
 
@@ -220,7 +221,7 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     Route("GET", "/tm/v1/projects", "local", list_projects, "List the projects.", answer=Projects),
     Route(
         "POST", "/tm/v1/projects", "local", create_project, "Create a project.",
-        body=NewProject, answer=CreatedProject,
+        body=NewProject, answer=CreatedProject, status=201,
     ),
     Route(
         "PUT", "/tm/v1/projects/{project}/policy", "local", set_policy,
@@ -232,12 +233,12 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/keys", "local", create_key, "Create a key.",
-        body=NewKey, answer=IssuedKey,
+        body=NewKey, answer=IssuedKey, status=201,
     ),
     Route("POST", "/tm/v1/keys/{key}/revoke", "local", revoke_key, "End a key.", answer=Key),
     Route(
         "POST", "/tm/v1/keys/{key}/rotate", "local", rotate_key, "Give a key a successor.",
-        body=Rotation, answer=IssuedKey,
+        body=Rotation, answer=IssuedKey, status=201,
     ),
     Route(
         "GET", "/tm/v1/projects/{project}/sites", "local", list_sites, "List a project's sites.",
@@ -246,12 +247,18 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/projects/{project}/sites", "local", add_site,
         "Create a site: a name by which clients of a protocol call the project.",
-        body=SiteName, answer=Site,
+        body=SiteName, answer=Site, status=201,
     ),
     Route(
         "DELETE", "/tm/v1/projects/{project}/sites", "local", remove_site,
         "Remove a site; what it brought stays.", body=SiteName, answer=Sites,
     ),
-    Route("POST", "/tm/v1/backup", "local", backup, "Make a backup.", body=BackupOrder),
-    Route("POST", "/tm/v1/verify", "local", verify, "Check that everything fits together."),
+    Route(
+        "POST", "/tm/v1/backup", "local", backup, "Make a backup.",
+        body=BackupOrder, answer=Manifest,
+    ),
+    Route(
+        "POST", "/tm/v1/verify", "local", verify, "Check that everything fits together.",
+        answer=Verified,
+    ),
 )  # fmt: skip

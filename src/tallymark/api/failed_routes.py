@@ -11,6 +11,7 @@ from tallymark.collect.replay import MarkOrder, ReplayOrder, Where, checked
 from tallymark.core.errors import Refused, misfit
 from tallymark.schema.repair import checked_repairs
 
+from .answers import Marked, ReplayReport
 from .bodies import MAX_QUESTION_BYTES, header_map, read_body
 from .services import Call, Route
 
@@ -79,10 +80,10 @@ _DISMISSED: Final = msgspec.json.Decoder(Dismissed)
 FAILED_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/projects/{project}/failed/replay", "local", replay,
-        "Try failed events again, with repairs.", body=Replayed,
+        "Try failed events again, with repairs.", body=Replayed, answer=ReplayReport,
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/failed/mark", "local", dismiss,
-        "Say that failed events need no attention.", body=Dismissed,
+        "Say that failed events need no attention.", body=Dismissed, answer=Marked,
     ),
 )  # fmt: skip

@@ -9,8 +9,7 @@ taken from receipt is counted as skewed. Drift compares the names of properties 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
-
+from tallymark.api.answers import Drift, Quality, SourceQuality
 from tallymark.collect.ledger import OUTCOMES
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.sql import Sql, sql
@@ -19,52 +18,6 @@ from tallymark.store.engine import Fetch
 HOUR: Final = 3600 * MICROSECONDS
 WEEK: Final = 7 * 24 * HOUR
 _MOST_NAMES: Final = 50
-
-
-class SourceQuality(Struct, frozen=True):
-    """What one key, or site, sent by one protocol.
-
-    ``failed`` and ``dropped`` are items by reason. ``received_week_ago`` is the same span a week
-    before. Lateness in seconds is None where no event with a time of its own was counted.
-    """
-
-    source: str
-    protocol: str
-    received: int
-    outcomes: dict[str, int]
-    failed: dict[str, int]
-    dropped: dict[str, int]
-    received_week_ago: int
-    first_received_us: int | None
-    last_received_us: int | None
-    late_p50_seconds: float | None = None
-    late_p95_seconds: float | None = None
-    skewed: int = 0
-    bots: int = 0
-    without_id: int = 0
-
-    @property
-    def is_valid_share(self) -> float:
-        """Share of what was received that counts or counted before; 1 where nothing was received."""
-        good = self.outcomes.get("accepted", 0) + self.outcomes.get("duplicate", 0)
-        return good / self.received if self.received else 1.0
-
-
-class Drift(Struct, frozen=True):
-    """Property names that are new, that came before and no more, and that come in several types."""
-
-    new: list[str]
-    vanished: list[str]
-    mixed: list[str]
-
-
-class Quality(Struct, frozen=True):
-    """What arrived since an instant, by source, those with most first."""
-
-    since_us: int
-    until_us: int
-    sources: list[SourceQuality]
-    drift: Drift
 
 
 def quality(fetch: Fetch, now: int, hours: int) -> Quality:

@@ -6,7 +6,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tallymark.api.answers import FailedEvent, FailedPage
+from tallymark.api.answers import (
+    CheckedStore,
+    CountedEvent,
+    EventFate,
+    FailedBrief,
+    FailedEvent,
+    FailedPage,
+    Holdings,
+    LedgerLine,
+    LedgerPage,
+    Repeat,
+)
 from tallymark.app.answering import Asking, answer
 from tallymark.app.failures import condition, held, rows_after
 from tallymark.app.folders import Folders
@@ -79,7 +90,7 @@ class StoreService:
         """Say how far a project is loaded and what it holds."""
         project = self._known(params["project"])
         with self._engine.reading(project, self._limits()) as fetch:
-            return _encode({"project": project, **_holdings(fetch)})
+            return _encode(_holdings(fetch, project))
 
     def event(self, params: Params) -> bytes:
         """Tell what became of an event id: counted, sent again, in conflict, refused or unknown."""
@@ -115,33 +126,31 @@ class StoreService:
                 f"The store holds no event with the id {event_id!r}.",
                 hint="One that was accepted a moment ago may still be loading; ask again.",
             )
-        found: dict[str, Any] = {"id": event_id, "outcome": "refused", "failed": _records(failed)}
-        if held:
-            seq = int(held[0][0])
-            found["outcome"] = "counted"
-            found["seq"] = seq
-            found["event"] = _records(
-                self._fetch(
-                    project,
-                    sql(
-                        "SELECT event.seq, name, time_us, time_client_us, received_us, source,"
-                        " protocol, flags FROM event JOIN event_name USING (event_key)"
-                        " WHERE event.seq = {seq}",
-                        seq=seq,
-                    ),
-                )
-            )
-            found["duplicates"] = _records(
-                self._fetch(
-                    project,
-                    sql(
-                        "SELECT seq, received_us FROM duplicate WHERE first_seq = {seq}"
-                        " ORDER BY seq LIMIT {most}",
-                        seq=seq, most=_PAGE,
-                    ),
-                )
-            )  # fmt: skip
-        return _encode(found)
+        refused = _all(FailedBrief, failed)
+        if not held:
+            return _encode(EventFate(event_id, "refused", refused))
+        seq = int(held[0][0])
+        counted = self._fetch(
+            project,
+            sql(
+                "SELECT event.seq, name, time_us, time_client_us, received_us, source,"
+                " protocol, flags FROM event JOIN event_name USING (event_key)"
+                " WHERE event.seq = {seq}",
+                seq=seq,
+            ),
+        )
+        repeats = self._fetch(
+            project,
+            sql(
+                "SELECT seq, received_us FROM duplicate WHERE first_seq = {seq}"
+                " ORDER BY seq LIMIT {most}",
+                seq=seq, most=_PAGE,
+            ),
+        )  # fmt: skip
+        fate = EventFate(
+            event_id, "counted", refused, seq, _all(CountedEvent, counted), _all(Repeat, repeats)
+        )
+        return _encode(fate)
 
     def failed(self, params: Params) -> bytes:
         """Page through failed events, newest first, with counts of the open ones by reason."""
@@ -197,7 +206,7 @@ class StoreService:
             ),
         )
         totals = _totals(lambda statement: self._fetch(project, statement))
-        return _encode({"totals": totals, "balanced": balances(totals), "lines": _records(lines)})
+        return _encode(LedgerPage(totals, balances(totals), _all(LedgerLine, lines)))
 
     def person(self, params: Params) -> bytes:
         """Tell everything known of the person an id belongs to: kind, id, at (microseconds)."""
@@ -240,7 +249,7 @@ class StoreService:
         target = Path(params["target"])
         self._engine.snapshot(project, target)
         with self._engine.other(target) as copy:
-            return _encode(_holdings(copy))
+            return _encode(_holdings(copy, project))
 
     def check(self, params: Params) -> bytes:
         """Recount a project's store against its own ledger and keys; list what does not agree."""
@@ -259,7 +268,7 @@ class StoreService:
             wrong.append(f"{events - distinct_seqs} events are stored twice")
         if joined != events:
             wrong.append(f"{events - joined} events have no dedupe key")
-        return _encode({"project": project, "events": events, "ledger": totals, "wrong": wrong})
+        return _encode(CheckedStore(project, events, totals, wrong))
 
     def _known(self, project: Any) -> str:
         name = str(project)
@@ -278,7 +287,7 @@ class StoreService:
         )
 
 
-def _holdings(fetch: Fetch) -> dict[str, Any]:
+def _holdings(fetch: Fetch, project: str) -> Holdings:
     counters = dict(fetch(Sql("SELECT name, amount FROM progress")).rows)
     totals = _totals(fetch)
     held = fetch(
@@ -291,30 +300,25 @@ def _holdings(fetch: Fetch) -> dict[str, Any]:
             """
         )
     ).rows[0]
-    names = (
-        "events",
-        "first_time_us",
-        "last_time_us",
-        "last_received_us",
-        "actors",
-        "failed_events",
+    events, first_time, last_time, last_received, actors, failed = held
+    return Holdings(
+        project=project,
+        log_position=counters.get("log_position", 0),
+        identity_position=counters.get("identity_position", 0),
+        events=events,
+        first_time_us=first_time,
+        last_time_us=last_time,
+        last_received_us=last_received,
+        actors=actors,
+        failed_events=failed,
+        ledger=totals,
+        balanced=balances(totals),
     )
-    return {
-        "log_position": counters.get("log_position", 0),
-        "identity_position": counters.get("identity_position", 0),
-        **dict(zip(names, held, strict=True)),
-        "ledger": totals,
-        "balanced": balances(totals),
-    }
 
 
 def _totals(fetch: Fetch) -> dict[str, int]:
     found = dict(fetch(Sql("SELECT outcome, sum(items)::BIGINT FROM ledger GROUP BY outcome")).rows)
     return {name: int(found.get(name, 0)) for name in ("received", *OUTCOMES)}
-
-
-def _records(rows: Rows) -> list[dict[str, Any]]:
-    return [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
 
 
 def _all(kind: type[T], rows: Rows) -> list[T]:

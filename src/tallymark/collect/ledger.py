@@ -11,16 +11,13 @@ they are read. From time to time they become one line, so that they stay few.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from tallymark.collect.rows import Columns, columns_of
 from tallymark.core.clock import MICROSECONDS
-from tallymark.core.event import Batch
+from tallymark.core.event import Batch, Outcome
 from tallymark.core.sql import Sql, sql
 
-Outcome: TypeAlias = Literal[
-    "received", "accepted", "duplicate", "conflict", "quarantined", "dropped", "rejected"
-]
 OUTCOMES: tuple[Outcome, ...] = (
     "accepted", "duplicate", "conflict", "quarantined", "dropped", "rejected",
 )  # fmt: skip

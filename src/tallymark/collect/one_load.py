@@ -9,10 +9,10 @@ import numpy as np
 from tallymark.collect import dedupe
 from tallymark.collect.claims import command_claim, line_claim
 from tallymark.collect.identify import Identifier
-from tallymark.collect.ledger import Ledger, Outcome, balances
+from tallymark.collect.ledger import Ledger, balances
 from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_columns
 from tallymark.core.errors import CODES, Broken, Unavailable
-from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed, FailedStatus
+from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed, FailedStatus, Outcome
 from tallymark.core.sql import Sql, sql
 from tallymark.log.codec import decode_batch
 from tallymark.log.log import Record

@@ -158,6 +158,10 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     is_quarantined: bool = False
 
 
+# What becomes of an item, and that it came.
+Outcome: TypeAlias = Literal[
+    "received", "accepted", "duplicate", "conflict", "quarantined", "dropped", "rejected"
+]
 FailedStatus: TypeAlias = Literal["open", "fixed", "replayed", "ignored", "expired"]
 
 
