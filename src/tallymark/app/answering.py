@@ -9,14 +9,12 @@ import tzdata
 from msgspec import Struct
 
 from tallymark import __version__
-from tallymark.collect.protocol import Protocol
 from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery, misfit
 from tallymark.core.ids import hash128
 from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
-from tallymark.core.structs import learn
 from tallymark.insights.insight import Insight, Provenance, Scope, Table
 from tallymark.store.engine import Engine, Fetch, Limits
 from tallymark.store.engines.duckdb import engine_version
@@ -49,13 +47,6 @@ class Asking(Struct, frozen=True):
 def insights() -> Mapping[str, Insight]:
     """Return every insight that can be asked, by name."""
     return discover("tallymark.insights", Insight)
-
-
-def learn_all() -> None:
-    """Import every insight and protocol and learn their structs, while there is one thread."""
-    insights()
-    discover("tallymark.collect.protocols", Protocol)
-    learn()
 
 
 def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> bytes:

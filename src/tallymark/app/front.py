@@ -20,9 +20,9 @@ from tallymark.api.guard import Guard
 from tallymark.api.live import Live
 from tallymark.api.server import Listener, local_socket, serve, tcp_socket
 from tallymark.api.services import Services
-from tallymark.app.answering import learn_all
 from tallymark.app.folders import Folders, locked
 from tallymark.app.front_store import FrontStore
+from tallymark.app.learning import learn_all
 from tallymark.app.link import StoreLink
 from tallymark.app.privacy_files import PrivacyFiles
 from tallymark.app.retention import keep_trimmed
