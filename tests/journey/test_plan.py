@@ -87,7 +87,7 @@ def test_what_is_observed_is_counted_in_the_metrics(server: Target, tmp_path: Pa
 
     answer = server.call("GET", "/metrics")
     assert answer is not None
-    assert 'tallymark_items{outcome="observed.SCHEMA_ENUM"} 1' in answer.body.decode()
+    assert 'tallymark_plan_observed_total{code="SCHEMA_ENUM"} 1' in answer.body.decode()
 
 
 def test_a_plan_that_breaks_is_not_pushed_and_the_old_one_holds(

@@ -240,15 +240,31 @@ class _Front:
         )  # fmt: skip
 
     def _count(self, collector: Collector, writer: LogWriter) -> None:
-        items = self._metrics.gauge(
-            "tallymark_items", "Items and requests taken since the start, by outcome.", ("outcome",)
+        batches = self._metrics.counter(
+            "tallymark_batches_total", "Batches made durable, one for most requests."
+        )
+        items = self._metrics.counter(
+            "tallymark_items_total",
+            "Items made durable: accepted, failed or dropped, the last two by error code.",
+            ("outcome", "code"),
+        )
+        observed = self._metrics.counter(
+            "tallymark_plan_observed_total",
+            "Findings of the tracking plan that are observed only, by error code.",
+            ("code",),
         )
         queued = self._metrics.gauge("tallymark_log_queued_bytes", "Bytes waiting for the disk.")
         heads = self._metrics.gauge("tallymark_log_head", "Last durable position.", ("project",))
 
         def read() -> None:
             for name, amount in collector.counts().items():
-                items.set(amount, name)
+                outcome, _, code = name.partition(".")
+                if outcome == "requests":
+                    batches.reach(amount)
+                elif outcome == "observed":
+                    observed.reach(amount, code)
+                else:
+                    items.reach(amount, outcome, code)
             queued.set(writer.queued_bytes())
             for project, head in writer.heads().items():
                 heads.set(head, project)
