@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from tallymark.catalog.catalog import GRACE_SECONDS, Catalog, Project, Site
-from tallymark.catalog.keys import Key, Kind
+from tallymark.catalog.keys import LONGEST_GRACE_SECONDS, Key, Kind
 from tallymark.collect.protocol import Protocol
 from tallymark.core.policy import Policy
 from tallymark.core.registry import discover, lookup
@@ -19,6 +19,8 @@ from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
 from .services import Call, Route
 
 T = TypeVar("T")
+# The catalog refuses what lies outside, with a hint that fits.
+_GRACE = Meta(extra_json_schema={"minimum": 0, "maximum": LONGEST_GRACE_SECONDS})
 
 
 class NewProject(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +42,7 @@ class NewKey(Struct, frozen=True, forbid_unknown_fields=True):
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
     """How long the old key goes on working beside its successor."""
 
-    grace_seconds: Annotated[int, Meta(ge=0, le=90 * 86_400)] = GRACE_SECONDS
+    grace_seconds: Annotated[int, _GRACE] = GRACE_SECONDS
 
 
 class IssuedKey(Struct, frozen=True):
