@@ -101,8 +101,13 @@ def _property(key: str, one: Property, depth: int) -> Iterator[_Told]:
     yield from _listed(key, one)
     if one.pattern is not None:
         yield from _pattern(key, one)
-    if one.keep is not None and not _DURATION.fullmatch(one.keep):
-        yield f"{key}.keep", f"{one.keep[:40]!r} is no duration.", "Write for example 30d or 12h."
+    if one.keep is not None:
+        # Accepted, it would look as if something were deleted in time.
+        yield (
+            f"{key}.keep",
+            "nothing ends the life of one property, so it would be kept on.",
+            "Remove it; what may not stay is kept off the disk by `treat`.",
+        )
     if one.treat is not None:
         yield from _treated(key, one, depth)
     if one.items is not None:

@@ -29,7 +29,7 @@ class Property(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     """One property of an event; ``items`` is what each member of an array is.
 
     ``minimum``, ``maximum`` and ``enum`` are compared exactly. ``treat`` is applied before anything
-    reaches the disk. ``keep`` is how long it may stay.
+    reaches the disk. ``keep``, how long it may stay, is refused: nothing would act on it.
     """
 
     type: Type
