@@ -11,8 +11,6 @@ from tallymark.cli.doctor import sources
 from tallymark.cli.main import main
 from tallymark.client import Client, connect
 
-NOW_MS = time.time_ns() // 1_000_000
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -22,12 +20,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(data: Path) -> Iterator[Client]:
     with connect(data, project="default") as found:
+        # Not when the file is read: other tests may run for minutes in between.
+        just_now = time.time_ns() // 1_000_000 - 10_000
         found.send(
             [
-                {"name": "a", "id": "1", "time": NOW_MS - 10_000, "properties": {"plan": "pro"}},
-                {"name": "a", "id": "2", "time": NOW_MS - 10_000, "properties": {"plan": 7}},
-                {"name": "a", "id": "2", "time": NOW_MS - 10_000, "properties": {"plan": 7}},
-                {"name": "a", "id": "2", "time": NOW_MS - 10_000, "properties": {"plan": 8}},
+                {"name": "a", "id": "1", "time": just_now, "properties": {"plan": "pro"}},
+                {"name": "a", "id": "2", "time": just_now, "properties": {"plan": 7}},
+                {"name": "a", "id": "2", "time": just_now, "properties": {"plan": 7}},
+                {"name": "a", "id": "2", "time": just_now, "properties": {"plan": 8}},
                 {"name": "a", "context": {"user_agent": "Googlebot/2.1"}},
                 {"name": "", "id": "4"},
                 {"name": "a", "user_id": "undefined"},

@@ -158,13 +158,29 @@ class Drift(Struct, frozen=True):
     mixed: list[str]
 
 
+class Monitored(Struct, frozen=True):
+    """One thing the tracking plan expects of the stream of an event, and what is so.
+
+    Of freshness the figure is in seconds, of volume in events, of a null rate a share.
+    """
+
+    event: str
+    what: Literal["freshness", "volume", "null_rate"]
+    property: Annotated[str | None, Meta(description="Of a null rate.")]
+    found: Annotated[float | None, Meta(description="Null where nothing has come.")]
+    low: Annotated[float | None, Meta(description="Least that is expected.")]
+    high: Annotated[float | None, Meta(description="Most that is expected.")]
+    is_met: Annotated[bool | None, Meta(description="Null where too little has come to say.")]
+
+
 class Quality(Struct, frozen=True):
-    """What arrived since an instant, by source, those with most first."""
+    """What arrived since an instant, by source, those with most first, and what is expected."""
 
     since_us: int
     until_us: int
     sources: list[SourceQuality]
     drift: Drift
+    monitors: Annotated[list[Monitored], Meta(description="By event, as the plan says.")]
 
 
 class CheckedLog(Struct, frozen=True):

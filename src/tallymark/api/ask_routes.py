@@ -101,8 +101,15 @@ async def ledger(call: Call) -> Response:
 
 
 async def quality(call: Call) -> Response:
-    """Return how good what arrived in the last hours is, by source."""
-    return await from_store(call, "quality", hours=whole(call, "hours", least=1))
+    """Return how good what arrived in the last hours is, by source, and whether it is as planned."""
+    plan = call.caller.caller.plan
+    return await from_store(
+        call,
+        "quality",
+        hours=whole(call, "hours", least=1),
+        # As text, since a share such as 0.01 must stay what it is.
+        monitors=None if plan is None else msgspec.to_builtins(plan.monitors),
+    )
 
 
 async def status(call: Call) -> Response:

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tallymark.api.answers import Drift, Quality, SourceQuality
+from tallymark.app.monitors import monitored
 from tallymark.collect.ledger import OUTCOMES
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.sql import Sql, sql
+from tallymark.schema.plan import Monitors
 from tallymark.store.engine import Fetch
 
 HOUR: Final = 3600 * MICROSECONDS
@@ -20,8 +22,8 @@ WEEK: Final = 7 * 24 * HOUR
 _MOST_NAMES: Final = 50
 
 
-def quality(fetch: Fetch, now: int, hours: int) -> Quality:
-    """Return the figures of the last hours."""
+def quality(fetch: Fetch, now: int, hours: int, watched: Mapping[str, Monitors]) -> Quality:
+    """Return the figures of the last hours, and of what the plan watches by event."""
     since = now - hours * HOUR
     lines = _ledger(fetch, since, now)
     before = {
@@ -51,7 +53,8 @@ def quality(fetch: Fetch, now: int, hours: int) -> Quality:
         for (source, protocol), line in lines.items()
     ]
     found.sort(key=lambda one: (-one.received, one.source, one.protocol))
-    return Quality(since, now, found, _drift(fetch, since))
+    expected = monitored(fetch, now, since, watched)
+    return Quality(since, now, found, _drift(fetch, since), expected)
 
 
 def _ledger(fetch: Fetch, since: int, until: int) -> dict[tuple[str, str], dict[str, Any]]:

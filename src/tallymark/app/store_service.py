@@ -30,6 +30,7 @@ from tallymark.core.errors import NotFound, Refused
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
 from tallymark.identity import portraits
+from tallymark.schema.plan import Monitors
 from tallymark.store.engine import Engine, Fetch, Limits, Rows
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -240,8 +241,9 @@ class StoreService:
         """Return how good what arrived in the last hours is, by source."""
         project = self._known(params["project"])
         hours = min(int(params.get("hours") or _HOURS), _MOST_HOURS)
+        watched = msgspec.convert(params.get("monitors") or {}, dict[str, Monitors])
         with self._engine.reading(project, self._limits()) as fetch:
-            return _encode(quality(fetch, self._clock.now(), hours))
+            return _encode(quality(fetch, self._clock.now(), hours, watched))
 
     def snapshot(self, params: Params) -> bytes:
         """Copy a project's store to ``target`` at a commit; say what the copy holds."""
