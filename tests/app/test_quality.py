@@ -79,7 +79,7 @@ def test_the_doctor_tells_what_arrives_what_fails_and_why(
 def test_a_source_that_sends_half_of_a_week_ago_is_told() -> None:
     quiet: dict[str, Any] = {
         "source": "pk_1", "protocol": "segment", "received": 40, "last_received_us": 0,
-        "outcomes": {"accepted": 40}, "failed": {}, "dropped": {}, "received_week_ago": 400,
+        "outcomes": {"accepted": 40}, "failed": {}, "dropped": {}, "observed": {}, "received_week_ago": 400,
         "late_p95_seconds": None, "skewed": 0, "without_id": 9,
     }  # fmt: skip
     found = {"sources": [quiet], "drift": {"new": [], "vanished": ["total"], "mixed": []}}

@@ -124,6 +124,18 @@ def use(event_id: str = "1", a: Any = "1", **fields: Any) -> Event:
     return Event("e", event_id, fields.pop("time", NOW - 5), properties={"a": a}, **fields)
 
 
+def test_what_is_observed_of_a_replayed_event_is_counted(world: World) -> None:
+    observing = event("a: {type: integer}", on="{invalid: observe}")
+    world.send(use())
+    world.load()
+    world.caller = Caller("p", "secret", "sk_1", Policy(), compiled(plan(observing)))
+
+    assert world.replay().fixed == 1
+    assert world.replay(where=Where(status="replayed")).duplicate == 1
+
+    assert world.rows("SELECT reason, sum(items)::BIGINT FROM ledger WHERE outcome = 'observed' GROUP BY ALL") == [("SCHEMA_TYPE", 1)]  # fmt: skip
+
+
 def test_a_repaired_event_is_counted_as_itself(world: World) -> None:
     sent = use(time_rule="repaired", time_client=NOW - 9, namespace="elsewhere", user_id="ana", session_id="s", groups={"account": "acme"})  # fmt: skip
     world.send(sent)

@@ -130,7 +130,8 @@ class Status(Holdings, frozen=True, kw_only=True):
 class SourceQuality(Struct, frozen=True):
     """What one key, or site, sent by one protocol.
 
-    ``failed`` and ``dropped`` are items by reason. ``received_week_ago`` is the same span a week
+    ``failed`` and ``dropped`` are items by reason; ``observed`` is what was not as planned of others, by
+    code. ``received_week_ago`` is the same span a week
     before. Lateness in seconds is None where no event with a time of its own was counted.
     """
 
@@ -140,6 +141,7 @@ class SourceQuality(Struct, frozen=True):
     outcomes: dict[str, int]
     failed: dict[str, int]
     dropped: dict[str, int]
+    observed: dict[str, int]
     received_week_ago: int
     first_received_us: int | None
     last_received_us: int | None

@@ -45,6 +45,7 @@ def quality(fetch: Fetch, now: int, hours: int, watched: Mapping[str, Monitors])
             outcomes={outcome: line.get(outcome, 0) for outcome in OUTCOMES},
             failed=line["failed"],
             dropped=line["dropped by reason"],
+            observed=line["observed"],
             received_week_ago=before.get((source, protocol), 0),
             first_received_us=line["first"],
             last_received_us=line["last"],
@@ -70,8 +71,11 @@ def _ledger(fetch: Fetch, since: int, until: int) -> dict[tuple[str, str], dict[
     for source, protocol, outcome, reason, items, first, last in rows:
         line = lines.setdefault(
             (source, protocol),
-            {"failed": {}, "dropped by reason": {}, "first": first, "last": last},
+            {"failed": {}, "dropped by reason": {}, "observed": {}, "first": first, "last": last},
         )
+        if outcome == "observed":
+            line["observed"][reason] = int(items)
+            continue
         line[outcome] = line.get(outcome, 0) + int(items)
         line["first"], line["last"] = min(line["first"], first), max(line["last"], last)
         if outcome == "dropped":

@@ -7,6 +7,7 @@ there without the other.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from itertools import groupby
 from typing import Final
@@ -105,6 +106,9 @@ class Replay:
             stored = [one for one, outcome in pairs if outcome == "fixed"]
             events = [event for one in stored for event in one.events]
             commands = [command for one in stored for command in one.commands]
+            observed: Counter[str] = Counter()
+            for one in stored:
+                observed.update(one.observed)
             batch = Batch(
                 received_at=self._around.clock.now(),
                 source=source,
@@ -113,6 +117,7 @@ class Replay:
                 server_side=caller_kind(source) != "public",
                 events=events,
                 commands=commands,
+                observed=dict(observed),
                 marks=[Mark(one.row.seq, _status(one, outcome)) for one, outcome in pairs],
             )
             await self._log.append(self._project, batch, size=len(_encode(batch)))

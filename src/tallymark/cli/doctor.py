@@ -117,6 +117,8 @@ def _troubles(name: str, one: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("warn", f"  {name}: {count:,} × {code}", fix)
     for code, count in one["dropped"].items():
         yield Finding("ok", f"  {name}: {count:,} dropped, {code}")
+    for code, count in one["observed"].items():
+        yield Finding("ok", f"  {name}: {count:,} × {code} observed, and counted all the same")
     events = one["outcomes"]["accepted"]
     if one["skewed"] > events * _SHARE:
         yield Finding("warn", f"  {name}: {one['skewed']:,} events with a wrong clock", "Set the clocks of whatever sends them.")  # fmt: skip

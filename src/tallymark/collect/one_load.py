@@ -70,6 +70,8 @@ class OneLoad:
             self._marks.update((mark.seq, mark.status) for mark in batch.marks)
             for reason, items in batch.dropped.items():
                 self.ledger.add(batch, "dropped", items, reason)
+            for code, times in batch.observed.items():
+                self.ledger.add(batch, "observed", times, code)
 
     def prepare(self, keys: dedupe.Keys, encoder: PropertyEncoder | None = None) -> None:
         """Do what needs no knowledge of the store: keys, digests and, with an encoder, rows.

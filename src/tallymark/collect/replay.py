@@ -93,6 +93,7 @@ class Attempt(Struct, frozen=True):
     after: dict[str, Any] | None = None
     events: list[Event] = []
     commands: list[Command] = []
+    observed: dict[str, int] = {}
     code: str = ""
     message: str = ""
 
@@ -157,7 +158,7 @@ def attempt(row: FailedRow, around: Around) -> Attempt:
         (code, *_) = batch.dropped
         return structs.replace(tried, outcome="suppressed", code=code, message=CODES[code].meaning)
     events = [_kept(one, item) for one in batch.events]
-    return structs.replace(tried, events=events, commands=batch.commands)
+    return structs.replace(tried, events=events, commands=batch.commands, observed=batch.observed)
 
 
 def caller_kind(source: str) -> KeyKind:

@@ -224,7 +224,7 @@ LEDGER = _table(
     ("minute_us", "BIGINT", "start of the minute of receipt"),
     ("source", "VARCHAR", "public part of the key that sent it"),
     ("protocol", "VARCHAR", "wire protocol it came by"),
-    ("outcome", "VARCHAR", "received, accepted, duplicate, conflict, quarantined, dropped or rejected"),
+    ("outcome", "VARCHAR", "received, accepted, duplicate, conflict, quarantined, dropped or rejected; observed stands beside these"),
     ("reason", "VARCHAR", "reason code, or empty"),
     ("items", "BIGINT", "how many"),
 )  # fmt: skip
