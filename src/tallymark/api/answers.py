@@ -27,7 +27,8 @@ class FailedEvent(Struct, frozen=True):
         bytes,
         Meta(
             description="What was sent, as base64 (RFC 4648) of its bytes, which need not be text;"
-            " of what is longer than `max_failed_bytes`, the beginning."
+            " of what is longer than `max_failed_bytes`, the beginning; nothing once its time has ended,"
+            " `failed_keep_days` after it came."
         ),
     ]
     raw_bytes: Annotated[int, Meta(description="How many bytes were sent, before any cut.")]
@@ -39,6 +40,7 @@ class FailedPage(Struct, frozen=True):
 
     failed: list[FailedEvent]
     counts: Annotated[dict[str, int], Meta(description="Those open in all, by error code.")]
+    statuses: Annotated[dict[str, int], Meta(description="Those there are in all, by status.")]
     cursor: Annotated[str | None, Meta(description="Where the next page begins; null on the last.")]
 
 

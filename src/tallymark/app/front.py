@@ -20,6 +20,7 @@ from tallymark.api.guard import Guard
 from tallymark.api.live import Live
 from tallymark.api.server import Listener, local_socket, serve, tcp_socket
 from tallymark.api.services import Services
+from tallymark.app.expiry import keep_expired
 from tallymark.app.folders import Folders, locked
 from tallymark.app.front_store import FrontStore
 from tallymark.app.learning import learn_all
@@ -162,6 +163,12 @@ class _Front:
                 clock=self._clock, logger=self._logger,
             )
         )  # fmt: skip
+        expiring = loop.create_task(
+            keep_expired(
+                self._folders, self._settings, writer, link.call,
+                clock=self._clock, logger=self._logger,
+            )
+        )  # fmt: skip
         purging = loop.create_task(privacy.keep_purged())
         try:
             await serve(
@@ -173,6 +180,7 @@ class _Front:
             )
         finally:
             trimming.cancel()
+            expiring.cancel()
             purging.cancel()
             with suppress(TallymarkError):
                 await collector.flush()

@@ -19,7 +19,7 @@ from tallymark.api.answers import (
     Repeat,
 )
 from tallymark.app.answering import Asking, answer
-from tallymark.app.failures import condition, held, rows_after
+from tallymark.app.failures import aged, condition, held, rows_after
 from tallymark.app.folders import Folders
 from tallymark.app.quality import quality
 from tallymark.collect.dedupe import Keys
@@ -65,6 +65,7 @@ class StoreService:
             "event": self.event,
             "failed": self.failed,
             "failed_rows": self.failed_rows,
+            "aged_failed": self.aged_failed,
             "held": self.held,
             "ledger": self.ledger,
             "person": self.person,
@@ -175,9 +176,12 @@ class StoreService:
                 " GROUP BY code ORDER BY 2 DESC, 1"
             ),
         )
+        statuses = self._fetch(
+            project, Sql("SELECT status, count(*) FROM failed_event GROUP BY status ORDER BY 1")
+        )
         found = _all(FailedEvent, page)
         cursor = str(found[-1].seq) if len(found) == most else None
-        return _encode(FailedPage(found, dict(counts.rows), cursor))
+        return _encode(FailedPage(found, dict(counts.rows), dict(statuses.rows), cursor))
 
     def failed_rows(self, params: Params) -> bytes:
         """Return the failed events that are meant after a place in the log, in order, whole."""
@@ -185,6 +189,12 @@ class StoreService:
         where = msgspec.convert(params["where"], Where)
         with self._engine.reading(project, self._limits()) as fetch:
             return _encode(rows_after(fetch, where, int(params["after"])))
+
+    def aged_failed(self, params: Params) -> bytes:
+        """Return the places of failed events whose time has ended, after a place in the log."""
+        project = self._known(params["project"])
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode(aged(fetch, int(params["before"]), int(params["after"])))
 
     def held(self, params: Params) -> bytes:
         """Return the content digests of the events that hold ids, by namespace and id."""

@@ -214,7 +214,7 @@ FAILED_EVENT = _table(
     ("event_id", "VARCHAR", "if it could be read"),
     ("event_name", "VARCHAR", "if it could be read"),
     ("first_seq", "BIGINT", "for a conflict: the event that holds the id"),
-    ("raw", "BLOB", "what was sent, cut at max_failed_bytes"),
+    ("raw", "BLOB", "what was sent, cut at max_failed_bytes; empty once its time has ended"),
     ("raw_bytes", "BIGINT", "its full length"),
     ("status", "VARCHAR", "open, fixed, replayed, ignored or expired"),
 )  # fmt: skip
