@@ -20,6 +20,7 @@ from tallymark.core.errors import Refused, TallymarkError
 from tallymark.core.event import Command, Event
 from tallymark.core.settings import Settings
 
+from . import _mixpanel_events, _mixpanel_profiles
 from ._foreign import agreed, take
 from ._mixpanel_events import Reading, read_event
 from ._mixpanel_profiles import read_group, read_person
@@ -202,6 +203,11 @@ def _always(body: dict[str, Any]) -> Callable[[Request, Settings], Reply]:
     return lambda _request, _settings: answer
 
 
+def _own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    own_id = _mixpanel_events.own_id if "properties" in item else _mixpanel_profiles.own_id
+    return own_id(item)
+
+
 mixpanel = Protocol(
     name="mixpanel",
     routes=(
@@ -215,6 +221,7 @@ mixpanel = Protocol(
     credential=credential,
     claims=claims,
     refuse=refuse,
+    own_id=_own_id,
     endpoints=(
         # Nothing is switched on, and the SDKs fail on an answer without these members.
         Endpoint("GET", "/flags", _always({"flags": {}})),

@@ -6,7 +6,7 @@ another but an ``id``, so a picture without one is counted each time it is asked
 """
 
 import base64
-from typing import Final
+from typing import Any, Final
 
 from tallymark.collect.loose import Loose, form_fields
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
@@ -65,6 +65,11 @@ def refuse(error: TallymarkError, request: Request) -> Reply:
     return Reply(error.status, shown.body, shown.content_type, shown.headers)
 
 
+def own_id(given: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of a view, None if its page named none."""
+    return "pixel", text(given.get("id"))
+
+
 pixel = Protocol(
     name="pixel",
     routes=(("GET", "/tm/v1/pixel.gif"),),
@@ -74,4 +79,5 @@ pixel = Protocol(
     open=read,
     credential=credential,
     refuse=refuse,
+    own_id=own_id,
 )

@@ -150,7 +150,7 @@ def reader(
         if name is None and "event" not in item and any(changes.values()):
             name = "$set"
         terms = plain if given.get("$ignore_sent_at") is True else skewed
-        event_id = text(item.get("uuid")) or text(given.get("$insert_id"))
+        event_id = _id(item, given)
         person, time = who(item, given), when(item.get("timestamp"))
         made: list[Event | Command] = []
         if name not in _COMMANDS:
@@ -165,6 +165,15 @@ def reader(
         return made + commands(name, by, person, given=given, changes=changes, terms=terms)
 
     return read
+
+
+def own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an event, None if its client named none."""
+    return "posthog", _id(item, mapping(item.get("properties")))
+
+
+def _id(item: dict[str, Any], given: dict[str, Any]) -> str | None:
+    return text(item.get("uuid")) or text(given.get("$insert_id"))
 
 
 def _path(request: Request) -> str:
@@ -326,5 +335,6 @@ posthog = Protocol(
     credential=credential,
     claims=claims,
     refuse=refuse,
+    own_id=own_id,
     endpoints=ENDPOINTS,
 )
