@@ -26,6 +26,7 @@ from ._mixpanel_events import Reading, read_event
 from ._mixpanel_profiles import read_group, read_person
 from ._values import mapping, text
 from .pixel import GIF
+from .posthog import OWN_MEMBERS
 
 _READERS: Final[Mapping[str, Callable[[Any, Reading], Iterable[Event | Command]]]] = {
     "track": read_event,
@@ -47,10 +48,10 @@ class Note(Struct, frozen=True):
 
 
 def claims(request: Request) -> bool:
-    """Claim what names its project inside the event, as PostHog's old aliases do not."""
+    """Claim what names its project and its person inside the event, as PostHog's old aliases do not."""
     content = _content(request).content
-    first = content[0] if isinstance(content, list) and content else content
-    return "api_key" not in mapping(first) and "batch" not in mapping(first)
+    first = mapping(content[0] if isinstance(content, list) and content else content)
+    return "batch" not in first and OWN_MEMBERS.isdisjoint(first)
 
 
 def credential(request: Request) -> str | None:

@@ -52,7 +52,8 @@ _OPTIONS: Final = {
     "process_person_profile": "$process_person_profile", "product_tour_id": "$product_tour_id",
 }  # fmt: skip
 # What an item of ours has beside ``event`` and ``properties``, and one of Mixpanel has not.
-_OWN_MEMBERS: Final = frozenset({"uuid", "distinct_id", "timestamp", "offset", "api_key", "token"})
+# What stands beside an event only here; Mixpanel, which the SDKs began as, has it in the properties.
+OWN_MEMBERS: Final = frozenset({"uuid", "distinct_id", "timestamp", "offset", "api_key", "token"})
 _SECRET: Final = ("sk_", "rk_")
 _SDK = re.compile(r"([\w.@-]{1,100})/([\w.+-]{1,50})")
 _MILLISECOND: Final = 1000
@@ -85,7 +86,7 @@ def claims(request: Request) -> bool:
         case "/batch":
             return "events" not in envelope
         case "/track" | "/engage":
-            return "batch" in envelope or not _OWN_MEMBERS.isdisjoint({*envelope, *first})
+            return "batch" in envelope or not OWN_MEMBERS.isdisjoint({*envelope, *first})
         case "/s":
             return "writeKey" not in envelope and "messageId" not in envelope
         case _:
