@@ -1,5 +1,6 @@
 """The pages of what is registered: codes, settings, tables, fields, formats, insights."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -28,6 +29,20 @@ _FIELD_MEANINGS = {
     "session": "the session id, if the client sent one",
     "time": "when it happened",
     "user_id": "the user id, as sent",
+}
+_BESIDE = (
+    "PostHog's with a `batch`, or with `api_key`, `token`, `distinct_id`, `uuid`, `timestamp` or"
+    " `offset` beside the first event; else Mixpanel's"
+)
+# An address that comes to be shared has to be told here.
+_TOLD_APART = {
+    "/batch": "Amplitude's with `events`, else PostHog's.",
+    "/decide": "PostHog's by POST, Mixpanel's by GET.",
+    "/engage": f"{_BESIDE}, whose members begin with `$`.",
+    "/flags": "PostHog's by POST, Mixpanel's by GET.",
+    "/i": "Segment's by POST, Snowplow's by GET.",
+    "/s": "Segment's with `writeKey` or `messageId`, else PostHog's.",
+    "/track": f"{_BESIDE}, which says such things among the `properties`: an array of events with a token there and no more is Mixpanel's.",
 }
 
 
@@ -190,7 +205,9 @@ def protocols() -> str:
         "",
         table(("protocol", "what it is", "routes"), rows),
     ]
+    text += ["", "## Shared addresses", "", table(("address", "whose a request is"), shared(found))]
     if asked:
+        text += ["", "## Other addresses"]
         text += ["", "Their clients also ask for:", "", table(("protocol", "addresses"), asked)]
     return page(text)
 
@@ -217,6 +234,16 @@ def sql_views() -> str:
         text += ["", f"## {view.name}", "", f"A row is {view.row}.", ""]
         text += [table(("column", "type", "meaning"), rows)]
     return page(text)
+
+
+def shared(found: Mapping[str, Protocol]) -> list[tuple[str, str]]:
+    """Return how the requests at each address of several protocols are told apart."""
+    claims = Counter(
+        path
+        for one in found.values()
+        for path in {*(path for _, path in one.routes), *(at.path for at in one.endpoints)}
+    )
+    return [(f"`{path}`", _TOLD_APART[path]) for path in sorted(claims) if claims[path] > 1]
 
 
 def insights() -> Mapping[str, Insight]:

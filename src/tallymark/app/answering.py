@@ -15,13 +15,11 @@ from tallymark.app.as_of import AsOf
 from tallymark.app.kept_answers import Kept, KeptAnswers, Wanted
 from tallymark.app.questions import Questions, Steps
 from tallymark.app.scoping import Asking, scope_of
-from tallymark.collect.protocol import Protocol
 from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery, misfit
 from tallymark.core.ids import hash128, new_id
 from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
-from tallymark.core.structs import learn
 from tallymark.insights.insight import (
     Columnar,
     Insight,
@@ -54,13 +52,6 @@ class Answered(Struct, frozen=True):
 def insights() -> Mapping[str, Insight]:
     """Return every insight that can be asked, by name."""
     return discover("tallymark.insights", Insight)
-
-
-def learn_all() -> None:
-    """Import every insight and protocol and learn their structs, while there is one thread."""
-    insights()
-    discover("tallymark.collect.protocols", Protocol)
-    learn()
 
 
 class Answering:

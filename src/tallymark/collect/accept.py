@@ -105,8 +105,6 @@ class Collector:
             raise read.why
         for step, seconds in read.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
-        for code, times in read.observed.items():
-            self._counts[f"observed.{code}"] += times
         if read.batch.received:
             await self._store(caller.project, read.batch, size)
         return protocol.reply(read.decoded, request)
@@ -170,6 +168,8 @@ class Collector:
             self._counts[f"failed.{item.code}"] += 1
         for code, items in batch.dropped.items():
             self._counts[f"dropped.{code}"] += items
+        for code, times in batch.observed.items():
+            self._counts[f"observed.{code}"] += times
         self._publish(project, batch)
 
     async def _store_refusal(

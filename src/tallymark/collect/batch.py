@@ -28,15 +28,11 @@ _MOST_ITEMS = 65_536
 
 
 class Prepared(Struct, frozen=True):
-    """A batch ready for the log, what it was decoded from, and the seconds each step took.
-
-    ``observed`` counts what is not as planned and was kept all the same.
-    """
+    """A batch ready for the log, what it was decoded from, and the seconds each step took."""
 
     batch: Batch
     decoded: Decoded
     seconds: dict[str, float]
-    observed: dict[str, int] = {}
 
 
 class Surroundings(Struct, frozen=True):
@@ -134,9 +130,10 @@ def batch_of(
         commands=commands,
         failed=failed,
         dropped=dropped,
+        observed=stepped.observed,
     )
     told = structs.replace(decoded, failed=decoded.failed + sorted_out.told)
-    return Prepared(batch, told, stepped.seconds, stepped.observed)
+    return Prepared(batch, told, stepped.seconds)
 
 
 def _allowed(

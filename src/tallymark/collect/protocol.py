@@ -125,7 +125,10 @@ class Protocol(Struct, frozen=True):
     it once for each; they get the reply to the last. ``is_legible`` says that personal fields stand under
     their names in its JSON; if not, nothing is kept of a body that is refused as a whole. ``refuse`` gives the answer that makes this
     protocol's clients stop or retry rightly when nothing of a request was taken; without it they get
-    problem+json. Retry-After is added to a 429 or 503. ``answer`` and ``query`` are for the reference.
+    problem+json. Retry-After is added to a 429 or 503. ``own_id`` gives the namespace and the id under
+    which ``decode`` would take an item of a client that names it, so that one which could not be taken
+    counts once however it comes in later; the id is None where the client named none. ``answer`` and
+    ``query`` are for the reference.
     """
 
     name: str
@@ -139,6 +142,7 @@ class Protocol(Struct, frozen=True):
     apart: Callable[[Request], Sequence[Request]] = one_sender
     is_legible: bool = True
     refuse: Callable[[TallymarkError, Request], Reply] | None = None
+    own_id: Callable[[dict[str, Any]], tuple[str, str | None]] | None = None
     endpoints: tuple[Endpoint, ...] = ()
     answer: Any = None
     query: Mapping[str, str] = {}

@@ -161,6 +161,17 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     is_quarantined: bool = False
 
 
+# What becomes of an item, that it came, and what was noted of it without becoming anything else.
+Outcome: TypeAlias = Literal[
+    "received",
+    "accepted",
+    "duplicate",
+    "conflict",
+    "quarantined",
+    "dropped",
+    "rejected",
+    "observed",
+]
 FailedStatus: TypeAlias = Literal["open", "fixed", "replayed", "ignored", "expired"]
 
 
@@ -175,8 +186,9 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     """What one request brought, as one row of the log; everything later is derived from these.
 
     ``received`` counts the items of the request; each ends in exactly one outcome of the ledger.
-    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code). ``marks`` go
-    through the log like everything else, so that a store made again from it has them too.
+    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code). ``observed``
+    counts, by code, what is not as planned of events that were kept all the same. ``marks`` go through
+    the log like everything else, so that a store made again from it has them too.
     """
 
     received_at: int
@@ -191,4 +203,5 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     commands: list[Command] = []
     failed: list[Failed] = []
     dropped: dict[str, int] = {}
+    observed: dict[str, int] = {}
     marks: list[Mark] = []

@@ -221,7 +221,7 @@ FAILED_EVENT = _table(
     ("event_id", "VARCHAR", "if it could be read"),
     ("event_name", "VARCHAR", "if it could be read"),
     ("first_seq", "BIGINT", "for a conflict: the event that holds the id"),
-    ("raw", "BLOB", "what was sent, cut at max_failed_bytes"),
+    ("raw", "BLOB", "what was sent, cut at max_failed_bytes; empty once its time has ended"),
     ("raw_bytes", "BIGINT", "its full length"),
     ("status", "VARCHAR", "open, fixed, replayed, ignored or expired"),
 )  # fmt: skip
@@ -231,7 +231,7 @@ LEDGER = _table(
     ("minute_us", "BIGINT", "start of the minute of receipt"),
     ("source", "VARCHAR", "public part of the key that sent it"),
     ("protocol", "VARCHAR", "wire protocol it came by"),
-    ("outcome", "VARCHAR", "received, accepted, duplicate, conflict, quarantined, dropped or rejected"),
+    ("outcome", "VARCHAR", "received, accepted, duplicate, conflict, quarantined, dropped or rejected; observed stands beside these"),
     ("reason", "VARCHAR", "reason code, or empty"),
     ("items", "BIGINT", "how many"),
 )  # fmt: skip

@@ -139,6 +139,11 @@ def refuse(error: TallymarkError, _request: Request) -> Reply:
     return Reply(error.status, msgspec.json.encode({"code": error.code, "message": error.message}))
 
 
+def own_id(message: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of a message, None if its client named none."""
+    return "segment", text(message.get("messageId"))
+
+
 def _basic_user(headers: Mapping[str, str]) -> str | None:
     scheme, _, rest = headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() != "basic":
@@ -373,5 +378,6 @@ segment = Protocol(
     credential=credential,
     claims=claims,
     refuse=refuse,
+    own_id=own_id,
     endpoints=ENDPOINTS,
 )
