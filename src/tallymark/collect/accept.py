@@ -43,6 +43,13 @@ _LARGE_AT_ONCE = 2
 class Appender(Interface):
     """The part of the log that collection needs."""
 
+    async def append(self, project: str, batch: Batch, *, size: int) -> int:
+        """Return the position of the batch once it is durable; raises Unavailable."""
+
+
+class Log(Interface):
+    """The same, for whoever has encoded its batches already."""
+
     async def append(self, project: str, batch: Batch | Entry, *, size: int) -> int:
         """Return the position of the batch once it is durable; raises Unavailable."""
 
@@ -57,7 +64,7 @@ class Collector:
     def __init__(
         self,
         settings: Settings,
-        log: Appender,
+        log: Log,
         *,
         clock: Clock,
         publish: Callable[[str, Batch], None] = lambda project, batch: None,
@@ -169,8 +176,9 @@ class Collector:
 
     def _prepared(self, protocol: Protocol, request: Request, caller: Caller) -> Prepared:
         return prepare(
-            protocol, request, caller, self._settings, clock=self._clock, around=self._around
-        )
+            protocol, request, caller, self._settings, clock=self._clock, around=self._around,
+            may_stay_text=True,
+        )  # fmt: skip
 
     async def _store(
         self, project: str, batch: Batch, size: int, entry: Entry | None = None
