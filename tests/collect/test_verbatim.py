@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from tallymark.collect.batch import prepare
-from tallymark.collect.protocol import Caller, Request
+from tallymark.collect.protocol import Caller, Protocol, Request
 from tallymark.collect.protocols.native import native
+from tallymark.collect.protocols.segment import segment
 from tallymark.core.clock import SystemClock
 from tallymark.core.errors import Refused
 from tallymark.core.event import Batch, Verbatim
@@ -31,6 +32,13 @@ ROOM = b" " * 5_000
 Outcome = tuple[int, bytes, Batch | None] | tuple[str, str | None]
 
 
+def batch_request(messages: bytes, **headers: str) -> Request:
+    """Return a request of Segment's, opened; raises Refused if it cannot be."""
+    sent = Request("POST", "/v1/batch", "", headers, messages + ROOM, "203.0.113.9", NOW)
+    assert segment.open is not None
+    return structs.replace(sent, content=segment.open(sent, Settings()))
+
+
 def request(body: bytes, *, query: str = "", **headers: str) -> Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Request("POST", "/tm/v1/events", query, named, body + ROOM, "203.0.113.9", NOW)
@@ -45,14 +53,16 @@ def stored(batch: Batch) -> Batch:
     return structs.replace(back, events=events)
 
 
-def outcome(sent: Request, caller: Caller, *, may_stay_text: bool) -> Outcome:
+def outcome(
+    sent: Request, caller: Caller, *, may_stay_text: bool, protocol: Protocol = native
+) -> Outcome:
     try:
         made = prepare(
-            native, sent, caller, Settings(), clock=SystemClock(), may_stay_text=may_stay_text
+            protocol, sent, caller, Settings(), clock=SystemClock(), may_stay_text=may_stay_text
         )
     except Refused as why:
         return why.code, why.path
-    reply = native.reply(made.decoded, sent)
+    reply = protocol.reply(made.decoded, sent)
     return reply.status, reply.body, stored(made.batch)
 
 
@@ -61,8 +71,11 @@ def is_quick(sent: Request, caller: Caller = SERVER) -> bool:
     return native.verbatim(sent, caller, Settings()) is not None
 
 
-def assert_same(sent: Request, caller: Caller) -> None:
-    assert outcome(sent, caller, may_stay_text=True) == outcome(sent, caller, may_stay_text=False)
+def assert_same(sent: Request, caller: Caller, protocol: Protocol = native) -> None:
+    quick, careful = (
+        outcome(sent, caller, may_stay_text=either, protocol=protocol) for either in (True, False)
+    )
+    assert quick == careful
 
 
 def event(**fields: Any) -> dict[str, Any]:
@@ -258,3 +271,94 @@ def test_somebody_without_an_id_gets_a_closer_look_unless_a_server_sent_it() -> 
 @pytest.mark.parametrize("header", ["sec_gpc", "dnt"])
 def test_a_signal_gets_a_closer_look(header: str) -> None:
     assert not is_quick(request(b'[{"name":"a","id":"1"}]', **{header: "1"}))
+
+
+MESSAGE_FIELDS = st.one_of(
+    st.tuples(st.just("type"), st.sampled_from(('"track"', '"Track"', '"page"', '"identify"', "1", "null"))),
+    st.tuples(st.just("event"), st.sampled_from(('"viewed"', '" a "', '""', '"e\u0301"', '"\u202e"', "7", '"' + "n" * 600 + '"'))),
+    st.tuples(
+        st.sampled_from(("userId", "anonymousId", "messageId")),
+        st.sampled_from(('"u1"', '"undefined"', '""', '"a b"', "7", "null", '"' + "i" * 90 + '"')),
+    ),
+    st.tuples(
+        st.sampled_from(("timestamp", "originalTimestamp", "sentAt")),
+        st.sampled_from(
+            (
+                '"2026-09-21T14:00:00.123Z"', '"2026-09-21T14:00:00Z"', '"2026-09-21T14:00:00.1234567Z"',
+                '"2026-09-21T14:00:00.123"', '"2036-09-21T14:00:00.123Z"', '"1960-01-01T00:00:00.000Z"',
+                '" 2026-09-21T14:00:00.123Z"', '"20260921T140000.12.345Z"', '"2026-09-21T14:00+01.123Z"',
+                '"1789999999.123"', "1789999999000", '"soon"', '""', "null", '"9999-12-31T23:59:59.999Z"',
+                '"2026-09-21T14:00:00.\u0661\u0662\u0663Z"', '"2026-09-21T24:00:00.123Z"',
+            )
+        ),
+    ),
+    st.tuples(
+        st.just("context"),
+        st.sampled_from(
+            (
+                "null", "{}", '{"page":null}', '{"library":{"name":" analytics-python","version":2}}',
+                '{"library":{"name":"analytics.js","version":"1"},"locale":"de","timezone":" "}',
+                '{"page":{"url":"https://ada:pw@a.example/?utm_source=x&q=1#f","referrer":"$direct"}}',
+                '{"page":{"url":" https://a.example/ ","path":"/p?x","title":"","search":"?utm_source=y"}}',
+                f'{{"userAgent":"{GOOGLEBOT}","page":{{"title":"T"}}}}', '{"userAgent":" "}',
+                '{"ip":"203.0.113.5"}', '{"app":{"name":"a"}}', '{"sessionId":1789999999}', '{"groupId":"acme"}',
+                '{"consent":{"categoryPreferences":{"analytics":false}}}', '{"more":[1]}', "7",
+            )
+        ),
+    ),
+    st.tuples(st.just("properties"), st.one_of(objects((*KEYS, '"revenue"', '"value"'), odd), odd)),
+    st.tuples(st.sampled_from(("groupId", "integrations", "channel", "writeKey", "name")), st.sampled_from(('"server"', "{}", "null"))),
+)  # fmt: skip
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> bytes:
+    def one() -> str:
+        fields = [
+            ("type", '"track"'),
+            ("event", '"viewed"'),
+            ("messageId", '"m"'),
+            ("userId", '"u"'),
+        ]
+        fields.append(("timestamp", '"2026-09-21T14:00:01.250Z"'))
+        fields.append(("properties", draw(objects(('"a"', '"plan"', '"b c"'), plain))))
+        fields += draw(st.lists(MESSAGE_FIELDS, max_size=draw(st.integers(0, 2))))
+        return "{" + ",".join(f'"{name}":{draw(spaces)}{value}' for name, value in fields) + "}"
+
+    shape = draw(
+        st.sampled_from(
+            (
+                '{"batch":[%s]}', '{"batch":[%s],"sentAt":"2026-09-21T14:00:05.000Z","writeKey":"k"}',
+                '{"batch":[%s],"context":{"locale":"de"}}', "[%s]",
+            )
+        )
+    )  # fmt: skip
+    several = ",".join(one() for _ in range(draw(st.integers(1, 4))))
+    return str(shape % several).encode("utf-8", "surrogatepass")
+
+
+@given(messages(), st.sampled_from((BROWSER, SERVER)), st.sampled_from(("", FIREFOX, GOOGLEBOT)))
+@settings(max_examples=600, deadline=None)
+def test_any_batch_of_segments_gives_the_same_either_way(
+    body: bytes, caller: Caller, agent: str
+) -> None:
+    try:
+        sent = batch_request(body, **({"user-agent": agent} if agent else {}))
+    except Refused:
+        return
+
+    assert_same(sent, caller, segment)
+
+
+def test_an_ordinary_batch_of_segments_goes_the_quick_way() -> None:
+    body = b"""{"batch":[{"type":"track","event":"a","messageId":"1","userId":"u","anonymousId":null,
+        "timestamp":"2026-09-21T14:00:01.250Z","properties":{"n":1.50},"integrations":{},
+        "context":{"library":{"name":"analytics-python","version":"2"},"page":{"url":"https://a.example/"}}}]}"""
+    sent = batch_request(body)
+
+    made = prepare(segment, sent, SERVER, Settings(), clock=SystemClock(), may_stay_text=True)
+
+    (event,) = made.batch.events
+    assert isinstance(event, Verbatim)
+    assert bytes(event.properties) == b'{"n":1.50}'
+    assert_same(sent, SERVER, segment)

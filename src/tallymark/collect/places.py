@@ -1,21 +1,24 @@
 """Where a use took place, as it may be kept: addresses scrubbed, and what a user agent tells in its place.
 
-``Places`` does it for a whole request. A batch tells of few pages and fewer user agents, so each is looked at once. What is remembered ends
-with the request: what the policy takes off an address may be anybody's secret.
+``Places`` does it for a whole request, which tells of few campaigns and user agents, so that each is
+looked at once. What is remembered of a query ends with the request: what the policy takes off it may
+be anybody's secret.
 """
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import structs
 
 from tallymark.core.event import Context
 from tallymark.core.policy import Policy
 from tallymark.privacy.scrub import (
+    LONGEST_REMEMBERED,
     Address,
     scrub_ip,
     scrub_path,
     scrub_query,
     scrub_url,
+    scrubber,
     with_query,
 )
 
@@ -23,6 +26,10 @@ from .enrich import NOBODY, Agent, user_agent
 
 _NOWHERE: Final = Context()
 _NO_ADDRESS: Final = Address("")
+
+Sender: TypeAlias = tuple[str | None, str | None, str | None, str | None]
+"""Name and version of the library, locale and time zone."""
+_NO_SENDER: Final[Sender] = (None, None, None, None)
 
 
 class Places:
@@ -35,7 +42,7 @@ class Places:
     def __init__(self, policy: Policy, sent_by: str | None) -> None:
         self._policy = policy
         self._sent_by = sent_by
-        self._addresses: dict[str, Address] = {}
+        self._clean = scrubber(policy)
         self._queries: dict[str, Address] = {}
         self._agents: dict[str | None, Agent] = {None: NOBODY}
         self.met_robot = False
@@ -48,13 +55,14 @@ class Places:
         referrer: str | None,
         path: str | None = None,
         agent: str | None = None,
+        sender: Sender = _NO_SENDER,
     ) -> Context:
-        """Return the context of a use that tells no more than its page and user agent."""
+        """Return the context of a use that tells no more than its page, user agent and ``sender``."""
         told = agent or self._sent_by
         machine = self._agents.get(told) or self._agent(told)
-        address = _NO_ADDRESS if url is None else self._addresses.get(url) or self._address(url)
+        address = _NO_ADDRESS if url is None else self._address(url)
         if referrer is not None:
-            referrer = (self._addresses.get(referrer) or self._address(referrer)).url
+            referrer = self._address(referrer).url
         # By their places: a name costs as much as a value.
         made = Context(
             None if url is None else address.url,
@@ -75,6 +83,9 @@ class Places:
             machine.os_version,
             machine.browser,
             machine.browser_version,
+            None,
+            None,
+            *sender,
             user_agent=agent if told is None else None,
         )
         return structs.replace(made, **dict(address.campaign)) if address.campaign else made
@@ -98,14 +109,13 @@ class Places:
         return found
 
     def _address(self, url: str) -> Address:
-        base, has_query, query = url.partition("?")
-        if not has_query or "#" in url:
-            found = scrub_url(url, self._policy)
-        else:
-            asked = self._queries.get(query) or self._query(query)
-            found = with_query(scrub_url(base, self._policy), asked)
-        self._addresses[url] = found
-        return found
+        if "#" in url or len(url) > LONGEST_REMEMBERED:
+            return scrub_url(url, self._policy)
+        if "?" not in url:
+            return self._clean(url)
+        base, _, query = url.partition("?")
+        asked = self._queries.get(query) or self._query(query)
+        return with_query(self._clean(base), asked)
 
     def _query(self, query: str) -> Address:
         found = self._queries[query] = scrub_query(query, self._policy)

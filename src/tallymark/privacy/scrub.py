@@ -7,6 +7,7 @@ by whoever sends them.
 import ipaddress
 import re
 import urllib.parse
+from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
@@ -27,7 +28,7 @@ _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*\Z")
 _OPAQUE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HAS_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
 # A site has few pages; longer addresses are not worth remembering.
-_LONGEST_REMEMBERED = 512
+LONGEST_REMEMBERED = 512
 _ADDRESS = frozenset(
     {
         "ip", "$ip", "ip_address", "cip", "client_ip", "ip_override", "client.address",
@@ -104,11 +105,16 @@ def scrub_url(url: str, policy: Policy) -> Address:
         url = url.partition("#")[0]
     if "?" in url:
         url, _, query = url.partition("?")
-    if len(url) > _LONGEST_REMEMBERED:
+    if len(url) > LONGEST_REMEMBERED:
         base = _scrub_base(url, policy.redact_paths)
     else:
-        base = (_redacted_address if policy.redact_paths else _whole_address)(url)
+        base = scrubber(policy)(url)
     return with_query(base, scrub_query(query, policy)) if query else base
+
+
+def scrubber(policy: Policy) -> Callable[[str], Address]:
+    """Return what scrubs addresses without query and fragment of at most ``LONGEST_REMEMBERED``."""
+    return _redacted_address if policy.redact_paths else _whole_address
 
 
 def scrub_query(query: str, policy: Policy) -> Address:
