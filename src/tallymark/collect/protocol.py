@@ -59,7 +59,8 @@ class Decoded(Struct, frozen=True):
     of the person; None leaves it to the kind of key. ``hides_address`` says that a person's address may
     be used for nothing, not even for an id that lasts a day. ``note`` is for the protocol's ``reply``.
     ``places`` are the items that the events, and after them the commands, came from: only of a
-    protocol whose answer tells the outcome of each item.
+    protocol whose answer tells the outcome of each item. ``is_ready`` says that the events are what the
+    steps would leave of them.
     """
 
     received: int
@@ -73,6 +74,7 @@ class Decoded(Struct, frozen=True):
     hides_address: bool = False
     note: Any = None
     places: list[int] = []
+    is_ready: bool = False
 
 
 class Reply(Struct, frozen=True):
@@ -117,6 +119,9 @@ class Protocol(Struct, frozen=True):
     item becomes a ``Failed`` and never sinks the rest. New ids for events without one come from
     ``new_id``.
 
+    ``verbatim`` gives the same as ``decode`` and the steps, with properties as the text that was sent, for
+    a request in which nothing is out of the ordinary; None for any other.
+
     ``routes`` are (method, path) pairs; a path may have ``{name}`` segments. A protocol with an
     ``open`` is also answered under ``/<name>``, so that no two can ever be confused there.
 
@@ -135,6 +140,7 @@ class Protocol(Struct, frozen=True):
     routes: tuple[tuple[str, str], ...]
     decode: Callable[[Request, Caller, Settings], Decoded]
     reply: Callable[[Decoded, Request], Reply]
+    verbatim: Callable[[Request, Caller, Settings], Decoded | None] | None = None
     summary: str = ""
     open: Callable[[Request, Settings], Any] | None = None
     credential: Callable[[Request], str | None] = no_credential

@@ -7,7 +7,7 @@ never ``float``: they read back exactly as they were sent.
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 Kind: TypeAlias = Literal[
     "track", "page", "screen", "session", "revenue", "exception", "metric", "span", "log",
@@ -84,6 +84,18 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     flags: tuple[str, ...] = ()
     consent: dict[str, str] = {}
     received_at: int | None = None
+
+
+NO_PROPERTIES: Final = Raw()
+
+
+class Verbatim(Event, frozen=True, omit_defaults=True, gc=False):
+    """An event on its way to the log whose properties are still the JSON text that was sent.
+
+    Only for what need not look into them: in the log, and from there on, it is an event as any other.
+    """
+
+    properties: Raw = NO_PROPERTIES  # type: ignore[assignment]
 
 
 IdKind: TypeAlias = Literal["user", "anonymous"]
