@@ -19,8 +19,11 @@ from tallymark.schema.plan import encode_plan
 
 PROJECT = "/tm/v1/projects/{project}"
 # Asked for in this order: what is changed comes before what is looked at.
+# A question is over before it could be stopped by an id here; tests/faults/test_cancelled.py stops one.
 OPERATIONS = [
-    (route.method, route.path) for route in all_routes() if route.path != "/tm/v1/ask/{insight}"
+    (route.method, route.path)
+    for route in all_routes()
+    if route.path not in ("/tm/v1/ask/{insight}", "/tm/v1/questions/{id}")
 ] + [("POST", f"/tm/v1/ask/{name}") for name in insights()]
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/tm/v1/projects"): {"name": "Third"},
@@ -30,6 +33,11 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PUT", PROJECT + "/policy"): {"ip": "mask"},
     ("PUT", PROJECT + "/plan"): msgspec.Raw(encode_plan(plan(CHECKOUT))),
     ("POST", PROJECT + "/failed/replay"): {},
+    ("POST", "/tm/v1/sql"): {"sql": "SELECT 1 AS one, 'a' AS text"},
+    ("POST", "/tm/v1/explain"): {
+        one: {"insight": "trends", "question": {"range": "today"}, "as_of": "1"}
+        for one in ("before", "after")
+    },
     ("POST", PROJECT + "/failed/mark"): {"where": {"code": "NAME_INVALID"}},
 } | {("POST", f"/tm/v1/ask/{name}"): insight.example for name, insight in insights().items()}
 EVENTS: list[dict[str, Any]] = [
@@ -62,7 +70,7 @@ def address(server: Target, path: str) -> str:
     """Return an address of something that is there."""
     owner = "ana" if "people" in path else "acme" if "groups" in path else "1"
     # A key that was revoked can have no successor.
-    key = server.keys["read" if path.endswith("/revoke") else "public"]
+    key = server.keys["public" if path.endswith("/revoke") else "secret"]
     there = {
         "{project}": "default", "{key}": key.split("_")[1], "{id}": owner,
         "{kind}": "user", "{type}": "account",
@@ -113,6 +121,26 @@ def test_every_route_says_what_it_answers() -> None:
     silent = [f"{route.method} {route.path}" for route in all_routes() if route.answer is None]
 
     assert silent == []
+
+
+def test_why_an_answer_changed_is_described_with_the_numbers_that_did(
+    server: Target, document: dict[str, Any]
+) -> None:
+    asked: dict[str, Any] = {"series": [{"measure": "count"}], "range": "today"}
+    before = msgspec.json.decode(ask(server, "POST", "/tm/v1/ask/trends", asked)[2])
+    server.send({"name": "signup", "id": "later"})
+    server.wait_until_loaded()
+    after = msgspec.json.decode(ask(server, "POST", "/tm/v1/ask/trends", asked)[2])
+    told = [
+        {"insight": "trends", "question": asked, "as_of": one["provenance"]["as_of"]}
+        for one in (before, after)
+    ]
+
+    status, _, body = ask(server, "POST", "/tm/v1/explain", {"before": told[0], "after": told[1]})
+
+    found = msgspec.json.decode(body)
+    assert (status, len(found["changes"]) > 0) == (200, True)
+    assert misfits(found, {"$ref": "#/components/schemas/Explained"}, document) == []
 
 
 @pytest.mark.parametrize("event_id", ["1", "4"])

@@ -143,11 +143,12 @@ def _in_path(path: str) -> list[Json]:
 def _ask(insight: Insight, reference: Mapping[str, Json]) -> Json:
     answer = {
         "type": "object",
-        "required": ["data", "view", "table", "provenance"],
+        "required": ["data", "view", "table", "question", "provenance"],
         "properties": {
             "data": reference[repr(insight.data)],
             "view": {"const": insight.view},
             "table": reference[repr(Table)],
+            "question": reference[repr(insight.question)],
             "provenance": reference[repr(Provenance)],
         },
     }
