@@ -20,6 +20,7 @@ from tallymark.core.sql import Sql
 from tallymark.store.engine import Commit, Fetch, Limits, Rows
 from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
+from tallymark.store.profile_values import states
 from tallymark.store.tables import SCHEMA_VERSION, TABLES
 
 # Beyond this many the least recently used project is detached: 60 attached files cost 15 MB.
@@ -64,6 +65,9 @@ class DuckEngine:
         self._set("wal_autocheckpoint", _JOURNAL)
         self._set("max_vacuum_tasks", "0")
         self._set("variant_minimum_shredding_size", str(_SHREDDED_ROWS))
+        self._connection.create_function(
+            "profile_states", states, ["VARCHAR[]", "BOOLEAN"], "VARCHAR[]"
+        )
         if threads:
             self._set("threads", str(threads))
         if temp is not None:
@@ -314,6 +318,7 @@ def _telling(limits: Limits) -> Iterator[None]:
         ) from None
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         _, _, what = _first_line(error).rpartition(" Error: ")
+        _, _, what = what.rpartition("ValueError: ")
         raise Refused(f"It cannot be computed: {what}.", code="QUERY_INVALID", hint=_RE2) from None
     except duckdb.IOException as error:
         if _is_damage(error):
@@ -371,8 +376,11 @@ def _migrate(cursor: duckdb.DuckDBPyConnection, project: str) -> None:
             code="VERSION_UNKNOWN",
         )
     for step in range(version, SCHEMA_VERSION):
-        for statement in MIGRATIONS[step]:
-            cursor.execute(statement)
+        for one in MIGRATIONS[step]:
+            if isinstance(one, str):
+                cursor.execute(one)
+            else:
+                one(cursor)
     if version < SCHEMA_VERSION:
         cursor.execute(
             "UPDATE meta SET text = ? WHERE name = 'schema_version'", [str(SCHEMA_VERSION)]
