@@ -17,13 +17,14 @@ from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
 from tallymark.core.structs import learn
-from tallymark.insights.insight import Insight, Provenance, Scope, Table
+from tallymark.insights.insight import Insight, Provenance, Scope, Table, in_zone_of, known_profiles
 from tallymark.store.engine import Engine, Fetch, Limits
 from tallymark.store.engines.duckdb import engine_version
 from tallymark.store.tables import MOST_PROPERTIES
 
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 _EVENT_NAMES = Sql("SELECT name, event_key FROM event_name ORDER BY event_key")
+_WAYS = Sql('SELECT subject_kind, name, "class", op, is_long FROM profile_property ORDER BY ALL')
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -70,6 +71,7 @@ def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> 
     started = clock.monotonic()
     with engine.reading(asking.project, limits) as fetch:
         scope, identity_position = _scope(fetch, asking, settings, clock)
+        scope = in_zone_of(question, scope)
         statements = insight.to_sql(question, scope)
         rows = [fetch(statement) for statement in statements]
         data = insight.shape(question, scope, rows)
@@ -79,7 +81,7 @@ def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> 
         project=asking.project,
         log_position=scope.log_position,
         identity_position=identity_position,
-        timezone=getattr(question, "timezone", None) or scope.timezone,
+        timezone=scope.timezone,
         timezone_data=tzdata.IANA_VERSION,
         engine=engine_version(),
         version=__version__,
@@ -124,6 +126,8 @@ def _scope(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> tu
         properties[name] = properties.get(name, frozenset()) | {kind}
     overrides = fetch(Sql("SELECT count(*) FROM person_override WHERE NOT is_folded")).rows[0][0]
     identity_position = counters.get("identity_position", 0)
+    ways = _every(fetch, _WAYS, page)
+    profiles, cleared = known_profiles(ways)
     scope = Scope(
         project=asking.project,
         timezone=asking.timezone,
@@ -135,6 +139,9 @@ def _scope(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> tu
         identity_position=identity_position,
         has_more_properties=len(known) >= MOST_PROPERTIES,
         max_rows=settings.question_rows,
+        profiles=profiles,
+        cleared_profiles=cleared,
+        has_more_profiles=len(ways) >= MOST_PROPERTIES,
     )
     return scope, identity_position
 
