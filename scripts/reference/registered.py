@@ -46,6 +46,19 @@ _TOLD_APART = {
 }
 
 
+_PROFILE_FIELDS = [
+    ("`person.<name>`", "the person of the event, made of all of their ids"),
+    ("`account.<name>`", "the account of the event"),
+    ("`group.<type>.<name>`", "the event's group of that type; `account` is one of them"),
+]
+_MOMENTS = [
+    ("none, or `@event`", "that held at the time of the event, the instant itself included"),
+    ("`@now`", "with everything that was told up to the answer's log position"),
+    ("`@2026-01-31`", "at the first instant of that day, in the time zone of the question"),
+    ("`@2026-01-31T10:00:00Z`", "at that instant"),
+]
+
+
 def errors() -> str:
     """Return the page of error codes, grouped by the stage they arise in."""
     text = [
@@ -116,6 +129,22 @@ def event_fields() -> str:
         "values. A name that no event has carried gives a warning and matches nothing.",
         "",
         table(("field", "type", "meaning"), rows),
+        "",
+        "## Of the person, the account or another group",
+        "",
+        "What was [told](events.md) of whoever an event is by, by people's traits and other operations",
+        "on profiles. It is any property that `tallymark who` shows.",
+        "",
+        table(("field", "whose"), _PROFILE_FIELDS),
+        "",
+        "A moment may follow the name. [Which one to choose](../how-to/ask.md#as-of-which-moment) is",
+        "told apart.",
+        "",
+        table(("moment", "the value"), _MOMENTS),
+        "",
+        "The value is text, a number, true or false, or JSON, and is compared like a property of the",
+        "event. Text after the last `@` that is no moment belongs to the name, so `person.a@b` is the",
+        "property `a@b`; one that is named `a@now` is written `person.a@now@event`.",
     ]
     return page(text)
 
@@ -137,7 +166,7 @@ def filters() -> str:
         "",
         'A filter is an object with an `op`, such as `{"op": "equals", "field": "browser", "value":',
         '"Firefox"}`. `and`, `or` and `not` hold other filters. `field` is one of the',
-        "[fields](fields.md) or `properties.<name>`.",
+        "[fields](fields.md), `properties.<name>`, or of a profile such as `person.<name>@now`.",
         "",
         table(("op", "takes", "holds where"), rows),
         "",

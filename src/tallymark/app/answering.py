@@ -27,6 +27,7 @@ from tallymark.insights.insight import (
     Result,
     Scope,
     Statement,
+    in_zone_of,
 )
 from tallymark.insights.pages import BEHIND, Behind
 from tallymark.store.engine import Engine, Limits, Reading, Rows
@@ -145,6 +146,7 @@ def compute(
     insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None = None
 ) -> Computed:
     """Answer a decoded question on one commit; raises InvalidQuery for what cannot be asked."""
+    scope = in_zone_of(question, scope)
     if insight.pinned is not None:
         scope = insight.pinned(question, scope)
     behind = getattr(question, "behind", None)
@@ -169,7 +171,7 @@ def members_of(
         )
     question = decode_question(insight, dict(behind.question))
     place = _converted(behind.place, insight.place, "behind.place.")
-    found = insight.members(question, place, scope)
+    found = insight.members(question, place, in_zone_of(question, scope))
     return found.keys(_results(found.statements, reading, steps))
 
 

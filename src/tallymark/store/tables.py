@@ -6,7 +6,7 @@ All instants are BIGINT microseconds since 1970 UTC. Surrogate keys are positive
 
 from msgspec import Struct
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SEQ_PER_BATCH = 65_536
 # Names are chosen by whoever sends events, so the list of them must end somewhere. Beyond it a name
 # is kept with its events all the same, and can be asked about.
@@ -184,6 +184,31 @@ PROFILE = _table(
     ("properties", "VARCHAR", "JSON, numbers as sent"),
 )  # fmt: skip
 
+PROFILE_VALUE = _table(
+    "profile_value", "what one profile operation says of one property, ready for questions",
+    ("seq", "BIGINT", "see profile"),
+    ("subject_kind", "VARCHAR", "user, anonymous or a group type"),
+    ("subject_key", "BIGINT", "see profile"),
+    ("person_key", "BIGINT", "the person as known when it was loaded; NULL of a group"),
+    ("time_us", "BIGINT", "when it holds from"),
+    ("op", "VARCHAR", "see profile"),
+    ("name", "VARCHAR", "the property; NULL of an operation on all of them"),
+    ("text", "VARCHAR", "the value, if it is text or a number too large for the next column"),
+    ("number", "DECIMAL(38,9)", "the value, if it is a number"),
+    ("other", "VARCHAR", "the value as JSON, if it is neither or a number at full length"),
+    ("is_long", "BOOLEAN", "a number that cannot be added up in the engine"),
+)  # fmt: skip
+
+PROFILE_PROPERTY = _table(
+    "profile_property", "one way in which a property of people or groups was told",
+    ("subject_kind", "VARCHAR", "user (any person) or a group type"),
+    ("name", "VARCHAR", "as sent"),
+    ("class", "VARCHAR", "text, number or other; empty if it says no value"),
+    ("op", "VARCHAR", "set, set_once, unset, add …"),
+    ("is_long", "BOOLEAN", "a number that cannot be added up in the engine"),
+    ("first_seq", "BIGINT", "where it was first seen"),
+)  # fmt: skip
+
 PROPERTY = _table(
     "property", "one property name in one type class",
     ("name", "VARCHAR", "as sent"),
@@ -250,7 +275,7 @@ META = _table(
 
 TABLES: tuple[Table, ...] = (
     EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, OTHER_GROUP, MEMBERSHIP,
-    SESSION, SESSION_MOVE, PROFILE, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
+    SESSION, SESSION_MOVE, PROFILE, PROFILE_VALUE, PROFILE_PROPERTY, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
 )  # fmt: skip
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
