@@ -167,7 +167,7 @@ def cases(names: Sequence[str] = ()) -> list[Case]:
     return [case for case in found if not names or case.name in names]
 
 
-def measure(path: Path, events: int, names: Sequence[str]) -> dict[str, float]:
+def measure(path: Path, events: int, names: Sequence[str] = ()) -> dict[str, float]:
     """Return the ratio of each question, after checking that both answers are equal."""
     # A file is opened by one engine at a time, so the baseline gets a copy.
     copy = path.with_name("copy.duckdb")

@@ -168,7 +168,9 @@ def test_a_step_is_the_names_of_events_and_a_filter(text: str, step: Any) -> Non
     assert parse_step(text) == step
 
 
-@pytest.mark.parametrize("text", ["", " ", "where a = 1", "a or", "or", "a or or b", "a where", "a where b"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "where a = 1", "a or", "or", "a or or b", "a where", "a where b"]
+)
 def test_half_a_step_is_refused(text: str) -> None:
     with pytest.raises(InvalidQuery):
         parse_step(text)

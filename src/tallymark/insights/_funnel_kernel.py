@@ -52,7 +52,8 @@ def tries_of(stream: Stream, rules: Rules) -> Tries:
     for starts in _blocks(_starts(stream, rules), _owner(stream, rules)):
         tries, ends = walk.tries(starts)
         if rules.count == "uniques":
-            parts.append(tries.of(best_of(stream, tries, _owner(stream, rules))))
+            best = best_of(stream, tries, _owner(stream, rules))
+            parts.append(tries.of(np.flatnonzero(best)))
         elif rules.order == "any" or rules.attempt == "first":
             parts.append(tries.of(_one_after_another(walk, starts, tries, ends)))
         else:

@@ -144,7 +144,7 @@ class Counted(Struct, frozen=True):
         is_converted: Truths = self.tries.reached[-1] >= 0
         return is_converted
 
-    def of(self, chosen: Truths) -> "Counted":
+    def of(self, chosen: Numbers | Truths) -> "Counted":
         """Return some of the tries."""
         return Counted(
             self.stream, self.rules, self.tries.of(chosen), self.unit[chosen], self.began[chosen],

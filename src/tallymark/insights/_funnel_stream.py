@@ -21,7 +21,8 @@ class Stream(Struct, frozen=True):
 
     A chain stays within its lane: a unit, or one value that a unit holds constant. ``units`` are the
     keys that units are known by; ``unit`` and ``lane`` number them and never fall. ``rank`` orders the
-    events of a unit over all of its lanes. ``steps`` has a bit for each step that an event is, and
+    events of a unit over all of its lanes, and ``order`` is where they lie in the columns that the
+    stream was made of. ``steps`` has a bit for each step that an event is, and
     ``group`` the number of its group of the breakdown.
     """
 
@@ -29,7 +30,7 @@ class Stream(Struct, frozen=True):
     unit: Numbers
     lane: Numbers
     time: Numbers
-    seq: Numbers
+    order: Numbers
     steps: Numbers
     rank: Numbers
     group: Numbers | None = None
@@ -44,37 +45,36 @@ class Stream(Struct, frozen=True):
 
 def stream_of(columns: Arrays) -> Stream:
     """Return the stream of columns ``unit``, ``time_us``, ``seq``, ``steps``; ``held``, ``grp`` if any."""
-    key, time, seq = columns["unit"], columns["time_us"], columns["seq"]
-    order = _ordered(key, time, seq)
+    order, key, time = _ordered(columns["unit"], columns["time_us"], columns["seq"])
     rank = np.arange(len(order))
+    heads = _heads(key)
+    unit = lane = _spread(heads, len(key))
     if "held" in columns:
         held = columns["held"][order]
-        within = np.lexsort((rank, held, _numbered(key[order])))
-        order, rank = order[within], rank[within]
-    key = key[order]
-    heads = _heads(key)
-    unit = _spread(heads, len(key))
-    lane = unit if "held" not in columns else _numbered(unit, columns["held"][order])
+        within = np.lexsort((rank, held, unit))
+        order, rank, time = order[within], rank[within], time[within]
+        lane = _spread(_heads(unit, held[within]), len(unit))
     return Stream(
         units=key[heads],
         unit=unit,
         lane=lane,
-        time=time[order],
-        seq=seq[order],
+        time=time,
+        order=order,
         steps=columns["steps"][order],
         rank=rank,
         group=columns["grp"][order] if "grp" in columns else None,
     )
 
 
-def _ordered(key: Numbers, time: Numbers, seq: Numbers) -> Numbers:
-    """Return the order by key, time and seq."""
+def _ordered(key: Numbers, time: Numbers, seq: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Return the order by key, time and seq, and the key and time in it."""
     if not len(key):
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), key, time
     first_key, first_time = int(key.min()), int(time.min())
     bits = (int(time.max()) - first_time).bit_length()
     if bits + (int(key.max()) - first_key).bit_length() > 62:
-        return np.lexsort((seq, time, key))
+        order = np.lexsort((seq, time, key))
+        return order, key[order], time[order]
     # Sorting one number is several times as fast as sorting by three.
     packed = (key - first_key) << bits
     packed |= time - first_time
@@ -85,7 +85,7 @@ def _ordered(key: Numbers, time: Numbers, seq: Numbers) -> Numbers:
         tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         part = order[tied]
         order[tied] = part[np.lexsort((seq[part], packed[tied]))]
-    return order
+    return order, (packed >> bits) + first_key, (packed & ((1 << bits) - 1)) + first_time
 
 
 def _heads(*ordered: Numbers) -> Numbers:
@@ -103,11 +103,6 @@ def _spread(heads: Numbers, length: int) -> Numbers:
     starts = np.zeros(length, np.int64)
     starts[heads[1:]] = 1
     return np.cumsum(starts)
-
-
-def _numbered(*ordered: Numbers) -> Numbers:
-    """Return the number of the run of columns that are in order together."""
-    return _spread(_heads(*ordered), len(ordered[0]))
 
 
 class Clock:

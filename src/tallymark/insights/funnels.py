@@ -254,8 +254,9 @@ def _counted(plan: _Plan, results: Sequence[Any], scope: Scope) -> tuple[Counted
     """Return the tries that count, and how many an exclusion removed."""
     stream = stream_of(results[0])
     tries = tries_of(stream, plan.rules)
-    kept = tries.of(~tries.is_excluded)
-    return counted(stream, plan.rules, kept, scope.now), len(tries) - len(kept)
+    removed = int(tries.is_excluded.sum())
+    kept = tries.of(~tries.is_excluded) if removed else tries
+    return counted(stream, plan.rules, kept, scope.now), removed
 
 
 def _each_once(found: Counted, plan: _Plan) -> Counted:
@@ -282,10 +283,11 @@ def _groups(plan: _Plan, found: Counted, layout: Layout, rows: Rows) -> list[Fun
     numbers = _numbers(plan, found)
     listed = shown_groups(numbers, rows, plan.source.by, plan.question.top)
     funnels = [
-        funnel(found.of(numbers == one.number), layout, breakdown=one.values) for one in listed
+        funnel(found.of(np.flatnonzero(numbers == one.number)), layout, breakdown=one.values)
+        for one in listed
     ]
-    rest = ~np.isin(numbers, [one.number for one in listed])
-    if rest.any():
+    rest = np.flatnonzero(~np.isin(numbers, [one.number for one in listed]))
+    if len(rest):
         funnels.append(funnel(_each_once(found.of(rest), plan), layout, is_other=True))
     return funnels
 
