@@ -113,6 +113,7 @@ def compute(insight: Insight, question: Any, scope: Scope, reading: Reading) -> 
     behind = getattr(question, "behind", None)
     if behind is not None:
         reading.hold(BEHIND, {"key": members_of(behind, scope, reading)})
+    _prepare(insight, question, scope, reading)
     results = _results(insight.to_sql(question, scope), reading)
     data = insight.shape(question, scope, results)
     return Computed(data, sum(_length(result) for result in results))
@@ -131,7 +132,14 @@ def members_of(behind: Behind, scope: Scope, reading: Reading) -> NDArray[np.int
     question = decode_question(insight, dict(behind.question))
     place = _converted(behind.place, insight.place, "behind.place.")
     found = insight.members(question, place, scope)
+    _prepare(insight, question, scope, reading)
     return found.keys(_results(found.statements, reading))
+
+
+def _prepare(insight: Insight, question: Any, scope: Scope, reading: Reading) -> None:
+    if insight.prepared is not None:
+        ready = insight.prepared(question, scope)
+        reading.hold(ready.name, ready.columns(_results(ready.statements, reading)))
 
 
 def _results(statements: Sequence[Statement], reading: Reading) -> list[Result]:
