@@ -103,6 +103,20 @@ def test_steps_and_what_lies_between_them_are_written_in_order() -> None:
     }
 
 
+def test_what_is_looked_at_by_default_can_be_left_out() -> None:
+    _, question = parsed_question(
+        ["correlation", "--step", "a", "--step", "b", "--property", "path", "--property", "plan",
+         "--no-events", "--correction", "holm"]
+    )  # fmt: skip
+
+    assert question == {
+        "steps": [{"event": "a"}, {"event": "b"}],
+        "properties": ["path", "properties.plan"],
+        "events": False,
+        "correction": "holm",
+    }
+
+
 def test_a_step_without_an_event_is_refused_as_any_other_question() -> None:
     with pytest.raises(InvalidQuery, match="the name of an event is missing"):
         parsed_question(["funnels", "--step", "where plan = pro"])

@@ -23,8 +23,10 @@ from .render import answer_csv, answer_lines
 # Fields that have flags of their own, easier to write than their JSON.
 _SPECIAL: Final = frozenset({
     "range", "filter", "include_bots", "series", "breakdown", "formulas", "steps", "exclusions",
-    "hold_constant",
+    "hold_constant", "properties",
 })  # fmt: skip
+# Lists of fields, each with the flag that gives one of them.
+_FIELD_LISTS: Final = {"hold_constant": "--hold-constant", "properties": "--property"}
 _OF_NOTHING: Final = frozenset({"count", "unique_people", "unique_accounts", "sessions"})
 _FILTER_HELP: Final = (
     "only events such as: plan = pro and country in (DE, FR); may be repeated; signs = != > >= < <="
@@ -108,8 +110,9 @@ def _add_insight(insights: Subparsers, insight: Insight) -> None:
         _add_steps(parser, insight)
     if "exclusions" in properties:
         parser.add_argument("--exclude", metavar="STEP", type=_read_by(parse_exclusion), action="append", help="what must not happen between the steps, written as a step; after its events it may say 'between 1 and 2'; may be repeated")  # fmt: skip
-    if "hold_constant" in properties:
-        parser.add_argument("--hold-constant", metavar="FIELD", action="append", help=_described(properties["hold_constant"]))  # fmt: skip
+    for name, flag in _FIELD_LISTS.items():
+        if name in properties:
+            parser.add_argument(flag, metavar="FIELD", dest=name, action="append", help=f"{_described(properties[name])} May be repeated.")  # fmt: skip
     parser.add_argument("--filter", metavar="TEXT", action="append", help=_FILTER_HELP)
     parser.add_argument("--include-bots", action="store_true", help="also count known robots")
     for name, about in properties.items():
@@ -149,9 +152,9 @@ def _add_field(parser: argparse.ArgumentParser, name: str, about: Mapping[str, A
     options: dict[str, Any] = {"dest": name, "help": text}
     if _is_step(about):
         parser.add_argument(flag, type=_read_by(parse_step), metavar="STEP", **options)
-    elif kinds == {"boolean"}:
+    elif kinds == {"boolean"} and not about.get("default"):
         parser.add_argument(flag, action="store_true", default=None, **options)
-    elif kinds == {"boolean", "null"}:
+    elif kinds <= {"boolean", "null"}:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     elif kinds <= {"string", "null"}:
         choices = _choices(about)
@@ -198,8 +201,9 @@ def _steps(args: argparse.Namespace) -> dict[str, Any]:
         found["steps"] = [read() for read in args.steps]
     if getattr(args, "exclude", None):
         found["exclusions"] = [read() for read in args.exclude]
-    if getattr(args, "hold_constant", None):
-        found["hold_constant"] = [field_name(name) for name in args.hold_constant]
+    for field in _FIELD_LISTS:
+        if getattr(args, field, None):
+            found[field] = [field_name(name) for name in getattr(args, field)]
     return found
 
 

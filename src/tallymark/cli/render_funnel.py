@@ -38,7 +38,7 @@ def funnel_lines(data: dict[str, Any]) -> list[str]:
 def bar(part: int, whole: int, width: int = _WIDTH) -> str:
     """Return a bar of as much of its width as a part is of the whole, in eighths of a letter."""
     eighths = part * width * 8 // whole if whole else 0
-    if part and not eighths:
+    if part and whole and not eighths:
         eighths = 1
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
 

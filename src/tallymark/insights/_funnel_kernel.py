@@ -49,7 +49,7 @@ def tries_of(stream: Stream, rules: Rules) -> Tries:
         return found.of(best_of(stream, found, _owner(stream, rules)))
     walk = _Walk(stream, rules)
     parts: list[Tries] = [_none(rules)]
-    for starts in _blocks(_starts(stream, rules), _owner(stream, rules)):
+    for starts in _blocks(_starts(walk), _owner(stream, rules)):
         tries, ends = walk.tries(starts)
         if rules.count == "uniques":
             best = best_of(stream, tries, _owner(stream, rules))
@@ -246,10 +246,12 @@ def _owner(stream: Stream, rules: Rules) -> Numbers:
     return stream.lane if rules.per_value else stream.unit
 
 
-def _starts(stream: Stream, rules: Rules) -> Numbers:
+def _starts(walk: _Walk) -> Numbers:
     """Return the events that begin a try, without those that cannot be the best one."""
-    first = (1 << rules.steps) - 1 if rules.order == "any" else 1
-    starts: Numbers = np.flatnonzero(stream.steps & first)
+    stream, rules = walk.stream, walk.rules
+    starts: Numbers = walk.rows[0]
+    if rules.order == "any":
+        starts = np.flatnonzero(stream.steps & ((1 << rules.steps) - 1))
     time = stream.time[starts]
     starts = starts[(time >= rules.since) & (time < rules.until)]
     if rules.count == "totals" or not len(starts):
@@ -261,27 +263,27 @@ def _starts(stream: Stream, rules: Rules) -> Numbers:
         least = np.repeat(np.minimum.reduceat(rank, heads), np.diff(np.append(heads, len(starts))))
         starts = starts[rank == least]
     elif rules.order != "any" and rules.tie is None and not rules.drops_actor:
-        starts = _last_before_second(stream, rules, starts)
+        starts = _last_before_second(walk, starts)
     return starts
 
 
-def _last_before_second(stream: Stream, rules: Rules, starts: Numbers) -> Numbers:
+def _last_before_second(walk: _Walk, starts: Numbers) -> Numbers:
     """Return the first start of each lane, and of others those with no start before their next step.
 
     An exclusion may end the earlier tries too, and then a later one lives longer.
     """
-    lane = stream.lane[starts]
+    lane = walk.stream.lane[starts]
     keep: Truths = np.append(True, lane[1:] != lane[:-1])
-    for step in range(1, rules.steps):
-        rows = stream.rows_of(step)
+    # Another start that comes first, or is that event itself, does not go past it.
+    later = np.append(starts[1:], len(walk.stream))
+    for step in range(1, walk.rules.steps):
+        rows = walk.rows[step]
         if len(rows):
             place = np.searchsorted(rows, starts, side="right")
             following = rows[np.minimum(place, len(rows) - 1)]
-            is_there = (place < len(rows)) & (stream.lane[following] == lane)
-            # Another start that comes first, or is that event itself, does not go past it.
-            later = np.append(starts[1:], len(stream))
+            is_there = (place < len(rows)) & (walk.stream.lane[following] == lane)
             keep |= is_there & (later >= following)
-        if not rules.optional[step]:
+        if not walk.rules.optional[step]:
             break
     kept: Numbers = starts[keep]
     return kept

@@ -13,6 +13,7 @@ from tallymark.core.clock import DAY, MICROSECONDS
 from ._funnel_kernel import Tries
 from ._funnel_question import Rules
 from ._funnel_stream import Numbers, Stream, Truths
+from .durations import seconds
 from .lines import Value
 from .numbers import Number, ratio, rounded
 from .ranges import HOUR, MINUTE
@@ -295,11 +296,6 @@ def _histogram(took: Numbers, edges: Sequence[int]) -> list[Bin]:
         Bin(seconds(low), seconds(high), int(count))
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
-
-
-def seconds(microseconds: int) -> Number:
-    """Return a length in seconds, exactly."""
-    return ratio(microseconds, MICROSECONDS) or 0
 
 
 def _survival(found: Counted, edges: Sequence[int]) -> list[SurvivalPoint]:

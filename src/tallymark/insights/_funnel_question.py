@@ -8,8 +8,9 @@ from msgspec import Meta, Struct
 from tallymark.core.clock import DAY
 from tallymark.core.errors import InvalidQuery
 
-from .durations import Duration, duration_of
+from .durations import Duration, duration_of, seconds
 from .insight import Scope
+from .numbers import Number
 from .ranges import MINUTE
 from .selection import Frame, Question, Step, frame_of
 
@@ -154,6 +155,22 @@ class Rules(Struct, frozen=True):
         return self.window * (self.steps - 1 if self.is_window_between else 1)
 
 
+class AppliedRules(Struct, frozen=True):
+    """The rules that the numbers follow: what was asked, a preset, and defaults."""
+
+    semantics: Semantics | None
+    order: Order
+    attempt: Attempt
+    window_seconds: Number
+    window_from: WindowFrom
+    on_exclusion: Policy
+    tie_seconds: Number | None
+    by: Unit
+    count: Count
+    per_value: bool
+    attribution: Attribution
+
+
 class _Preset(Struct, frozen=True):
     """What a tool does where the question says nothing."""
 
@@ -218,6 +235,23 @@ def rules_of(question: FunnelQuestion, scope: Scope) -> tuple[Rules, Frame]:
     _check_exclusions(question, rules)
     _check_together(question, rules)
     return rules, frame
+
+
+def applied(question: FunnelQuestion, rules: Rules, attribution: Attribution) -> AppliedRules:
+    """Return the rules as an answer states them."""
+    return AppliedRules(
+        semantics=question.semantics,
+        order=rules.order,
+        attempt=rules.attempt,
+        window_seconds=seconds(rules.window),
+        window_from="previous_step" if rules.is_window_between else "first_step",
+        on_exclusion="drop_actor" if rules.drops_actor else "drop_off",
+        tie_seconds=None if rules.tie is None else seconds(rules.tie),
+        by=rules.by,
+        count=rules.count,
+        per_value=rules.per_value and bool(question.hold_constant),
+        attribution=attribution,
+    )
 
 
 def widened(frame: Frame, rules: Rules) -> Frame:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from tallymark.core.clock import DAY, MICROSECONDS
 from tallymark.core.errors import InvalidQuery
 
+from .numbers import Number, ratio
 from .ranges import HOUR, MINUTE
 
 Duration: TypeAlias = Annotated[
@@ -36,6 +37,11 @@ def duration_of(text: str, *, longest: int, path: str) -> int:
     if length > longest:
         raise InvalidQuery(f"{text} is longer than {duration_text(longest)}.", path=path)
     return length
+
+
+def seconds(microseconds: int) -> Number:
+    """Return a length in seconds, exactly."""
+    return ratio(microseconds, MICROSECONDS) or 0
 
 
 def duration_text(length: int) -> str:

@@ -14,18 +14,14 @@ from tallymark.store.engine import Rows
 from . import filters
 from ._funnel_groups import groups_of, in_group, shown_groups
 from ._funnel_kernel import best_of, tries_of
-from ._funnel_numbers import Counted, Funnel, Layout, bin_edges, counted, funnel, seconds
+from ._funnel_numbers import Counted, Funnel, Layout, bin_edges, counted, funnel
 from ._funnel_question import (
-    Attempt,
+    AppliedRules,
     Attribution,
-    Count,
     FunnelQuestion,
-    Order,
-    Policy,
     Rules,
-    Semantics,
     Unit,
-    WindowFrom,
+    applied,
     preset_of,
     rules_of,
     steps_of,
@@ -35,7 +31,6 @@ from ._funnel_sql import Source, events, source_of, values
 from ._funnel_stream import Numbers, Truths, stream_of
 from .group_values import OTHER_LABEL, shown
 from .insight import Columnar, Insight, Members, Scope, Statement, Table
-from .numbers import Number
 from .ranges import Buckets, Interval, buckets
 from .selection import Frame, Group, Period, field_names, label_of, period, warnings_of
 from .timeline import Bucket, timeline
@@ -97,22 +92,6 @@ class FunnelsPlace(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "all"
 
 
-class AppliedRules(Struct, frozen=True):
-    """The rules that the numbers follow: what was asked, a preset, and defaults."""
-
-    semantics: Semantics | None
-    order: Order
-    attempt: Attempt
-    window_seconds: Number
-    window_from: WindowFrom
-    on_exclusion: Policy
-    tie_seconds: Number | None
-    by: Unit
-    count: Count
-    per_value: bool
-    attribution: Attribution
-
-
 class FunnelsData(Struct, frozen=True):
     """The answer of a funnels question.
 
@@ -168,7 +147,7 @@ def shape(question: FunnelsQuestion, scope: Scope, results: Sequence[Any]) -> Fu
         range=period(plan.frame.span),
         timezone=plan.frame.zone.key,
         bots="included" if question.include_bots else "excluded",
-        rules=_applied(plan),
+        rules=applied(question, plan.rules, plan.attribution),
         breakdown=list(question.breakdown),
         total=total,
         groups=_groups(plan, found, layout, results[1]) if plan.source.by else [],
@@ -345,23 +324,6 @@ def _group(one: Funnel, data: FunnelsData) -> list[Any]:
     if one.is_other:
         return [OTHER_LABEL] * len(data.breakdown)
     return [shown(value) for value in one.breakdown or ()]
-
-
-def _applied(plan: _Plan) -> AppliedRules:
-    rules = plan.rules
-    return AppliedRules(
-        semantics=plan.question.semantics,
-        order=rules.order,
-        attempt=rules.attempt,
-        window_seconds=seconds(rules.window),
-        window_from="previous_step" if rules.is_window_between else "first_step",
-        on_exclusion="drop_actor" if rules.drops_actor else "drop_off",
-        tie_seconds=None if rules.tie is None else seconds(rules.tie),
-        by=rules.by,
-        count=rules.count,
-        per_value=rules.per_value and not plan.holds_breakdown,
-        attribution=plan.attribution,
-    )
 
 
 def _warnings(question: FunnelsQuestion, plan: _Plan, total: Funnel, scope: Scope) -> list[str]:
