@@ -152,6 +152,7 @@ def compute(
     behind = getattr(question, "behind", None)
     if behind is not None:
         reading.hold(BEHIND, {"key": members_of(behind, scope, reading, steps)})
+    _prepare(insight, question, scope, reading, steps)
     results = _results(insight.to_sql(question, scope), reading, steps)
     data = insight.shape(question, scope, results)
     return Computed(data, sum(_length(result) for result in results))
@@ -171,8 +172,18 @@ def members_of(
         )
     question = decode_question(insight, dict(behind.question))
     place = _converted(behind.place, insight.place, "behind.place.")
-    found = insight.members(question, place, in_zone_of(question, scope))
+    scope = in_zone_of(question, scope)
+    found = insight.members(question, place, scope)
+    _prepare(insight, question, scope, reading, steps)
     return found.keys(_results(found.statements, reading, steps))
+
+
+def _prepare(
+    insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None
+) -> None:
+    if insight.prepared is not None:
+        ready = insight.prepared(question, scope)
+        reading.hold(ready.name, ready.columns(_results(ready.statements, reading, steps)))
 
 
 def _results(
