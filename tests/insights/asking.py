@@ -98,9 +98,10 @@ class _Filling:
         commands = [(seq, said, Batch(0, "", "", 1))]
         if said.subject_kind in subjects.PERSON_KINDS:
             self._actor(said.subject_kind, said.subject)
-        self.ways |= subjects.new_ways(commands, self.ways)
+        values = subjects.values_of(commands)
+        self.ways |= subjects.new_ways(values, self.ways)
         actors = {f"{kind[0]}:{name}": key for (kind, name), key in self._actors.items()}
-        columns = subjects.value_columns(commands, actors, self._group, self._people)
+        columns = subjects.value_columns(values, actors, self._group, self._people)
         for name, values in columns.items():
             self._told.setdefault(name, []).extend(values)
 
