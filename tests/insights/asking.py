@@ -104,6 +104,7 @@ class _Filling:
             "is_bot": [use.is_bot for use in uses],
             "value": [use.value for use in uses],
             "revenue": [use.revenue for use in uses],
+            "flags": ["cookieless" if use.is_cookieless else None for use in uses],
             "currency": [use.currency for use in uses],
             "prop_text": text,
             "prop_number": number,

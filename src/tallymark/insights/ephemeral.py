@@ -1,0 +1,34 @@
+"""Events of whom nothing outlives the day: their ids change every day, so nobody among them returns.
+
+A question about what somebody does on another day leaves them out, or says what they make of it.
+"""
+
+from typing import Final
+
+from tallymark.core.sql import Sql
+
+# Set before the log on every event that was counted without any lasting id.
+FLAG: Final = "cookieless"
+
+
+def lasts() -> Sql:
+    """Return whether an event ``e`` is by somebody whose id outlives the day.
+
+    A user id that came with such an event does.
+    """
+    return Sql(f"(contains(e.flags, '{FLAG}') AND e.actor_key = e.anon_key) IS NOT TRUE")
+
+
+def left_out(people: int) -> list[str]:
+    """Return what to say of so many who were not counted; nothing if there are none."""
+    if not people:
+        return []
+    who = "1 cookieless visitor is" if people == 1 else f"{people:,} cookieless visitors are"
+    why = "their ids change every day, so that none could come back"
+    return [f"{who} left out: {why}. `include_cookieless` counts them."]
+
+
+KEPT: Final = (
+    "Cookieless visitors are counted; their ids change every day, so that they seem never to come back"
+    " on another day."
+)
