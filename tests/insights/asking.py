@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 from tests.strategies import NOW, History, Link, Use
 
-from tallymark.app.answering import compute, insights
+from tallymark.app.answering import compute, insights, members_of
 from tallymark.core.sql import ident, sql
 from tallymark.identity.people import Claim, Move, People
 from tallymark.insights.insight import Scope
+from tallymark.insights.pages import Behind
 from tallymark.store.engine import Commit, Limits
 from tallymark.store.engines.duckdb import DuckEngine
 from tallymark.store.tables import SEQ_PER_BATCH
@@ -152,3 +153,11 @@ def ask(store: Store, name: str, **question: Any) -> Any:
     asked = msgspec.json.decode(msgspec.json.encode(question), type=insight.question)
     with store.engine.reading("test", _LIMITS) as reading:
         return compute(insight, asked, store.scope, reading).data
+
+
+def behind(store: Store, name: str, question: dict[str, Any], place: dict[str, Any]) -> int:
+    """Return how many are behind a number of an insight; none is listed twice."""
+    with store.engine.reading("test", _LIMITS) as reading:
+        keys = members_of(Behind(name, question, place), store.scope, reading)
+    assert len(set(keys.tolist())) == len(keys)
+    return len(keys)

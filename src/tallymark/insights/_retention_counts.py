@@ -41,8 +41,7 @@ def tallied(plan: Plan, starts: Starts, returns: Returns, groups: int) -> list[T
     seen = _Seen(plan, starts, groups) if plan.options.overall == "people" else None
     for some in marks(starts, returns, plan.rules):
         codes = code[some.starts]
-        for bucket in range(buckets):
-            returned[bucket] += np.bincount(codes[some.retained[bucket]], minlength=size)
+        _count(returned, codes, some)
         for limb, parts in zip(limbs, returns.limbs, strict=True):
             np.add.at(limb, codes[some.of] * (buckets + 1) + some.bucket, parts[some.returns])
         if seen is not None:
@@ -70,6 +69,15 @@ def _once(found: list[Tally], seen: "_Seen") -> list[Tally]:
         )
         for group, one in enumerate(found)
     ]
+
+
+def _count(returned: Ints, codes: Ints, some: Marks) -> None:
+    """Add who is retained, by cohort and group."""
+    if len(codes) and (codes == codes[0]).all():
+        returned[:, codes[0]] += np.count_nonzero(some.retained, axis=1)
+        return
+    for bucket, retained in enumerate(some.retained):
+        returned[bucket] += np.bincount(codes[retained], minlength=returned.shape[1])
 
 
 class _Seen:

@@ -1,9 +1,8 @@
 """Who came back in which bucket: the pass over the starts and the returns of people.
 
 A *start* is one person in one cohort, with the instant of their first start event in it. A *return*
-is an event, the last event of a bucket, or the last of all, whichever is enough for the question.
-Instants are ordered by (time, seq), so that of two events of one microsecond the one that came later
-is after.
+is an event, the last one of a bucket, or the last one of all, whichever is enough for the question.
+What happens at the very instant of the start is no return.
 """
 
 from collections.abc import Iterator
@@ -17,10 +16,8 @@ Ints = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 Criterion: TypeAlias = Literal["on", "on_or_after", "on_or_before", "streak"]
 
-# Sums are kept in parts so small that twenty million of them fit into 64 bits.
-LIMB: Final = 10**10
 # How many marks of (person, bucket) are made at once.
-_MOST_MARKS: Final = 1 << 26
+_MOST_MARKS: Final = 1 << 24
 
 
 class Starts(Struct, frozen=True):
@@ -35,12 +32,11 @@ class Starts(Struct, frozen=True):
     cohort: Ints
     group: Ints
     time: Ints
-    seq: Ints
     tick: Ints
 
 
 class Returns(Struct, frozen=True):
-    """One row a return, by the bucket of the calendar it lies in; ``who`` and ``tick`` as in Starts.
+    """One row a return; ``who`` and ``tick`` as in Starts, ``bucket`` is that of the calendar.
 
     ``limbs`` are the parts of the number measured, the lowest first, none if none is.
     """
@@ -48,7 +44,6 @@ class Returns(Struct, frozen=True):
     who: Ints
     bucket: Ints
     time: Ints
-    seq: Ints
     tick: Ints
     limbs: tuple[Ints, ...] = ()
 
@@ -57,7 +52,8 @@ class Rules(Struct, frozen=True):
     """How ticks become buckets, and when somebody is retained in one.
 
     Bucket n holds the units from ``edges[n]`` up to ``edges[n + 1]`` after the start, each of ``unit``
-    ticks. ``reach`` is how many buckets of the calendar after their cohort returns may lie in.
+    ticks. ``reach`` is how many buckets of the calendar after their cohort returns may lie in. With
+    ``is_celled`` there is at most one return of anybody in a bucket of the calendar, its last.
     """
 
     criterion: Criterion
@@ -65,6 +61,7 @@ class Rules(Struct, frozen=True):
     edges: tuple[int, ...]
     reach: int
     is_recurring: bool
+    is_celled: bool
     starts_streak: bool
     counts_everyone: bool
 
@@ -78,7 +75,8 @@ class Marks(Struct, frozen=True):
     """For some starts, by their places: whether they are retained, one row a bucket.
 
     ``returns`` are the places of the returns that count, ``of`` the start each belongs to, and
-    ``bucket`` where it lies: the number of buckets for one that comes after all of them.
+    ``bucket`` where it lies: the number of buckets for one that comes after all of them. They are
+    empty where nothing is measured of them.
     """
 
     starts: Ints
@@ -90,15 +88,7 @@ class Marks(Struct, frozen=True):
 
 def marks(starts: Starts, returns: Returns, rules: Rules) -> Iterator[Marks]:
     """Give the marks of all starts, part by part: in a part nobody starts twice."""
-    order = np.argsort(returns.bucket.astype(np.int32), kind="stable")
-    bounds = np.cumsum(np.bincount(returns.bucket)) if len(order) else np.zeros(1, np.int64)
-    people = int(max(starts.who.max(initial=-1), returns.who.max(initial=-1))) + 1
-    slots = np.full(people, -1, np.int32)
-    for cohort, some in _parts(starts, rules):
-        rows = order if cohort is None else order[_slice(bounds, cohort, rules)]
-        slots[starts.who[some]] = np.arange(len(some), dtype=np.int32)
-        yield _marked(starts, returns, rules, some, _of(slots, returns.who, rows))
-        slots[starts.who[some]] = -1
+    return _celled(starts, returns, rules) if rules.is_celled else _followed(starts, returns, rules)
 
 
 def numbered(keys: Ints, others: Ints) -> tuple[Ints, Ints]:
@@ -110,52 +100,94 @@ def numbered(keys: Ints, others: Ints) -> tuple[Ints, Ints]:
         found = known[places] == others if len(known) else np.zeros(len(others), np.bool_)
         return np.searchsorted(known, keys), np.where(found, places, -1)
     # Keys are surrogates from 1 on, so a table of them is small and quicker than a search.
+    is_key = np.zeros(largest + 1, np.bool_)
+    is_key[keys] = True
     numbers = np.full(largest + 1, -1, np.int64)
-    numbers[keys] = 0
-    is_key = numbers == 0
-    numbers[is_key] = np.arange(int(is_key.sum()))
+    numbers[is_key] = np.arange(int(np.count_nonzero(is_key)))
     return numbers[keys], numbers[others]
 
 
-def _parts(starts: Starts, rules: Rules) -> Iterator[tuple[int | None, Ints]]:
+def _celled(starts: Starts, returns: Returns, rules: Rules) -> Iterator[Marks]:
+    """Look each bucket of each start up in a table of all people and buckets."""
+    width = max(int(returns.bucket.max(initial=0)), int(starts.cohort.max(initial=0))) + 1
+    width += rules.edges[-1]
+    people = int(starts.who.max(initial=-1)) + 1
+    height = max(1, _MOST_MARKS // width)
+    none = np.zeros(0, np.int64)
+    for low in range(0, people, height):
+        mine = (starts.who >= low) & (starts.who < low + height)
+        theirs = np.flatnonzero((returns.who >= low) & (returns.who < low + height))
+        cells = np.full((min(height, people - low), width), -1, np.int32)
+        cells[returns.who[theirs] - low, returns.bucket[theirs]] = theirs
+        for cohort in np.unique(starts.cohort[mine]):
+            some = np.flatnonzero(mine & (starts.cohort == cohort))
+            found = cells[starts.who[some] - low, cohort : cohort + rules.edges[-1]]
+            came = found >= 0
+            # Only in the bucket of the start itself may the last return be before it.
+            own = found[:, 0]
+            came[:, 0] &= returns.time[own] > starts.time[some] if len(returns.time) else False
+            yield Marks(some, _by_criterion(_bracketed(came.T, rules), rules), none, none, none)
+
+
+def _bracketed(came: Truths, rules: Rules) -> Truths:
+    """Return who came in each bracket, from who came in each unit, and an empty row for later ones."""
+    found = np.zeros((rules.buckets + 1, came.shape[1]), np.bool_)
+    if rules.edges[-1] == rules.buckets:
+        found[:-1] = came
+    else:
+        found[:-1] = np.logical_or.reduceat(came, rules.edges[:-1], axis=0)
+    return found
+
+
+def _followed(starts: Starts, returns: Returns, rules: Rules) -> Iterator[Marks]:
+    """Give each return to the starts of its person that it follows."""
+    order, bounds = None, np.zeros(1, np.int64)
+    if rules.is_recurring:
+        order = np.argsort(returns.bucket.astype(np.uint16), kind="stable")
+        bounds = np.cumsum(np.bincount(returns.bucket, minlength=1))
+    everybody = np.arange(len(returns.who))
+    people = int(max(starts.who.max(initial=-1), returns.who.max(initial=-1))) + 1
+    # One more for the number of nobody, which is -1.
+    slots = np.full(people + 1, -1, np.int32)
+    for cohort, some in _parts(starts, rules):
+        rows = everybody if order is None else order[_slice(bounds, cohort, rules)]
+        slots[starts.who[some]] = np.arange(len(some), dtype=np.int32)
+        of = slots[returns.who[rows]]
+        kept = np.flatnonzero(of >= 0)
+        yield _marked(starts, returns, rules, some, (rows[kept], of[kept].astype(np.int64)))
+        slots[starts.who[some]] = -1
+
+
+def _parts(starts: Starts, rules: Rules) -> Iterator[tuple[int, Ints]]:
+    """Give the starts of each cohort if they recur, else all, so many at once as there is room for."""
     most = max(1, _MOST_MARKS // (rules.buckets + 1))
     if rules.is_recurring:
         order = np.argsort(starts.cohort, kind="stable")
         cuts = np.flatnonzero(np.diff(starts.cohort[order])) + 1
         cohorts = [part for part in np.split(order, cuts) if len(part)]
     else:
-        cohorts = [np.arange(len(starts.who))]
+        cohorts = [np.arange(len(starts.who))] if len(starts.who) else []
     for cohort in cohorts:
-        number = int(starts.cohort[cohort[0]]) if rules.is_recurring else None
         for at in range(0, len(cohort), most):
-            yield number, cohort[at : at + most]
+            yield int(starts.cohort[cohort[0]]), cohort[at : at + most]
 
 
 def _slice(bounds: Ints, cohort: int, rules: Rules) -> slice:
-    last = min(cohort + rules.reach, len(bounds) - 1)
+    """Return where the returns lie that may be of a cohort, in the order of their buckets."""
     first = int(bounds[min(cohort, len(bounds)) - 1]) if cohort else 0
-    return slice(first, int(bounds[last]))
-
-
-def _of(slots: NDArray[np.int32], who: Ints, rows: Ints) -> tuple[Ints, Ints]:
-    """Return the rows whose person starts in this part, and the place of that start in it."""
-    found = slots[who[rows]]
-    # The number of nobody is -1, which would look up the last slot.
-    kept = np.flatnonzero((found >= 0) & (who[rows] >= 0))
-    return rows[kept], found[kept].astype(np.int64)
+    return slice(first, int(bounds[min(cohort + rules.reach, len(bounds) - 1)]))
 
 
 def _marked(
     starts: Starts, returns: Returns, rules: Rules, some: Ints, found: tuple[Ints, Ints]
 ) -> Marks:
     rows, of = found
-    begun, time = starts.time[some][of], returns.time[rows]
-    is_after = (time > begun) | ((time == begun) & (returns.seq[rows] > starts.seq[some][of]))
+    is_after = returns.time[rows] > starts.time[some][of]
     rows, of = rows[is_after], of[is_after]
     bucket = _buckets(returns.tick[rows] - starts.tick[some][of], rules)
-    retained = np.zeros((rules.buckets + 1, len(some)), np.bool_)
-    retained[bucket, of] = True
-    return Marks(some, _by_criterion(retained, rules), rows, of, bucket)
+    came = np.zeros((rules.buckets + 1, len(some)), np.bool_)
+    came[bucket, of] = True
+    return Marks(some, _by_criterion(came, rules), rows, of, bucket)
 
 
 def _buckets(ticks: Ints, rules: Rules) -> Ints:

@@ -208,6 +208,19 @@ class Plan(Struct, frozen=True):
         return self.number is None and self.options.criterion == "on_or_after"
 
     @property
+    def is_fused(self) -> bool:
+        """Whether starts and returns are the same events, so that one look at them tells both."""
+        span = self.frame.span
+        return (
+            self.rules.is_celled
+            and self.rules.is_recurring
+            and self.start == self.returning
+            and not self.by
+            # Of an interval of which only a part was asked for, later events are returns only.
+            and (span.since, span.until) == (self.cut.edges[0], self.cut.edges[-1])
+        )
+
+    @property
     def until(self) -> int:
         """The first instant at which no return counts."""
         if self.options.criterion == "on_or_after":
@@ -274,6 +287,9 @@ def plan_of(question: RetentionQuestion, scope: Scope) -> Plan:
             edges=offsets,
             reach=len(edges) if options.criterion == "on_or_after" else reach,
             is_recurring=options.cohort == "recurring",
+            is_celled=options.clock == "calendar"
+            and question.measure == "people"
+            and options.criterion != "on_or_after",
             starts_streak=start == returning,
             counts_everyone=options.bucket_zero == "everyone",
         ),

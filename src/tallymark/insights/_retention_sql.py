@@ -5,12 +5,13 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from tallymark.core.sql import Sql, ident, join, sql
+from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Arrays
 
 from . import ephemeral, fields, selection
-from ._retention_kernel import LIMB, Ints, Returns, Starts, numbered
+from ._retention_kernel import Ints, Returns, Starts, numbered
 from ._retention_question import Plan
 from .fields import Field, field
 from .insight import Columnar
@@ -19,100 +20,84 @@ from .selection import Group, Step
 
 # An instant and its place in the log as one number that is ordered like both.
 _MOMENT: Final = Sql("CAST(e.time_us AS HUGEINT) * 9223372036854775808 + e.seq")
-_TIME_AND_SEQ: Final = Sql(
-    "CAST(moment >> 63 AS BIGINT) AS time_us, CAST(moment & 9223372036854775807 AS BIGINT) AS seq"
-)
 _EVER: Final = -(2**62)
+# Sums are kept in parts so small that twenty million of them fit into 64 bits.
+_LIMB: Final = 10**10
 _LIMBS: Final = 4
 
 
-def starts_of(plan: Plan, group: Group | None = None) -> Columnar:
-    """Return the statement of all starts: (person, time_us, seq, place, value).
+def rows_of(plan: Plan, group: Group | None = None) -> Columnar:
+    """Return the statement of all starts in the range, and of what tells who came back.
 
-    ``place`` is that of the group, all shown or not, or whether it is the group given. ``value``
-    numbers the value at the start.
+    Its rows are (is_start, person, time_us, bucket, place, value, v0 …). ``place`` is that of the
+    group of a start, shown or not, or whether it is the group given. ``value`` numbers the value at
+    the start, and that of a return if both must be the same. ``v0`` … are parts of the number.
     """
-    if not plan.by:
-        whole = sql(
-            "SELECT person, {moment}, 0 AS place, 0 AS value\nFROM start", moment=_TIME_AND_SEQ
-        )
-        return Columnar(_with(plan, None, [], whole))
-    place = Sql("place") if group is None else Sql("CAST(is_group AS INTEGER)")
-    whole = sql(
-        "SELECT person, {moment}, {place} AS place, place AS value\n"
-        "FROM start JOIN value ON {same}",
-        moment=_TIME_AND_SEQ, place=place, same=_same(plan, "start"),
-    )  # fmt: skip
-    return Columnar(_with(plan, group, [_values(plan)], whole))
+    if plan.is_fused:
+        return Columnar(_cells(plan))
+    ctes = [*_starts(plan, group), sql("returned AS (\n{found}\n)", found=_returns(plan))]
+    place = Sql("place" if group is None else "CAST(is_group AS BIGINT)") if plan.by else Sql("0")
+    statement = sql(
+        "WITH {ctes}\n"
+        "SELECT true AS is_start, person, time_us, 0 AS bucket, {place} AS place, {value} AS value"
+        "{no_limbs}\nFROM start{valued}\n"
+        "UNION ALL\n"
+        "SELECT false, person, time_us, bucket, 0, {theirs}{limbs}\nFROM returned{as_valued}",
+        ctes=join(", ", ctes),
+        place=place,
+        value=Sql("place" if plan.by else "0"),
+        theirs=Sql("place" if plan.is_both else "0"),
+        valued=_joined(plan, "start") if plan.by else Sql(""),
+        as_valued=_joined(plan, "returned") if plan.is_both else Sql(""),
+        no_limbs=Sql("".join(f", 0 AS v{at}" for at in range(_LIMBS)) if plan.number else ""),
+        limbs=Sql("".join(f", v{at}" for at in range(_LIMBS)) if plan.number else ""),
+    )
+    return Columnar(statement)
 
 
 def groups_of(plan: Plan) -> Sql:
     """Return the statement of the groups shown, those with most starts first: their values."""
-    whole = sql(
-        "SELECT {names}\nFROM value\nORDER BY place\nLIMIT {top}",
+    return sql(
+        "WITH {ctes}\nSELECT {names}\nFROM value\nORDER BY place\nLIMIT {top}",
+        ctes=join(", ", _starts(plan, None)),
         names=_names(plan),
         top=plan.question.top,
     )
-    return _with(plan, None, [_values(plan)], whole)
-
-
-def returns_of(plan: Plan) -> Columnar:
-    """Return the statement of what tells who came back: (person, time_us, seq, bucket, …).
-
-    ``value`` numbers the value where it must be that of the start, ``v0`` … are parts of the number.
-    """
-    is_both = plan.is_both
-    found = _returns(plan)
-    value = Sql("value.place AS value") if is_both else Sql("0 AS value")
-    valued = sql(" JOIN value ON {same}", same=_same(plan, "returned")) if is_both else Sql("")
-    limbs = Sql("".join(f", v{at}" for at in range(_LIMBS))) if plan.number else Sql("")
-    whole = sql(
-        "SELECT person, {moment}, bucket, {value}{limbs}\nFROM returned{valued}",
-        moment=_TIME_AND_SEQ, value=value, limbs=limbs, valued=valued,
-    )  # fmt: skip
-    if not is_both:
-        return Columnar(sql("WITH returned AS (\n{found}\n)\n{whole}", found=found, whole=whole))
-    parts = [_values(plan), sql("returned AS (\n{found}\n)", found=found)]
-    return Columnar(_with(plan, None, parts, whole))
 
 
 def cookieless_of(plan: Plan) -> Sql:
     """Return the statement of how many cookieless visitors started in the range."""
-    # The negated condition is the only one that needs the flags of every event.
-    source = _source(plan, plan.start, plan.frame.span, lasting=False)
     return sql(
         "SELECT count(DISTINCT {person})\n{source}",
         person=fields.person(plan.frame.scope),
-        source=source,
+        source=_source(plan, plan.start, plan.frame.span, lasting=False),
     )
 
 
-def read(plan: Plan, starts: Arrays, returns: Arrays) -> tuple[Starts, Returns]:
-    """Return the starts in the range and the returns, with the same number for the same person."""
-    kept = starts["time_us"] >= plan.frame.span.since
-    person, time, seq, place, value = (
-        starts[name][kept].astype(np.int64)
-        for name in ("person", "time_us", "seq", "place", "value")
-    )
-    cohort = np.searchsorted(np.array(plan.cut.edges), time, side="right") - 1
-    bucket = returns["bucket"].astype(np.int64)
+def read(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
+    """Return the starts and the returns, with the same number for the same person."""
+    edges = np.array(plan.edges)
+    if plan.is_fused:
+        return _from_cells(plan, rows)
+    begun, came = (_some(rows, rows["is_start"]), _some(rows, ~rows["is_start"]))
+    person, time = begun["person"], begun["time_us"]
+    cohort = np.searchsorted(edges[: plan.cohorts + 1], time, side="right") - 1
+    bucket = came["bucket"]
     if plan.needs_last_return:
-        edges = np.array(plan.edges)
-        bucket = np.searchsorted(edges, returns["time_us"], side="right") - 1
-    keys, theirs = person, returns["person"]
+        bucket = np.searchsorted(edges, came["time_us"], side="right") - 1
+    keys, theirs = person, came["person"]
     if plan.is_both:
-        most = int(value.max(initial=0)) + 1
-        keys, theirs = keys * most + value, theirs * most + returns["value"]
+        most = int(begun["value"].max(initial=0)) + 1
+        keys, theirs = keys * most + begun["value"], theirs * most + came["value"]
     who, others = numbered(keys, theirs)
-    began = _ticks(plan, time, cohort)
+    tick = _ticks(plan, time, cohort)
     if plan.options.clock == "rounded" and not plan.days:
-        began = began // HOUR * HOUR
-    limbs = tuple(returns[f"v{at}"] for at in range(_LIMBS)) if plan.number else ()
+        tick = tick // HOUR * HOUR
     return (
-        Starts(person, who, cohort, place, time, seq, began),
+        Starts(person, who, cohort, begun["place"], time, tick),
         Returns(
-            others, bucket, returns["time_us"], returns["seq"],
-            _ticks(plan, returns["time_us"], bucket), limbs,
+            others, bucket, came["time_us"], _ticks(plan, came["time_us"], bucket),
+            tuple(came[f"v{at}"] for at in range(_LIMBS)) if plan.number else (),
         ),
     )  # fmt: skip
 
@@ -121,34 +106,88 @@ def summed(limbs: Sequence[Any]) -> list[int]:
     """Return the sums that limbs stand for, in units of the ninth place."""
     whole = [0] * len(limbs[0])
     for limb in reversed(limbs[1:]):
-        whole = [number * LIMB + int(part) for number, part in zip(whole, limb, strict=True)]
+        whole = [number * _LIMB + int(part) for number, part in zip(whole, limb, strict=True)]
     # The lowest holds nine digits after the point, the others ten before it.
     return [n * 10**9 + int(part) for n, part in zip(whole, limbs[0], strict=True)]
 
 
+def _some(rows: Arrays, chosen: NDArray[np.bool_]) -> dict[str, Ints]:
+    return {name: column[chosen].astype(np.int64, copy=False) for name, column in rows.items()}
+
+
+def _cells(plan: Plan) -> Sql:
+    """Return who was active in which bucket, first and last, where starts and returns are the same."""
+    source = _source(plan, plan.start, Span(plan.frame.span.since, plan.until))
+    return sql(
+        "SELECT {person} AS person, {bucket} AS bucket,"
+        " min(e.time_us) AS first_us, max(e.time_us) AS last_us\n{source}\nGROUP BY ALL",
+        person=fields.person(plan.frame.scope),
+        bucket=_bucket(plan),
+        source=source,
+    )
+
+
+def _from_cells(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
+    person, bucket = rows["person"], rows["bucket"].astype(np.int64, copy=False)
+    who, _ = numbered(person, person[:0])
+    begun = bucket < plan.cohorts
+    cohort = bucket[begun]
+    return (
+        Starts(
+            person[begun],
+            who[begun],
+            cohort,
+            np.zeros(len(cohort), np.int64),
+            rows["first_us"][begun],
+            cohort,
+        ),
+        Returns(who, bucket, rows["last_us"], bucket),
+    )
+
+
 def _returns(plan: Plan) -> Sql:
-    is_both = plan.is_both
-    span = Span(plan.frame.span.since, plan.until)
-    also = [*(plan.by if is_both else []), *([plan.number] if plan.number else [])]
+    """Return what tells who came back: all events, the last of each bucket, or the last of all."""
+    is_last, is_all = plan.needs_last_return, plan.needs_all_returns
+    is_first = plan.options.cohort != "recurring"
+    # Where everybody starts once, only what follows their start is looked at.
+    followed = Sql("\nJOIN start USING (person)\nWHERE came.time_us > start.time_us")
+    names = [f"b{place}" for place in range(len(plan.by))] if plan.is_both else []
+    if is_all:
+        columns = [
+            "came.time_us",
+            "bucket",
+            *(f"v{at}" for at in range(_LIMBS if plan.number else 0)),
+        ]
+    else:
+        columns = ["max(came.time_us) AS time_us", *(["0 AS bucket"] if is_last else ["bucket"])]
+    return sql(
+        "SELECT person, {columns}\nFROM (\n{events}\n) AS came{followed}{grouped}",
+        columns=Sql(", ".join([*(f"came.{name}" for name in names), *columns])),
+        events=_events(plan),
+        followed=followed if is_first else Sql(""),
+        grouped=Sql("" if is_all else "\nGROUP BY ALL"),
+    )
+
+
+def _events(plan: Plan) -> Sql:
+    """Return every event that may be a return."""
+    needs_bucket = not plan.needs_last_return and (
+        plan.options.clock == "calendar" or plan.options.cohort == "recurring"
+    )
+    source = _source(
+        plan,
+        plan.returning,
+        Span(plan.frame.span.since, plan.until),
+        also=[*(plan.by if plan.is_both else []), *([plan.number] if plan.number else [])],
+    )
     columns = [
         sql("{person} AS person", person=fields.person(plan.frame.scope)),
-        sql("{bucket} AS bucket", bucket=_bucket(plan)),
-        *(_grouped(plan) if is_both else []),
+        Sql("e.time_us"),
+        (_bucket(plan) if needs_bucket else Sql("0")) + Sql(" AS bucket"),
+        *(_grouped(plan) if plan.is_both else []),
+        *(_limbs(plan.number) if plan.number else []),
     ]
-    if plan.needs_last_return:
-        columns[1] = Sql("0 AS bucket")
-    source = _source(plan, plan.returning, span, also=also)
-    if plan.needs_all_returns and not plan.needs_last_return:
-        limbs = _limbs(plan.number) if plan.number else []
-        return sql(
-            "SELECT {columns}\n{source}",
-            columns=join(",\n  ", [*columns, _MOMENT + Sql(" AS moment"), *limbs]),
-            source=source,
-        )
-    return sql(
-        "SELECT {columns}, max({moment}) AS moment\n{source}\nGROUP BY ALL",
-        columns=join(",\n  ", columns), moment=_MOMENT, source=source,
-    )  # fmt: skip
+    return sql("SELECT {columns}\n{source}", columns=join(",\n  ", columns), source=source)
 
 
 def _bucket(plan: Plan) -> Sql:
@@ -162,48 +201,53 @@ def _bucket(plan: Plan) -> Sql:
     )  # fmt: skip
 
 
-def _with(plan: Plan, group: Group | None, parts: list[Sql], whole: Sql) -> Sql:
-    """Return a statement that begins with the starts; more CTEs follow them."""
-    ctes = [sql("start AS MATERIALIZED (\n{starts}\n)", starts=_starts(plan, group)), *parts]
-    return sql("WITH {ctes}\n{whole}", ctes=join(", ", ctes), whole=whole)
-
-
-def _starts(plan: Plan, group: Group | None) -> Sql:
-    """Return one row a start: (person, moment, b0 …, is_group)."""
-    scope, options = plan.frame.scope, plan.options
+def _starts(plan: Plan, group: Group | None) -> list[Sql]:
+    """Return the table of one row a start, and of the values at starts if they are broken down."""
+    options, scope, by = plan.options, plan.frame.scope, range(len(plan.by))
     is_recurring, is_ever = options.cohort == "recurring", options.cohort == "first_ever"
-    within, group_fields = selection.in_group(group, scope) if group else (Sql("true"), [])
-    matched = _matched(plan) if is_ever else Sql("true")
-    step = msgspec.structs.replace(plan.start, filter=None) if is_ever else plan.start
-    span = Span(plan.frame.span.since if is_recurring else _EVER, plan.frame.span.until)
-    told = [*_grouped(plan), within + Sql(" IS TRUE AS is_group")] if plan.by else []
-    ever = selection.step_fields([plan.start], scope) if is_ever else []
-    ever += [field(name, scope) for name in selection.field_names([plan.question.filter])]
-    source = _source(
-        plan, step, span, also=[*plan.by, *group_fields, *ever], is_filtered=not is_ever
-    )
-    cohort = bucket_number(Sql("e.time_us"), plan.cut) if is_recurring else Sql("0")
-    taken = join(
-        "", (sql(", arg_min_null({name}, instant) AS {name}", name=name) for name in _told(plan))
-    )
-    having = "\nHAVING min(instant) = min(instant) FILTER (is_matched)" if is_ever else ""
-    return sql(
-        "SELECT person, min(instant) AS moment{taken}\nFROM (\n"
-        "SELECT {columns}\n{source}\n)\nGROUP BY person, cohort{having}",
-        taken=taken,
-        columns=join(
-            ",\n  ",
-            [
-                sql("{person} AS person", person=fields.person(scope)),
-                cohort + Sql(" AS cohort"),
-                _MOMENT + Sql(" AS instant"),
-                *([matched + Sql(" IS TRUE AS is_matched")] if is_ever else []),
-                *told,
-            ],
-        ),
-        source=source,
-        having=Sql(having),
-    )
+    # Who is first at an instant matters only where more is asked of the event than its time.
+    moment = _MOMENT if plan.by or is_ever else Sql("e.time_us")
+    columns = [
+        sql("{person} AS person", person=fields.person(scope)),
+        sql("{cohort} AS cohort", cohort=_cohort(plan) if is_recurring else Sql("0")),
+        moment + Sql(" AS moment"),
+        *_grouped(plan),
+    ]
+    group_fields: list[Field] = []
+    if plan.by:
+        within, group_fields = selection.in_group(group, scope) if group else (Sql("true"), [])
+        columns.append(within + Sql(" IS TRUE AS is_group"))
+    if is_ever:
+        columns.append(_matched(plan) + Sql(" IS TRUE AS is_matched"))
+    names = [*(f"b{place}" for place in by), *(["is_group"] if plan.by else [])]
+    taken = "".join(f", arg_min_null({name}, moment) AS {name}" for name in names)
+    first = "min(moment)" if moment is not _MOMENT else "CAST(min(moment) >> 63 AS BIGINT)"
+    is_first = "\n  AND min(moment) = min(moment) FILTER (is_matched)" if is_ever else ""
+    start = sql(
+        "start AS MATERIALIZED (\nSELECT person, {first} AS time_us{taken}\nFROM (\n"
+        "SELECT {columns}\n{source}\n)\nGROUP BY person, cohort\nHAVING {first} >= {since}{is_first}\n)",
+        first=Sql(first), taken=Sql(taken), columns=join(",\n  ", columns), is_first=Sql(is_first),
+        source=_start_source(plan, group_fields), since=plan.frame.span.since,
+    )  # fmt: skip
+    return [start, _values(plan)] if plan.by else [start]
+
+
+def _start_source(plan: Plan, also: Sequence[Field]) -> Sql:
+    """Return FROM and WHERE of all start events, or of all that may be the first ever."""
+    scope, span = plan.frame.scope, plan.frame.span
+    if plan.options.cohort == "recurring":
+        return _source(plan, plan.start, span, also=[*plan.by, *also])
+    span = Span(_EVER, span.until)
+    if plan.options.cohort == "first_matching":
+        return _source(plan, plan.start, span, also=[*plan.by, *also])
+    asked = [field(name, scope) for name in selection.field_names([plan.question.filter])]
+    asked += selection.step_fields([plan.start], scope)
+    step = msgspec.structs.replace(plan.start, filter=None)
+    return _source(plan, step, span, also=[*plan.by, *also, *asked], is_filtered=False)
+
+
+def _cohort(plan: Plan) -> Sql:
+    return bucket_number(Sql("e.time_us"), plan.cut)
 
 
 def _matched(plan: Plan) -> Sql:
@@ -228,7 +272,7 @@ def _source(
     known = sql("{person} IS NOT NULL", person=fields.person(scope))
     conditions = [known]
     if not lasting:
-        conditions.append(sql("NOT ({lasts})", lasts=ephemeral.lasts()))
+        conditions.append(ephemeral.passes())
     elif not plan.question.include_cookieless:
         conditions.append(ephemeral.lasts())
     return sql(
@@ -240,32 +284,27 @@ def _grouped(plan: Plan) -> list[Sql]:
     return [fields.breakdown(one)[0] + Sql(f" AS b{place}") for place, one in enumerate(plan.by)]
 
 
-def _told(plan: Plan) -> list[Sql]:
-    names = [*(f"b{place}" for place in range(len(plan.by))), *(["is_group"] if plan.by else [])]
-    return [ident(name) for name in names]
-
-
 def _names(plan: Plan) -> Sql:
     return Sql(", ".join(f"b{place}" for place in range(len(plan.by))))
 
 
 def _values(plan: Plan) -> Sql:
     """Return the table of all values at starts in the range, those of most starts first."""
-    names = _names(plan)
-    order = Sql(", ".join(f"b{place} NULLS LAST" for place in range(len(plan.by))))
+    order = ", ".join(f"b{place} NULLS LAST" for place in range(len(plan.by)))
     return sql(
         "value AS MATERIALIZED (\n"
         "SELECT {names}, row_number() OVER (ORDER BY count(*) DESC, {order}) - 1 AS place\n"
-        "FROM start\nWHERE moment >> 63 >= {since}\nGROUP BY {names}\n)",
-        names=names, order=order, since=plan.frame.span.since,
-    )  # fmt: skip
+        "FROM start\nGROUP BY {names}\n)",
+        names=_names(plan),
+        order=Sql(order),
+    )
 
 
-def _same(plan: Plan, table: str) -> Sql:
+def _joined(plan: Plan, table: str) -> Sql:
     same = (
         f"{table}.b{place} IS NOT DISTINCT FROM value.b{place}" for place in range(len(plan.by))
     )
-    return Sql(" AND ".join(same))
+    return Sql(f"\nJOIN value ON {' AND '.join(same)}")
 
 
 def _limbs(number: Field) -> list[Sql]:
@@ -274,9 +313,9 @@ def _limbs(number: Field) -> list[Sql]:
     floor = sql("CAST(floor({value}) AS HUGEINT)", value=value)
     parts = [
         sql("CAST(({value} - floor({value})) * 1000000000 AS BIGINT)", value=value),
-        sql("CAST({floor} % {limb} AS BIGINT)", floor=floor, limb=LIMB),
-        sql("CAST({floor} // {limb} % {limb} AS BIGINT)", floor=floor, limb=LIMB),
-        sql("CAST({floor} // {limb} // {limb} AS BIGINT)", floor=floor, limb=LIMB),
+        sql("CAST({floor} % {limb} AS BIGINT)", floor=floor, limb=_LIMB),
+        sql("CAST({floor} // {limb} % {limb} AS BIGINT)", floor=floor, limb=_LIMB),
+        sql("CAST({floor} // {limb} // {limb} AS BIGINT)", floor=floor, limb=_LIMB),
     ]
     return [part + Sql(f" AS v{at}") for at, part in enumerate(parts)]
 

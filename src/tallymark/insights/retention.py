@@ -124,10 +124,9 @@ class RetentionData(Struct, frozen=True):
 
 
 def to_sql(question: RetentionQuestion, scope: Scope) -> tuple[Statement, ...]:
-    """Return the statements of the starts, the returns, the cookieless, and of the groups if any."""
+    """Return the statements of the rows, of the cookieless, and of the groups if there are any."""
     plan = plan_of(question, scope)
-    found: list[Statement] = [statements.starts_of(plan), statements.returns_of(plan)]
-    found.append(statements.cookieless_of(plan))
+    found: list[Statement] = [statements.rows_of(plan), statements.cookieless_of(plan)]
     if plan.by:
         found.append(statements.groups_of(plan))
     return tuple(found)
@@ -136,8 +135,8 @@ def to_sql(question: RetentionQuestion, scope: Scope) -> tuple[Statement, ...]:
 def shape(question: RetentionQuestion, scope: Scope, results: Sequence[Any]) -> RetentionData:
     """Return the answer from the results of the statements."""
     plan = plan_of(question, scope)
-    shown = results[3].rows if plan.by else [()]
-    starts, returns = statements.read(plan, results[0], results[1])
+    shown = results[2].rows if plan.by else [()]
+    starts, returns = statements.read(plan, results[0])
     # Groups that are not shown are one, after those that are.
     starts = structs.replace(starts, group=np.minimum(starts.group, len(shown)))
     counts = tallied(plan, starts, returns, len(shown) + 1)
@@ -146,7 +145,7 @@ def shape(question: RetentionQuestion, scope: Scope, results: Sequence[Any]) -> 
     ]
     if plan.by and counts[-1].people:
         groups.append(_group(plan, counts[-1], None))
-    left_out = int(results[2].rows[0][0])
+    left_out = int(results[1].rows[0][0])
     return RetentionData(
         range=period(plan.cut.span),
         interval=question.interval,
@@ -174,7 +173,7 @@ def members(question: RetentionQuestion, place: RetentionPlace, scope: Scope) ->
     _check(plan, place)
 
     def keys(results: Sequence[Any]) -> NDArray[np.int64]:
-        starts, returns = statements.read(plan, results[0], results[1])
+        starts, returns = statements.read(plan, results[0])
         person = starts.person
         is_meant = starts.group == 1 if place.group else np.ones(len(person), np.bool_)
         if place.cohort is not None:
@@ -192,7 +191,7 @@ def members(question: RetentionQuestion, place: RetentionPlace, scope: Scope) ->
         back = np.unique(person[is_meant & is_back])
         return back if place.returned else np.setdiff1d(person[is_meant], back)
 
-    return Members((statements.starts_of(plan, place.group), statements.returns_of(plan)), keys)
+    return Members((statements.rows_of(plan, place.group),), keys)
 
 
 def table(data: RetentionData) -> Table:
