@@ -87,7 +87,7 @@ def retention_new(connection: duckdb.DuckDBPyConnection, since: int, until: int)
 
 
 def retention_worth(connection: duckdb.DuckDBPyConnection, since: int, until: int) -> Matrix:
-    """Return who did an event for the first time in a week, and the value of others in each week."""
+    """Return who did an event for the first time in a week, who came back, and with which value."""
     return _matrix(
         connection,
         f"""
@@ -97,13 +97,14 @@ def retention_worth(connection: duckdb.DuckDBPyConnection, since: int, until: in
             GROUP BY person_key HAVING min(time_us) >= $since
         )
         SELECT (first_us - $since) // {WEEK} AS cohort,
-               (time_us - $since) // {WEEK} - cohort AS later, sum("value")
+               (time_us - $since) // {WEEK} - cohort AS later,
+               (count(DISTINCT person_key), sum("value"))
         FROM event JOIN started USING (person_key)
         WHERE is_bot IS DISTINCT FROM true AND event_key = 2
           AND time_us > first_us AND time_us < $last
         GROUP BY ALL HAVING later < 8
         UNION ALL
-        SELECT (first_us - $since) // {WEEK}, NULL, count(*) FROM started GROUP BY ALL
+        SELECT (first_us - $since) // {WEEK}, NULL, (count(*), NULL) FROM started GROUP BY ALL
         """,  # noqa: S608  only our own constants
         {"since": since, "until": until, "last": until + 7 * WEEK},
     )
@@ -116,7 +117,7 @@ def _matrix(
     cells: dict[tuple[int, int], Any] = {}
     for cohort, later, number in connection.execute(statement, dict(limits)).fetchall():
         if later is None:
-            people[cohort] = number
+            people[cohort] = number[0] if isinstance(number, tuple) else number
         else:
             cells[cohort, later] = number
     return people, cells

@@ -1,5 +1,6 @@
 """Retention: eight by eight, of chosen events and of any, of the new, and what they are worth."""
 
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
@@ -10,8 +11,14 @@ from tallymark.core.clock import DAY, rfc3339
 
 # The first Monday of the store; eight weeks from then on lie within it.
 _MONDAY = 20_003 * DAY
-_WEEKS = {"range": {"since": rfc3339(_MONDAY), "until": rfc3339(_MONDAY + 56 * DAY)}, "interval": "week"}
-_LATER = {"range": {"since": rfc3339(_MONDAY), "until": rfc3339(_MONDAY + 8 * DAY)}, "interval": "day"}
+_WEEKS = {
+    "range": {"since": rfc3339(_MONDAY), "until": rfc3339(_MONDAY + 56 * DAY)},
+    "interval": "week",
+}
+_LATER = {
+    "range": {"since": rfc3339(_MONDAY), "until": rfc3339(_MONDAY + 8 * DAY)},
+    "interval": "day",
+}
 _STEPS = {"start": "event 1", "returning": "event 2"}
 
 
@@ -23,22 +30,22 @@ def _by_hand(name: str, days: int) -> Any:
 
 
 def _people(answer: Any) -> Any:
-    return _cells(answer, "returned")
+    return _cells(answer, lambda cell: cell.returned)
 
 
 def _worth(answer: Any) -> Any:
-    return _cells(answer, "value")
+    return _cells(answer, lambda cell: (cell.returned, cell.value))
 
 
-def _cells(answer: Any, number: str) -> Any:
+def _cells(answer: Any, number: Callable[[Any], Any]) -> Any:
     rows = answer.groups[0].cohorts
     return (
         {place: row.people for place, row in enumerate(rows) if row.people},
         {
-            (place, bucket): getattr(cell, number)
+            (place, bucket): number(cell)
             for place, row in enumerate(rows)
             for bucket, cell in enumerate(row.cells)
-            if getattr(cell, number)
+            if cell.returned
         },
     )
 

@@ -1,6 +1,9 @@
 """The numbers of retention: marks of people added up by cohort, group and bucket."""
 
+from collections.abc import Sequence
+from decimal import Context
 from itertools import accumulate
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
@@ -11,8 +14,9 @@ from tallymark.core.errors import InvalidQuery
 
 from ._retention_kernel import Criterion, Ints, Marks, Returns, Starts, marks
 from ._retention_question import Plan
-from ._retention_sql import summed
 
+# A sum of decimals of 38 digits has no more than these.
+_EXACTLY: Final = Context(prec=60)
 # What the distinct people of all cohorts may take: one byte a person and bucket.
 _MOST_SEEN = 1 << 28
 
@@ -30,24 +34,23 @@ class Tally(Struct, frozen=True):
     overall: list[tuple[int, int, int]]
 
 
-def tallied(plan: Plan, starts: Starts, returns: Returns, groups: int) -> list[Tally]:
-    """Return the numbers of so many groups."""
+def tallied(
+    plan: Plan, starts: Starts, returns: Returns, groups: int, sums: Sequence[tuple[Any, ...]]
+) -> list[Tally]:
+    """Return the numbers of so many groups; ``sums`` are rows of (group, cohort, bucket, amount)."""
     cohorts, buckets = plan.cohorts, plan.rules.buckets
     code = starts.group * cohorts + starts.cohort
     size = groups * cohorts
     started = np.bincount(code, minlength=size).reshape(groups, cohorts)
     returned = np.zeros((buckets, size), np.int64)
-    limbs = [np.zeros(size * (buckets + 1), np.int64) for _ in returns.limbs]
     seen = _Seen(plan, starts, groups) if plan.options.overall == "people" else None
     for some in marks(starts, returns, plan.rules):
         codes = code[some.starts]
         _count(returned, codes, some)
-        for limb, parts in zip(limbs, returns.limbs, strict=True):
-            np.add.at(limb, codes[some.of] * (buckets + 1) + some.bucket, parts[some.returns])
         if seen is not None:
             seen.take(some)
     shaped = returned.T.reshape(groups, cohorts, buckets)
-    amounts = _amounts(plan, limbs, groups)
+    amounts = _amounts(plan, sums, groups)
     complete = _complete(plan)
     found = [
         _tally(started[group], shaped[group], amounts[group], complete) for group in range(groups)
@@ -152,15 +155,14 @@ def _tally(
     )
 
 
-def _amounts(plan: Plan, limbs: list[Ints], groups: int) -> list[list[list[int]]]:
+def _amounts(plan: Plan, sums: Sequence[tuple[Any, ...]], groups: int) -> list[list[list[int]]]:
     """Return the sums by group, cohort and bucket, as the criterion adds them up."""
-    cohorts, buckets = plan.cohorts, plan.rules.buckets
-    if not limbs:
-        return [[[0] * buckets] * cohorts] * groups
-    flat = summed([limb.tolist() for limb in limbs])
-    rows = [flat[at : at + buckets + 1] for at in range(0, len(flat), buckets + 1)]
-    added = [_added(row, plan.options.criterion) for row in rows]
-    return [added[at : at + cohorts] for at in range(0, len(added), cohorts)]
+    buckets = plan.rules.buckets
+    found = [[[0] * (buckets + 1) for _ in range(plan.cohorts)] for _ in range(groups)]
+    for group, cohort, bucket, amount in sums:
+        if amount is not None:
+            found[group][cohort][bucket] = int(amount.scaleb(9, _EXACTLY))
+    return [[_added(row, plan.options.criterion) for row in rows] for rows in found]
 
 
 def _added(row: list[int], criterion: Criterion) -> list[int]:

@@ -18,6 +18,8 @@ Criterion: TypeAlias = Literal["on", "on_or_after", "on_or_before", "streak"]
 
 # How many marks of (person, bucket) are made at once.
 _MOST_MARKS: Final = 1 << 24
+# How many bits of a word a sum of floating point keeps exact, with room to spare.
+_BITS: Final = 48
 
 
 class Starts(Struct, frozen=True):
@@ -36,16 +38,12 @@ class Starts(Struct, frozen=True):
 
 
 class Returns(Struct, frozen=True):
-    """One row a return; ``who`` and ``tick`` as in Starts, ``bucket`` is that of the calendar.
-
-    ``limbs`` are the parts of the number measured, the lowest first, none if none is.
-    """
+    """One row a return; ``who`` and ``tick`` as in Starts, ``bucket`` is that of the calendar."""
 
     who: Ints
     bucket: Ints
     time: Ints
     tick: Ints
-    limbs: tuple[Ints, ...] = ()
 
 
 class Rules(Struct, frozen=True):
@@ -72,18 +70,10 @@ class Rules(Struct, frozen=True):
 
 
 class Marks(Struct, frozen=True):
-    """For some starts, by their places: whether they are retained, one row a bucket.
-
-    ``returns`` are the places of the returns that count, ``of`` the start each belongs to, and
-    ``bucket`` where it lies: the number of buckets for one that comes after all of them. They are
-    empty where nothing is measured of them.
-    """
+    """For some starts, by their places: whether they are retained, one row a bucket."""
 
     starts: Ints
     retained: Truths
-    returns: Ints
-    of: Ints
-    bucket: Ints
 
 
 def marks(starts: Starts, returns: Returns, rules: Rules) -> Iterator[Marks]:
@@ -108,25 +98,52 @@ def numbered(keys: Ints, others: Ints) -> tuple[Ints, Ints]:
 
 
 def _celled(starts: Starts, returns: Returns, rules: Rules) -> Iterator[Marks]:
-    """Look each bucket of each start up in a table of all people and buckets."""
-    width = max(int(returns.bucket.max(initial=0)), int(starts.cohort.max(initial=0))) + 1
-    width += rules.edges[-1]
-    people = int(starts.who.max(initial=-1)) + 1
-    height = max(1, _MOST_MARKS // width)
-    none = np.zeros(0, np.int64)
-    for low in range(0, people, height):
-        mine = (starts.who >= low) & (starts.who < low + height)
-        theirs = np.flatnonzero((returns.who >= low) & (returns.who < low + height))
-        cells = np.full((min(height, people - low), width), -1, np.int32)
-        cells[returns.who[theirs] - low, returns.bucket[theirs]] = theirs
-        for cohort in np.unique(starts.cohort[mine]):
-            some = np.flatnonzero(mine & (starts.cohort == cohort))
-            found = cells[starts.who[some] - low, cohort : cohort + rules.edges[-1]]
-            came = found >= 0
+    """Look each bucket of each start up in a row of bits of the person."""
+    people = int(max(starts.who.max(initial=-1), returns.who.max(initial=-1))) + 1
+    known = np.flatnonzero(returns.who >= 0)
+    words = _words(returns.who[known], returns.bucket[known], people)
+    own = _by(returns.bucket[known], int(starts.cohort.max(initial=-1)) + 1)
+    last = np.zeros(people, np.int64)
+    for cohort, rows in enumerate(_by(starts.cohort, int(starts.cohort.max(initial=-1)) + 1)):
+        theirs = known[own[cohort]]
+        last[returns.who[theirs]] = returns.time[theirs]
+        for some in _chunks(rows, rules):
+            who = starts.who[some]
+            came = np.zeros((rules.edges[-1], len(some)), np.bool_)
+            for word in range(cohort // _BITS, len(words)):
+                first = max(word * _BITS - cohort, 0)
+                bits = words[word][who] >> (cohort + first - word * _BITS)
+                for unit in range(first, min((word + 1) * _BITS - cohort, rules.edges[-1])):
+                    came[unit] = bits & 1
+                    bits >>= 1
             # Only in the bucket of the start itself may the last return be before it.
-            own = found[:, 0]
-            came[:, 0] &= returns.time[own] > starts.time[some] if len(returns.time) else False
-            yield Marks(some, _by_criterion(_bracketed(came.T, rules), rules), none, none, none)
+            came[0] &= last[who] > starts.time[some]
+            yield Marks(some, _by_criterion(_bracketed(came, rules), rules))
+
+
+def _words(who: Ints, bucket: Ints, people: int) -> list[Ints]:
+    """Return a bit for each person and bucket, forty-eight buckets a word."""
+    count = int(bucket.max(initial=-1)) // _BITS + 1
+    found = []
+    for number in range(count):
+        mine = slice(None) if count == 1 else bucket // _BITS == number
+        # Each bit is set once, so their sum is their union, and exact in floating point.
+        bits = np.ldexp(1.0, (bucket[mine] - number * _BITS).astype(np.int32))
+        found.append(np.bincount(who[mine], bits, people).astype(np.int64))
+    return found
+
+
+def _by(number: Ints, count: int) -> list[Ints]:
+    """Return the places of each of the numbers from 0 up to but not including ``count``."""
+    kept = np.flatnonzero(number < count)
+    order = kept[np.argsort(number[kept].astype(np.uint16), kind="stable")]
+    return np.split(order, np.cumsum(np.bincount(number[kept], minlength=count))[:-1])
+
+
+def _chunks(rows: Ints, rules: Rules) -> Iterator[Ints]:
+    most = max(1, _MOST_MARKS // (rules.edges[-1] + 1))
+    for at in range(0, len(rows), most):
+        yield rows[at : at + most]
 
 
 def _bracketed(came: Truths, rules: Rules) -> Truths:
@@ -141,35 +158,23 @@ def _bracketed(came: Truths, rules: Rules) -> Truths:
 
 def _followed(starts: Starts, returns: Returns, rules: Rules) -> Iterator[Marks]:
     """Give each return to the starts of its person that it follows."""
-    order, bounds = None, np.zeros(1, np.int64)
-    if rules.is_recurring:
-        order = np.argsort(returns.bucket.astype(np.uint16), kind="stable")
-        bounds = np.cumsum(np.bincount(returns.bucket, minlength=1))
-    everybody = np.arange(len(returns.who))
     people = int(max(starts.who.max(initial=-1), returns.who.max(initial=-1))) + 1
     # One more for the number of nobody, which is -1.
     slots = np.full(people + 1, -1, np.int32)
-    for cohort, some in _parts(starts, rules):
-        rows = everybody if order is None else order[_slice(bounds, cohort, rules)]
-        slots[starts.who[some]] = np.arange(len(some), dtype=np.int32)
-        of = slots[returns.who[rows]]
-        kept = np.flatnonzero(of >= 0)
-        yield _marked(starts, returns, rules, some, (rows[kept], of[kept].astype(np.int64)))
-        slots[starts.who[some]] = -1
-
-
-def _parts(starts: Starts, rules: Rules) -> Iterator[tuple[int, Ints]]:
-    """Give the starts of each cohort if they recur, else all, so many at once as there is room for."""
-    most = max(1, _MOST_MARKS // (rules.buckets + 1))
     if rules.is_recurring:
-        order = np.argsort(starts.cohort, kind="stable")
-        cuts = np.flatnonzero(np.diff(starts.cohort[order])) + 1
-        cohorts = [part for part in np.split(order, cuts) if len(part)]
+        cohorts = _by(starts.cohort, int(starts.cohort.max(initial=-1)) + 1)
+        order = np.argsort(returns.bucket.astype(np.uint16), kind="stable")
+        bounds = np.cumsum(np.bincount(returns.bucket, minlength=1))
     else:
-        cohorts = [np.arange(len(starts.who))] if len(starts.who) else []
-    for cohort in cohorts:
-        for at in range(0, len(cohort), most):
-            yield int(starts.cohort[cohort[0]]), cohort[at : at + most]
+        cohorts, order, bounds = [np.arange(len(starts.who))], np.arange(len(returns.who)), None
+    for cohort, rows in enumerate(cohorts):
+        theirs = order if bounds is None else order[_slice(bounds, cohort, rules)]
+        for some in _chunks(rows, rules):
+            slots[starts.who[some]] = np.arange(len(some), dtype=np.int32)
+            of = slots[returns.who[theirs]]
+            kept = np.flatnonzero(of >= 0)
+            yield _marked(starts, returns, rules, some, (theirs[kept], of[kept].astype(np.int64)))
+            slots[starts.who[some]] = -1
 
 
 def _slice(bounds: Ints, cohort: int, rules: Rules) -> slice:
@@ -187,7 +192,7 @@ def _marked(
     bucket = _buckets(returns.tick[rows] - starts.tick[some][of], rules)
     came = np.zeros((rules.buckets + 1, len(some)), np.bool_)
     came[bucket, of] = True
-    return Marks(some, _by_criterion(came, rules), rows, of, bucket)
+    return Marks(some, _by_criterion(came, rules))
 
 
 def _buckets(ticks: Ints, rules: Rules) -> Ints:

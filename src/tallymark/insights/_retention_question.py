@@ -200,12 +200,12 @@ class Plan(Struct, frozen=True):
     @property
     def needs_all_returns(self) -> bool:
         """Whether every return counts, not only the last of a bucket."""
-        return self.number is not None or self.options.clock != "calendar"
+        return self.options.clock != "calendar" and not self.needs_last_return
 
     @property
     def needs_last_return(self) -> bool:
         """Whether the last return of a person tells all."""
-        return self.number is None and self.options.criterion == "on_or_after"
+        return self.options.criterion == "on_or_after"
 
     @property
     def is_fused(self) -> bool:
@@ -287,9 +287,7 @@ def plan_of(question: RetentionQuestion, scope: Scope) -> Plan:
             edges=offsets,
             reach=len(edges) if options.criterion == "on_or_after" else reach,
             is_recurring=options.cohort == "recurring",
-            is_celled=options.clock == "calendar"
-            and question.measure == "people"
-            and options.criterion != "on_or_after",
+            is_celled=options.clock == "calendar" and options.criterion != "on_or_after",
             starts_streak=start == returning,
             counts_everyone=options.bucket_zero == "everyone",
         ),

@@ -1,7 +1,7 @@
 """The statements of retention, and their results as what the kernel goes over."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -21,17 +21,14 @@ from .selection import Group, Step
 # An instant and its place in the log as one number that is ordered like both.
 _MOMENT: Final = Sql("CAST(e.time_us AS HUGEINT) * 9223372036854775808 + e.seq")
 _EVER: Final = -(2**62)
-# Sums are kept in parts so small that twenty million of them fit into 64 bits.
-_LIMB: Final = 10**10
-_LIMBS: Final = 4
 
 
 def rows_of(plan: Plan, group: Group | None = None) -> Columnar:
     """Return the statement of all starts in the range, and of what tells who came back.
 
-    Its rows are (is_start, person, time_us, bucket, place, value, v0 …). ``place`` is that of the
-    group of a start, shown or not, or whether it is the group given. ``value`` numbers the value at
-    the start, and that of a return if both must be the same. ``v0`` … are parts of the number.
+    Its rows are (is_start, person, time_us, bucket, place, value). ``place`` is that of the group of
+    a start, shown or not, or whether it is the group given. ``value`` numbers the value at the start,
+    and that of a return if both must be the same.
     """
     if plan.is_fused:
         return Columnar(_cells(plan))
@@ -40,17 +37,15 @@ def rows_of(plan: Plan, group: Group | None = None) -> Columnar:
     statement = sql(
         "WITH {ctes}\n"
         "SELECT true AS is_start, person, time_us, 0 AS bucket, {place} AS place, {value} AS value"
-        "{no_limbs}\nFROM start{valued}\n"
+        "\nFROM start{valued}\n"
         "UNION ALL\n"
-        "SELECT false, person, time_us, bucket, 0, {theirs}{limbs}\nFROM returned{as_valued}",
+        "SELECT false, person, time_us, bucket, 0, {theirs}\nFROM returned{as_valued}",
         ctes=join(", ", ctes),
         place=place,
         value=Sql("place" if plan.by else "0"),
         theirs=Sql("place" if plan.is_both else "0"),
         valued=_joined(plan, "start") if plan.by else Sql(""),
         as_valued=_joined(plan, "returned") if plan.is_both else Sql(""),
-        no_limbs=Sql("".join(f", 0 AS v{at}" for at in range(_LIMBS)) if plan.number else ""),
-        limbs=Sql("".join(f", v{at}" for at in range(_LIMBS)) if plan.number else ""),
     )
     return Columnar(statement)
 
@@ -62,6 +57,31 @@ def groups_of(plan: Plan) -> Sql:
         ctes=join(", ", _starts(plan, None)),
         names=_names(plan),
         top=plan.question.top,
+    )
+
+
+def amounts_of(plan: Plan, number: Field) -> Sql:
+    """Return the statement of the sums of a number: (place, cohort, bucket, amount).
+
+    ``place`` is that of the group, that after all shown for Other; ``bucket`` is the number of
+    buckets for what comes after all of them.
+    """
+    begun, came = Sql("start.time_us"), Sql("came.time_us")
+    place = sql("least(place, {top})", top=plan.question.top) if plan.by else Sql("0")
+    # A value that must be the same is compared with that of the start itself.
+    same = (f"\n  AND came.b{at} IS NOT DISTINCT FROM start.b{at}" for at in range(len(plan.by)))
+    return sql(
+        "WITH {ctes}\n"
+        "SELECT {place} AS place, {cohort} AS cohort, {bucket} AS bucket, sum(amount) AS amount\n"
+        "FROM start{valued}\nJOIN (\n{events}\n) AS came ON came.person = start.person\n"
+        "  AND came.time_us > start.time_us{same}\nGROUP BY ALL",
+        ctes=join(", ", _starts(plan, None)),
+        place=place,
+        cohort=bucket_number(begun, plan.cut),
+        bucket=_in_bucket(plan, _units(plan, begun, came)),
+        valued=_joined(plan, "start") if plan.by else Sql(""),
+        events=_events(plan, number),
+        same=Sql("".join(same) if plan.is_both else ""),
     )
 
 
@@ -95,20 +115,8 @@ def read(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
         tick = tick // HOUR * HOUR
     return (
         Starts(person, who, cohort, begun["place"], time, tick),
-        Returns(
-            others, bucket, came["time_us"], _ticks(plan, came["time_us"], bucket),
-            tuple(came[f"v{at}"] for at in range(_LIMBS)) if plan.number else (),
-        ),
-    )  # fmt: skip
-
-
-def summed(limbs: Sequence[Any]) -> list[int]:
-    """Return the sums that limbs stand for, in units of the ninth place."""
-    whole = [0] * len(limbs[0])
-    for limb in reversed(limbs[1:]):
-        whole = [number * _LIMB + int(part) for number, part in zip(whole, limb, strict=True)]
-    # The lowest holds nine digits after the point, the others ten before it.
-    return [n * 10**9 + int(part) for n, part in zip(whole, limbs[0], strict=True)]
+        Returns(others, bucket, came["time_us"], _ticks(plan, came["time_us"], bucket)),
+    )
 
 
 def _some(rows: Arrays, chosen: NDArray[np.bool_]) -> dict[str, Ints]:
@@ -151,41 +159,33 @@ def _returns(plan: Plan) -> Sql:
     is_first = plan.options.cohort != "recurring"
     # Where everybody starts once, only what follows their start is looked at.
     followed = Sql("\nJOIN start USING (person)\nWHERE came.time_us > start.time_us")
-    names = [f"b{place}" for place in range(len(plan.by))] if plan.is_both else []
-    if is_all:
-        columns = [
-            "came.time_us",
-            "bucket",
-            *(f"v{at}" for at in range(_LIMBS if plan.number else 0)),
-        ]
-    else:
-        columns = ["max(came.time_us) AS time_us", *(["0 AS bucket"] if is_last else ["bucket"])]
+    names = [f"came.b{place}" for place in range(len(plan.by))] if plan.is_both else []
+    bucket = Sql("0" if is_last else "bucket") + Sql(" AS bucket")
+    time = Sql("came.time_us" if is_all else "max(came.time_us)") + Sql(" AS time_us")
     return sql(
         "SELECT person, {columns}\nFROM (\n{events}\n) AS came{followed}{grouped}",
-        columns=Sql(", ".join([*(f"came.{name}" for name in names), *columns])),
+        columns=join(", ", [*map(Sql, names), time, bucket]),
         events=_events(plan),
         followed=followed if is_first else Sql(""),
         grouped=Sql("" if is_all else "\nGROUP BY ALL"),
     )
 
 
-def _events(plan: Plan) -> Sql:
-    """Return every event that may be a return."""
-    needs_bucket = not plan.needs_last_return and (
-        plan.options.clock == "calendar" or plan.options.cohort == "recurring"
-    )
+def _events(plan: Plan, number: Field | None = None) -> Sql:
+    """Return every event that may be a return, with the number measured of it if one is given."""
+    needs_bucket = plan.options.clock == "calendar" or plan.options.cohort == "recurring"
     source = _source(
         plan,
         plan.returning,
         Span(plan.frame.span.since, plan.until),
-        also=[*(plan.by if plan.is_both else []), *([plan.number] if plan.number else [])],
+        also=[*(plan.by if plan.is_both else []), *([number] if number else [])],
     )
     columns = [
         sql("{person} AS person", person=fields.person(plan.frame.scope)),
         Sql("e.time_us"),
         (_bucket(plan) if needs_bucket else Sql("0")) + Sql(" AS bucket"),
         *(_grouped(plan) if plan.is_both else []),
-        *(_limbs(plan.number) if plan.number else []),
+        *([(number.number or Sql("NULL")) + Sql(" AS amount")] if number else []),
     ]
     return sql("SELECT {columns}\n{source}", columns=join(",\n  ", columns), source=source)
 
@@ -199,6 +199,30 @@ def _bucket(plan: Plan) -> Sql:
         "CASE WHEN e.time_us >= {last} THEN {beyond} ELSE {within} END",
         last=last, beyond=len(plan.edges) - 1, within=within,
     )  # fmt: skip
+
+
+def _units(plan: Plan, begun: Sql, came: Sql) -> Sql:
+    """Return how many units after a start something came; see ``_ticks``."""
+    if plan.options.clock == "calendar":
+        return sql("came.bucket - ({cohort})", cohort=bucket_number(begun, plan.cut))
+    if plan.days:
+        days = Buckets(Span(plan.days[0], plan.days[-1]), plan.days)
+        begun, came = bucket_number(begun, days), bucket_number(came, days)
+    elif plan.options.clock == "rounded":
+        begun = sql("{begun} // {hour} * {hour}", begun=begun, hour=HOUR)
+    return sql("(({came}) - ({begun})) // {unit}", came=came, begun=begun, unit=plan.rules.unit)
+
+
+def _in_bucket(plan: Plan, units: Sql) -> Sql:
+    edges = plan.rules.edges
+    if edges[-1] == plan.rules.buckets:
+        return sql("least({units}, {last})", units=units, last=edges[-1])
+    chosen = join(
+        " ",
+        (sql("WHEN {units} < {edge} THEN {place}", units=units, edge=edge, place=place)
+         for place, edge in enumerate(edges[1:])),
+    )  # fmt: skip
+    return sql("CASE {chosen} ELSE {last} END", chosen=chosen, last=plan.rules.buckets)
 
 
 def _starts(plan: Plan, group: Group | None) -> list[Sql]:
@@ -305,19 +329,6 @@ def _joined(plan: Plan, table: str) -> Sql:
         f"{table}.b{place} IS NOT DISTINCT FROM value.b{place}" for place in range(len(plan.by))
     )
     return Sql(f"\nJOIN value ON {' AND '.join(same)}")
-
-
-def _limbs(number: Field) -> list[Sql]:
-    """Return the number as parts that fit into 64 bits: nine decimal places, then ten digits each."""
-    value = sql("coalesce({number}, 0)", number=number.number or Sql("NULL"))
-    floor = sql("CAST(floor({value}) AS HUGEINT)", value=value)
-    parts = [
-        sql("CAST(({value} - floor({value})) * 1000000000 AS BIGINT)", value=value),
-        sql("CAST({floor} % {limb} AS BIGINT)", floor=floor, limb=_LIMB),
-        sql("CAST({floor} // {limb} % {limb} AS BIGINT)", floor=floor, limb=_LIMB),
-        sql("CAST({floor} // {limb} // {limb} AS BIGINT)", floor=floor, limb=_LIMB),
-    ]
-    return [part + Sql(f" AS v{at}") for at, part in enumerate(parts)]
 
 
 def _ticks(plan: Plan, time: Ints, bucket: Ints) -> Ints:

@@ -124,11 +124,13 @@ class RetentionData(Struct, frozen=True):
 
 
 def to_sql(question: RetentionQuestion, scope: Scope) -> tuple[Statement, ...]:
-    """Return the statements of the rows, of the cookieless, and of the groups if there are any."""
+    """Return the statements of the rows and of the cookieless, and of groups and sums if there are."""
     plan = plan_of(question, scope)
     found: list[Statement] = [statements.rows_of(plan), statements.cookieless_of(plan)]
     if plan.by:
         found.append(statements.groups_of(plan))
+    if plan.number is not None:
+        found.append(statements.amounts_of(plan, plan.number))
     return tuple(found)
 
 
@@ -139,7 +141,8 @@ def shape(question: RetentionQuestion, scope: Scope, results: Sequence[Any]) -> 
     starts, returns = statements.read(plan, results[0])
     # Groups that are not shown are one, after those that are.
     starts = structs.replace(starts, group=np.minimum(starts.group, len(shown)))
-    counts = tallied(plan, starts, returns, len(shown) + 1)
+    sums = results[-1].rows if plan.number else ()
+    counts = tallied(plan, starts, returns, len(shown) + 1, sums)
     groups = [
         _group(plan, counts[place], values) for place, values in enumerate(_valued(plan, shown))
     ]
