@@ -97,14 +97,15 @@ def retention_worth(connection: duckdb.DuckDBPyConnection, since: int, until: in
             GROUP BY person_key HAVING min(time_us) >= $since
         )
         SELECT (first_us - $since) // {WEEK} AS cohort,
-               (time_us - $since) // {WEEK} - cohort AS later,
-               (count(DISTINCT person_key), sum("value"))
+               (time_us - $since) // {WEEK} - (first_us - $since) // {WEEK} AS later,
+               count(DISTINCT person_key), sum("value")
         FROM event JOIN started USING (person_key)
         WHERE is_bot IS DISTINCT FROM true AND event_key = 2
           AND time_us > first_us AND time_us < $last
-        GROUP BY ALL HAVING later < 8
+          AND (time_us - $since) // {WEEK} - (first_us - $since) // {WEEK} < 8
+        GROUP BY ALL
         UNION ALL
-        SELECT (first_us - $since) // {WEEK}, NULL, (count(*), NULL) FROM started GROUP BY ALL
+        SELECT (first_us - $since) // {WEEK}, NULL, count(*), NULL FROM started GROUP BY ALL
         """,  # noqa: S608  only our own constants
         {"since": since, "until": until, "last": until + 7 * WEEK},
     )
@@ -115,9 +116,9 @@ def _matrix(
 ) -> Matrix:
     people: dict[int, int] = {}
     cells: dict[tuple[int, int], Any] = {}
-    for cohort, later, number in connection.execute(statement, dict(limits)).fetchall():
+    for cohort, later, *number in connection.execute(statement, dict(limits)).fetchall():
         if later is None:
-            people[cohort] = number[0] if isinstance(number, tuple) else number
+            people[cohort] = number[0]
         else:
-            cells[cohort, later] = number
+            cells[cohort, later] = tuple(number) if number[1:] else number[0]
     return people, cells
