@@ -11,10 +11,11 @@ from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Arrays
 
 from . import ephemeral, fields, selection
-from ._retention_kernel import Ints, Returns, Starts, numbered
+from ._retention_kernel import Ints, Returns, Starts
 from ._retention_question import Plan
 from .fields import Field, field
 from .insight import Columnar
+from .numbering import numbered
 from .ranges import HOUR, Buckets, Span, bucket_number
 from .selection import Group, Step
 

@@ -40,3 +40,4 @@ KEPT: Final = (
     "Cookieless visitors are counted; their ids change every day, so that they seem never to come back"
     " on another day."
 )
+DAILY: Final = "Cookieless visitors are among them; their ids change every day, so that each counts once a day."
