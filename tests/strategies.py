@@ -40,6 +40,7 @@ class Use(Struct, frozen=True, kw_only=True):
     session: str | None = None
     path: str | None = None
     is_bot: bool | None = None
+    is_cookieless: bool = False
     value: Decimal | None = None
     revenue: Decimal | None = None
     currency: str | None = None

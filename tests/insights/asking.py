@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 from tests.strategies import NOW, Link, ToldHistory, Use
 
-from tallymark.app.answering import compute, insights
+from tallymark.app.answering import compute, insights, members_of
 from tallymark.collect import subjects
 from tallymark.core.event import Batch, ProfileOp
 from tallymark.core.sql import ident, sql
 from tallymark.identity.people import Claim, Move, People
 from tallymark.insights.insight import Scope, known_profiles
+from tallymark.insights.pages import Behind
 from tallymark.store.engine import Commit, Limits
 from tallymark.store.engines.duckdb import DuckEngine
 from tallymark.store.tables import SEQ_PER_BATCH
@@ -135,6 +136,7 @@ class _Filling:
             "is_bot": [use.is_bot for use in uses],
             "value": [use.value for use in uses],
             "revenue": [use.revenue for use in uses],
+            "flags": ["cookieless" if use.is_cookieless else None for use in uses],
             "currency": [use.currency for use in uses],
             "prop_text": text,
             "prop_number": number,
@@ -190,3 +192,11 @@ def ask(store: Store, name: str, **question: Any) -> Any:
     asked = msgspec.json.decode(msgspec.json.encode(question), type=insight.question)
     with store.engine.reading("test", _LIMITS) as reading:
         return compute(insight, asked, store.scope, reading).data
+
+
+def behind(store: Store, name: str, question: dict[str, Any], place: dict[str, Any]) -> int:
+    """Return how many are behind a number of an insight; none is listed twice."""
+    with store.engine.reading("test", _LIMITS) as reading:
+        keys = members_of(Behind(name, question, place), store.scope, reading)
+    assert len(set(keys.tolist())) == len(keys)
+    return len(keys)

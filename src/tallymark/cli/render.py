@@ -85,6 +85,10 @@ def answer_lines(answer: Answer) -> list[str]:
         from .render_funnel import funnel_lines
 
         lines += funnel_lines(data)
+    elif answer.view == "matrix" and isinstance(data, dict):
+        from .render_matrix import matrix_lines
+
+        lines += matrix_lines(data)
     else:
         lines += _limited(answer.columns, answer.rows)
     if isinstance(data, dict):
