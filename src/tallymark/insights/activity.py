@@ -33,15 +33,24 @@ _EVER: Final = -(2**62)
 
 
 class Activity(Struct, frozen=True):
-    """The people with a step, by key: when each first was, and the buckets each was active in."""
+    """The people with a step, by key: the buckets each was active in, and maybe since when."""
 
     keys: Keys
-    first_us: NDArray[np.int64]
+    first_us: NDArray[np.int64] | None
     words: list[NDArray[np.int64]]
 
     def within(self, number: int) -> Mask:
         """Return who was active in a bucket."""
-        found: Mask = (self.words[number // _WORD] >> (number % _WORD) & 1).astype(np.bool_)
+        found: Mask = (self.words[number // _WORD] & (1 << number % _WORD)) != 0
+        return found
+
+    def times(self, numbers: Sequence[int]) -> NDArray[np.int64]:
+        """Return in how many of some buckets each was active."""
+        found = np.zeros(len(self.keys), dtype=np.int64)
+        for place, word in enumerate(self.words):
+            bits = sum(1 << number % _WORD for number in numbers if number // _WORD == place)
+            if bits:
+                found += np.bitwise_count(word & bits)
         return found
 
 
@@ -93,12 +102,13 @@ def activity(
                 until=left_out.until,
             )
         )
-    outside = Sql("(") + join(" OR ", conditions or [Sql("false")]) + Sql(")")
+    outside = Sql("(") + join(" OR ", conditions) + Sql(")") if conditions else None
     return Columnar(
         sql(
-            "SELECT key, min(time_us) AS first_us, {words}\n"
+            "SELECT key, {first}{words}\n"
             "FROM (SELECT {person} AS key, e.time_us, {bits}\n{source}\n"
             "  AND {person} IS NOT NULL)\nGROUP BY key",
+            first=Sql("min(time_us) AS first_us, " if ever else ""),
             words=join(
                 ", ",
                 (Sql(f"bit_or(w{number}) AS w{number}") for number in range(-(-count // _WORD))),
@@ -133,7 +143,7 @@ def first_seen(question: Question, frame: Frame) -> Columnar:
 def read(found: Arrays) -> Activity:
     """Return what the statement of ``activity`` found."""
     words = [found[name] for name in found if name not in {"key", "first_us"}]
-    return Activity(found["key"], found["first_us"], words)
+    return Activity(found["key"], found.get("first_us"), words)
 
 
 def seen_first(found: Arrays, keys: Keys) -> NDArray[np.int64]:
@@ -144,36 +154,30 @@ def seen_first(found: Arrays, keys: Keys) -> NDArray[np.int64]:
     return seen
 
 
-def numbers_of(instants: NDArray[np.int64], edges: Sequence[int]) -> NDArray[np.int64]:
+def numbers_of(instants: NDArray[np.int64], edges: Sequence[int]) -> NDArray[np.int16]:
     """Return the bucket each instant lies in, -1 if before all."""
     found: NDArray[np.int64] = np.searchsorted(np.array(edges), instants, side="right") - 1
-    return found
+    # Small numbers are compared several times as quickly.
+    return found.astype(np.int16)
 
 
-def _bits(bucket: Sql, outside: Sql, count: int) -> list[Sql]:
+def _bits(bucket: Sql, outside: Sql | None, count: int) -> list[Sql]:
     """Return the words in which an event sets the bit of its bucket."""
     if count <= _WORD:
         return [_word(bucket, outside, "w0")]
-    return [
-        _word(
-            sql("({bucket}) - {low}", bucket=bucket, low=low),
-            sql(
-                "({outside} OR ({bucket}) < {low} OR ({bucket}) >= {high})",
-                outside=outside,
-                bucket=bucket,
-                low=low,
-                high=low + _WORD,
-            ),
-            f"w{number}",
+    found = []
+    for number, low in enumerate(range(0, count, _WORD)):
+        beyond = sql(
+            "(({bucket}) < {low} OR ({bucket}) >= {high})", bucket=bucket, low=low, high=low + _WORD
         )
-        for number, low in enumerate(range(0, count, _WORD))
-    ]
+        if outside is not None:
+            beyond = sql("({outside} OR {beyond})", outside=outside, beyond=beyond)
+        found.append(_word(sql("({bucket}) - {low}", bucket=bucket, low=low), beyond, f"w{number}"))
+    return found
 
 
-def _word(bit: Sql, outside: Sql, name: str) -> Sql:
-    return sql(
-        "CASE WHEN {outside} THEN 0 ELSE CAST(1 AS BIGINT) << ({bit}) END AS {name}",
-        outside=outside,
-        bit=bit,
-        name=ident(name),
-    )
+def _word(bit: Sql, outside: Sql | None, name: str) -> Sql:
+    it = sql("CAST(1 AS BIGINT) << ({bit})", bit=bit)
+    if outside is not None:
+        it = sql("CASE WHEN {outside} THEN 0 ELSE {it} END", outside=outside, it=it)
+    return sql("{it} AS {name}", it=it, name=ident(name))

@@ -138,11 +138,11 @@ def shape(question: LifecycleQuestion, scope: Scope, results: Sequence[Arrays]) 
     plan = _plan(question, scope)
     states = _States(plan, results)
     described = timeline(_asked(plan), question.interval, plan.frame)
+    before = int(np.count_nonzero(states.people.within(0)))
     counted = [
         {state: int(np.count_nonzero(mask)) for state, mask in states.of(number).items()}
         for number in range(1, len(plan.cut.edges) - 1)
     ]
-    before = int(np.count_nonzero(states.people.within(0)))
     found = []
     for bucket, numbers in zip(described, counted, strict=True):
         found.append(
@@ -235,27 +235,37 @@ class _States:
         self._plan = plan
         self.people: Activity = activity.read(results[0])
         edges = plan.cut.edges
-        self._first = activity.numbers_of(self.people.first_us, edges)
+        self._first = activity.numbers_of(results[0]["first_us"], edges)
         self._seen = self._first
         if len(results) > 1:
             seen = activity.seen_first(results[1], self.people.keys)
             self._seen = activity.numbers_of(seen, edges)
+        self._last = (0, self.people.within(0))
 
     def of(self, number: int) -> Mapping[State, Mask]:
-        """Return the states of a bucket that is not the first."""
-        now, before = self.people.within(number), self.people.within(number - 1)
-        new = now & (self._seen == number)
-        back = now & ~before & ~new
-        # A person seen before may yet do this for the first time.
-        first_use = back & (self._first >= number) & (self._plan.first_use == "apart")
-        return {
+        """Return the states of a bucket that is not the first; quickest in order."""
+        before, now = self._within(number - 1), self._within(number)
+        came = now & ~before
+        # Who is new was not there before, by either basis.
+        new = came & (self._seen == number)
+        found: dict[State, Mask] = {
             "active": now,
             "new": new,
-            "returning": now & before & ~new,
-            "resurrecting": back & ~first_use,
-            "first_use": first_use,
+            "returning": now & before,
+            "resurrecting": came & ~new,
+            "first_use": np.zeros_like(now),
             "dormant": before & ~now,
         }
+        if self._plan.first_use == "apart":
+            # A person seen before may yet do this for the first time.
+            found["first_use"] = found["resurrecting"] & (self._first >= number)
+            found["resurrecting"] = found["resurrecting"] & (self._first < number)
+        return found
+
+    def _within(self, number: int) -> Mask:
+        if self._last[0] != number:
+            self._last = (number, self.people.within(number))
+        return self._last[1]
 
 
 lifecycle = Insight(
