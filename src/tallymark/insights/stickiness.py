@@ -1,7 +1,6 @@
 """On how many days people come, and how many of a week's and a month's people come on a day."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -12,11 +11,11 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.store.engine import Arrays
 
 from . import activity
-from ._active_users import Clock, Windows, window_days
+from ._active_users import Clock, Ratios, Windows, ratio_table, ratios_of, window_days
 from ._stickiness_rules import RULES
 from .activity import Activity, Keys, Mask
 from .insight import Columnar, Insight, Members, Scope, Table
-from .numbers import Number, of_fraction, ratio
+from .numbers import Number, ratio
 from .ranges import Buckets, Interval, Span, buckets
 from .rates import Rate, rate
 from .selection import (
@@ -135,39 +134,6 @@ class StickyPeriod(Struct, frozen=True):
     times: list[Times]
 
 
-class ActiveDay(Struct, frozen=True):
-    """The active people of a day, its week and its month; a ratio is null where it does not count."""
-
-    label: str
-    since: str
-    until: str
-    is_incomplete: bool
-    dau: int
-    wau: int
-    mau: int
-    dau_wau: Number | None
-    dau_mau: Number | None
-    wau_mau: Number | None
-
-
-class MeanRatio(Struct, frozen=True):
-    """The mean of a ratio over the days that have it."""
-
-    mean: Number | None
-    days: int
-
-
-class Ratios(Struct, frozen=True):
-    """The days of the range, and the means of their ratios."""
-
-    clock: Clock
-    month_days: int
-    dau_wau: MeanRatio
-    dau_mau: MeanRatio
-    wau_mau: MeanRatio
-    days: list[ActiveDay]
-
-
 class StickinessData(Struct, frozen=True):
     """The answer of a stickiness question: ``periods`` of times, ``ratios`` of a ratio."""
 
@@ -211,7 +177,7 @@ def shape(question: StickinessQuestion, scope: Scope, results: Sequence[Arrays])
         bots="included" if question.include_bots else "excluded",
         counted=plan.rules.counted,
         periods=_periods(plan, people) if plan.windows is None else [],
-        ratios=None if plan.windows is None else _ratios(plan, plan.windows, people),
+        ratios=None if plan.windows is None else ratios_of(plan.windows, people, plan.frame),
         warnings=warnings_of(
             plan.step.event, field_names([question.filter, plan.step.filter]), scope
         ),
@@ -239,7 +205,7 @@ def members(question: StickinessQuestion, place: StickinessPlace, scope: Scope) 
 def table(data: StickinessData) -> Table:
     """Return one row a number of times, or a day and the means."""
     if data.ratios is not None:
-        return _ratio_table(data.ratios)
+        return ratio_table(data.ratios)
     counted: list[Counted] = [data.counted] if data.counted else ["exactly", "at_least"]
     columns = [name for one in counted for name in (one, f"share {one}")]
     rows: list[tuple[Any, ...]] = []
@@ -249,15 +215,6 @@ def table(data: StickinessData) -> Table:
             numbers = [number for share in shares for number in (share.count, share.value)]
             rows.append((one.label, row.times, *numbers, not one.is_incomplete))
     return Table(("period", f"{data.interval}s", *columns, "complete"), rows)
-
-
-def _ratio_table(found: Ratios) -> Table:
-    means = ("mean", None, None, None, found.dau_wau.mean, found.dau_mau.mean, found.wau_mau.mean)
-    rows = [
-        (one.label, one.dau, one.wau, one.mau, one.dau_wau, one.dau_mau, one.wau_mau)
-        for one in found.days
-    ]
-    return Table(("day", "dau", "wau", "mau", "dau/wau", "dau/mau", "wau/mau"), [means, *rows])
 
 
 def _plan(question: StickinessQuestion, scope: Scope) -> _Plan:
@@ -285,10 +242,8 @@ def _plan(question: StickinessQuestion, scope: Scope) -> _Plan:
     if question.interval != "day" or question.period != "range":
         raise InvalidQuery("A ratio is of the days of a range.", path="interval")
     windows = window_days(frame, week, rules.clock, rules.month_days)
-    first = windows.first
-    edges = windows.cut.edges[first : first + windows.days + 1]
-    whole = msgspec.structs.replace(frame, span=Span(edges[0], edges[-1]))
-    cut = Buckets(whole.span, edges)
+    whole = msgspec.structs.replace(frame, span=windows.asked.span)
+    cut = windows.asked
     return _Plan(question, whole, step_of(question.step), rules, cut, windows)
 
 
@@ -338,48 +293,6 @@ def _periods(plan: _Plan, people: Activity) -> list[StickyPeriod]:
             )
         )
     return found
-
-
-def _ratios(plan: _Plan, windows: Windows, people: Activity) -> Ratios:
-    now = plan.frame.scope.now
-    days = []
-    means: dict[str, list[Fraction]] = {"dau_wau": [], "dau_mau": [], "wau_mau": []}
-    described = timeline(plan.cut, "day", plan.frame)
-    counts = windows.counts(people)
-    for number, (bucket, (dau, wau, mau)) in enumerate(zip(described, counts, strict=True)):
-        ends = windows.ends(number)
-        parts = {
-            "dau_wau": (dau, wau, max(ends.day, ends.week)),
-            "dau_mau": (dau, mau, max(ends.day, ends.month)),
-            "wau_mau": (wau, mau, max(ends.week, ends.month)),
-        }
-        ratios: dict[str, Number | None] = {}
-        for name, (part, whole, end) in parts.items():
-            counts_in = end <= now and whole > 0
-            ratios[name] = ratio(part, whole) if counts_in else None
-            means[name] += [Fraction(part, whole)] if counts_in else []
-        days.append(
-            ActiveDay(
-                label=bucket.label,
-                since=bucket.since,
-                until=bucket.until,
-                is_incomplete=bucket.is_incomplete,
-                dau=dau,
-                wau=wau,
-                mau=mau,
-                **ratios,
-            )
-        )
-    return Ratios(
-        clock=plan.rules.clock,
-        month_days=plan.rules.month_days,
-        days=days,
-        **{name: _mean(some) for name, some in means.items()},
-    )
-
-
-def _mean(some: list[Fraction]) -> MeanRatio:
-    return MeanRatio(of_fraction(sum(some, Fraction(0)) / len(some)) if some else None, len(some))
 
 
 def _mask(plan: _Plan, place: StickinessPlace, people: Activity) -> Mask:

@@ -5,7 +5,6 @@ away from zero, and so is a percentile, which lies between the two values next t
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -22,15 +21,14 @@ from .formula import Expression
 from .insight import Columnar, Insight, Members, Scope, Table
 from .lines import Formula, Line, Numbers, Value, formula_line, numbers_in, series_line
 from .measures import Cells, Series
-from .numbers import exact
 from .ranges import Buckets, Interval, bucket_number, buckets
 from .selection import Frame, Group, Period, Question, field_names, frame_of, period, warnings_of
 from .timeline import Bucket, timeline
+from .values import value_of
 
 LETTERS: Final = "ABCDEFGHIJ"
 NONE_LABEL: Final = "(none)"
 OTHER_LABEL: Final = "Other"
-_JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class TrendsQuestion(Question, frozen=True, kw_only=True):
@@ -264,16 +262,8 @@ def _groups(plan: _Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
     groups: dict[int | None, list[Value] | None] = {}
     for place, bucket, _, _, *values in rows.rows:
         if place is not None and bucket is None:
-            groups[place] = [_value(kind, one) for kind, one in zip(kinds, values, strict=True)]
+            groups[place] = [value_of(kind, one) for kind, one in zip(kinds, values, strict=True)]
     return dict(sorted(groups.items(), key=lambda item: item[0] or 0))
-
-
-def _value(kind: fields.ValueKind, stored: Any) -> Any:
-    if kind == "json" and stored is not None:
-        read = _JSON.decode(stored)
-        # Lists and objects are shown as the JSON text they are.
-        stored = stored if isinstance(read, list | dict) else read
-    return exact(stored) if isinstance(stored, Decimal) else stored
 
 
 def _lines(
