@@ -8,27 +8,27 @@ from typing import Any
 import duckdb
 
 
-def features_by_event(
+def features_by_browser(
     connection: duckdb.DuckDBPyConnection, since: int, until: int
 ) -> tuple[dict[str, tuple[int, int, int, int]], dict[int, int]]:
-    """Return (people, uses, new people, accounts) of each event, and people by number of events."""
+    """Return (people, uses, new people, accounts) of each value, and people by number of values."""
     found: Any = connection.execute(
         """
         WITH used AS MATERIALIZED (
-            SELECT event_key, person_key, count(*) FILTER (time_us >= $since) AS uses,
+            SELECT browser, person_key, count(*) FILTER (time_us >= $since) AS uses,
                    min(time_us) AS first_us, max(time_us) AS last_us
             FROM event
             WHERE time_us < $until AND is_bot IS DISTINCT FROM true
-            GROUP BY event_key, person_key
+            GROUP BY browser, person_key
         ), seen AS (
             SELECT person_key, min(first_us) AS seen_us FROM used GROUP BY person_key
         ), wait AS (
-            SELECT event_key, quantile_cont(first_us - seen_us, 0.5) AS half
-            FROM used JOIN seen USING (person_key) WHERE first_us >= $since GROUP BY event_key
+            SELECT browser, quantile_cont(first_us - seen_us, 0.5) AS half
+            FROM used JOIN seen USING (person_key) WHERE first_us >= $since GROUP BY browser
         )
-        SELECT event_key, count(*) FILTER (uses > 0), sum(uses)::BIGINT,
+        SELECT browser, count(*) FILTER (uses > 0), sum(uses)::BIGINT,
                count(*) FILTER (first_us >= $since), max(last_us), any_value(half)
-        FROM used JOIN wait USING (event_key) GROUP BY event_key
+        FROM used JOIN wait USING (browser) GROUP BY browser
         UNION ALL
         SELECT NULL, features, count(*), NULL, NULL, NULL
         FROM (SELECT count(*) FILTER (uses > 0) AS features FROM used GROUP BY person_key)
@@ -37,14 +37,14 @@ def features_by_event(
         {"since": since, "until": until},
     ).fetchall()
     accounts = connection.execute(
-        "SELECT event_key, count(DISTINCT account_key) FROM event WHERE time_us >= $since"
-        " AND time_us < $until AND is_bot IS DISTINCT FROM true GROUP BY event_key",
+        "SELECT browser, count(DISTINCT account_key) FROM event WHERE time_us >= $since"
+        " AND time_us < $until AND is_bot IS DISTINCT FROM true GROUP BY browser",
         {"since": since, "until": until},
     ).fetchall()
     by_key = dict(accounts)
     return (
         {
-            f"event {key}": (people, uses, new, by_key[key])
+            key: (people, uses, new, by_key[key])
             for key, people, uses, new, _, _ in found
             if key is not None
         },

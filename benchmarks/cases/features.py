@@ -1,4 +1,4 @@
-"""How each of twenty events is used by people and accounts."""
+"""How each of twelve values is used by people and accounts."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ def _by_feature(answer: Any) -> Any:
 
 CASES = [
     Case(
-        name="features_by_event",
+        name="features_by_browser",
         insight="features",
-        question={},
-        by_hand=baseline.features_by_event,
+        question={"by": "browser"},
+        by_hand=baseline.features_by_browser,
         comparable=_by_feature,
     )
 ]

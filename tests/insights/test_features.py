@@ -207,7 +207,9 @@ def test_every_number_agrees_with_the_oracle_and_opens_to_its_people(
     asked = {**question, "range": {"since": rfc3339(since), "until": rfc3339(until)}}
 
     answer = ask(store, "features", accounts=5, **asked)
+    shorter = ask(store, "features", **asked)
 
+    assert (shorter.features, shorter.active_accounts) == (answer.features, answer.active_accounts)
     owner = owners(history)
     seen: dict[str, int] = {}
     for use in chosen_uses(history, -(2**62), until):

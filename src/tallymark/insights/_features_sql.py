@@ -27,13 +27,14 @@ class Plan(Struct, frozen=True):
 def features(plan: Plan, top: int) -> Sql:
     """Return (kind, feature, people, uses, known uses, new people, last, twice the median wait).
 
-    Of kind ``breadth`` uses is the number of features, of ``active`` only people is given. At least
+    The median is between the two middle waits, of an odd number twice the same: a trillionth above
+    the half is the next rank only if the half of the number is whole. Of kind ``breadth`` uses is the number of features, of ``active`` only people is given. At least
     the top features are given, by people and uses; more of them if they tie.
     """
     return sql(
         """WITH used AS MATERIALIZED (
 {used}
-), seen AS MATERIALIZED (
+), seen AS (
 {seen}
 ), total AS (
 SELECT feature, count(person) FILTER (uses > 0) AS people, sum(uses) AS uses,
@@ -48,8 +49,8 @@ FROM total
 QUALIFY rank() OVER (ORDER BY people DESC, uses DESC) <= {top}
 ), wait AS (
 SELECT feature,
-  quantile_disc(first_us - seen_us, 0.5) - quantile_disc(seen_us - first_us, 0.5) AS twice
-FROM used SEMI JOIN shown USING (feature) JOIN seen USING (person)
+  list_sum(quantile_disc(first_us - seen_us, [0.5, 0.500000000001])) AS twice
+FROM used JOIN seen USING (person)
 WHERE first_us >= {since}
 GROUP BY feature
 )
@@ -77,7 +78,17 @@ def accounts(plan: Plan, most: int) -> Sql:
     accounts with most.
     """
     scope = plan.frame.scope
-    source = _events(plan, plan.frame.span, also=[field("account", scope)])
+    source = _events(plan, plan.frame.span, also=[field("account", scope)] if most else [])
+    if not most and not plan.steps:
+        return sql(
+            "SELECT 'count' AS kind, feature, count(DISTINCT account_key) AS n, NULL, NULL, NULL\n"
+            "FROM (SELECT {feature} AS feature, e.account_key\n{source}\n"
+            "  AND e.account_key IS NOT NULL)\n"
+            "GROUP BY GROUPING SETS ((feature), ())\n"
+            "HAVING feature IS NOT NULL OR grouping(feature) = 1",
+            feature=_feature(plan),
+            source=source,
+        )
     return sql(
         """WITH used AS MATERIALIZED (
 SELECT feature, account_key, count(*) AS uses, min(time_us) AS first_us, max(time_us) AS last_us
