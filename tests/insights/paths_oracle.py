@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -131,8 +132,6 @@ def _text(value: Any) -> str:
 
 def span(question: dict[str, Any]) -> tuple[int, int]:
     """Return the instants of the range, which is of UTC days."""
-    from datetime import UTC, datetime
-
     since, until = (
         datetime.fromisoformat(question["range"][key]).replace(tzinfo=UTC)
         for key in ("since", "until")
