@@ -72,6 +72,11 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+StepOrName: TypeAlias = Annotated[
+    Step | str, Meta(description="Something that happened; the name of an event by itself will do.")
+]
+
+
 class Frame(Struct, frozen=True):
     """The zone and the instants a question means, asked with this scope."""
 
@@ -138,6 +143,11 @@ def matches(step: Step, frame: Frame) -> Sql:
     if step.filter is not None:
         parts.append(filters.condition(step.filter, frame.scope, frame.zone))
     return Sql("(") + join(" AND ", parts or [Sql("true")]) + Sql(")")
+
+
+def step_of(given: StepOrName) -> Step:
+    """Return the step that is meant, which may be given as no more than the name of an event."""
+    return Step(event=given) if isinstance(given, str) else given
 
 
 def step_fields(steps: Iterable[Step], scope: Scope) -> list[Field]:

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from tallymark.core.clock import moment
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, ident, join, sql
 from tallymark.store.engine import Rows
@@ -26,12 +25,12 @@ from .measures import Cells, Series
 from .numbers import exact
 from .ranges import Buckets, Interval, bucket_number, buckets
 from .selection import Frame, Group, Period, Question, field_names, frame_of, period, warnings_of
+from .timeline import Bucket, timeline
 
 LETTERS: Final = "ABCDEFGHIJ"
 NONE_LABEL: Final = "(none)"
 OTHER_LABEL: Final = "Other"
 _JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
-_FORMATS: Final[dict[Interval, str]] = {"month": "%Y-%m", "year": "%Y"}
 
 
 class TrendsQuestion(Question, frozen=True, kw_only=True):
@@ -67,15 +66,6 @@ class TrendsPlace(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Place of the bucket, counted from 0; all if left out."),
     ] = None
     group: Annotated[Group | None, Meta(description="One group of the breakdown.")] = None
-
-
-class Bucket(Struct, frozen=True):
-    """One bucket; ``label`` is its local start, ``since`` and ``until`` bound its events."""
-
-    label: str
-    since: str
-    until: str
-    is_incomplete: bool
 
 
 class Compared(Struct, frozen=True):
@@ -154,7 +144,7 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
         interval=question.interval,
         timezone=plan.frame.zone.key,
         bots="included" if question.include_bots else "excluded",
-        buckets=_buckets(plan),
+        buckets=timeline(plan.cut, question.interval, plan.frame),
         breakdown=list(question.breakdown),
         lines=lines,
         compared=_compared(plan),
@@ -305,30 +295,6 @@ def _lines(
         msgspec.structs.replace(line, breakdown=values, is_other=bool(plan.by) and place is None)
         for line in (*lines.values(), *calculated)
     ]
-
-
-def _buckets(plan: _Plan) -> list[Bucket]:
-    found = []
-    for number in range(len(plan.cut.edges) - 1):
-        part = period(plan.cut.clipped(number))
-        found.append(
-            Bucket(
-                label=_bucket_label(plan.cut.edges[number], plan),
-                since=part.since,
-                until=part.until,
-                is_incomplete=plan.cut.is_incomplete(number, plan.frame.scope.now),
-            )
-        )
-    return found
-
-
-def _bucket_label(edge: int, plan: _Plan) -> str:
-    local = moment(edge).astimezone(plan.frame.zone)
-    if plan.question.interval in {"minute", "hour"}:
-        # The offset tells the two 02:00 hours of an autumn night apart.
-        return local.isoformat(timespec="minutes")
-    # A bucket may start at 01:00, but only where midnight does not exist.
-    return local.strftime(_FORMATS.get(plan.question.interval, "%Y-%m-%d"))
 
 
 def _compared(plan: _Plan) -> Compared | None:
