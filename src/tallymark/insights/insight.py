@@ -16,6 +16,7 @@ from tallymark.store.engine import Arrays, Rows
 
 View: TypeAlias = Literal["line", "table", "matrix", "bar", "flow", "list", "funnel", "number"]
 PropertyClass: TypeAlias = Literal["text", "number", "other"]
+Unit: TypeAlias = Literal["person", "account", "session"]
 
 
 class Late(Struct, frozen=True):
@@ -71,11 +72,15 @@ Result: TypeAlias = Rows | Arrays
 class Members(Struct, frozen=True):
     """Who is behind one number of an answer: the keys, found in the results of statements.
 
-    ``keys`` gives a distinct key of each, in no order, as int64.
+    ``keys`` gives a distinct key of each, in no order, as int64: of people, accounts or sessions, as
+    ``unit`` says. A number that is also of others, such as the accounts of its events, names them in
+    ``also``.
     """
 
     statements: tuple[Statement, ...]
     keys: Callable[[Sequence[Any]], NDArray[np.int64]]
+    unit: Unit = "person"
+    also: tuple["Members", ...] = ()
 
 
 class Table(Struct, frozen=True):
@@ -94,7 +99,7 @@ class Insight(Struct, frozen=True):
 
     ``rules`` states what is counted exactly, in Markdown: the rule, its source, an example with
     numbers, how it differs from other tools. ``place`` names one number of an answer, and ``members``
-    says who is behind it. ``pinned`` gives the scope a question is really about, such as that of the
+    says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives the scope a question is really about, such as that of the
     first page of a list.
     """
 
@@ -111,6 +116,7 @@ class Insight(Struct, frozen=True):
     place: type[Struct] | None = None
     members: Callable[[Any, Any, Scope], Members] | None = None
     pinned: Callable[[Any, Scope], Scope] | None = None
+    lists: Unit | None = None
 
 
 class Provenance(Struct, frozen=True):

@@ -86,7 +86,7 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
 
 
 def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Members:
-    """Return who is behind a number: each person with an event that it counts."""
+    """Return who is behind a number: each person, and each account, with an event that it counts."""
     plan = plan_of(question, scope)
     number = place_of(question, place.series, "behind.place.series")
     series = plan.series[number]
@@ -98,13 +98,11 @@ def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Membe
         )
     frame = msgspec.structs.replace(plan.frame, span=_span(plan, number, place.bucket))
     source = measures.behind(series, question, place.group, frame)
-    person = fields.person(scope)
-    statement = sql(
-        "SELECT DISTINCT {person} AS key\n{source}\n  AND {person} IS NOT NULL",
-        person=person,
-        source=source,
+    accounts = _distinct(Sql("e.account_key"), source)
+    return msgspec.structs.replace(
+        _distinct(fields.person(scope), source),
+        also=(msgspec.structs.replace(accounts, unit="account"),),
     )
-    return Members((Columnar(statement),), lambda results: results[0]["key"])
 
 
 def table(data: TrendsData) -> Table:
@@ -147,6 +145,13 @@ def _value(kind: fields.ValueKind, stored: Any) -> Any:
         # Lists and objects are shown as the JSON text they are.
         stored = stored if isinstance(read, list | dict) else read
     return exact(stored) if isinstance(stored, Decimal) else stored
+
+
+def _distinct(key: Sql, source: Sql) -> Members:
+    statement = sql(
+        "SELECT DISTINCT {key} AS key\n{source}\n  AND {key} IS NOT NULL", key=key, source=source
+    )
+    return Members((Columnar(statement),), lambda results: results[0]["key"])
 
 
 def _span(plan: Plan, number: int, bucket: int | None) -> Span:
