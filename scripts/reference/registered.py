@@ -1,5 +1,6 @@
 """The pages of what is registered: codes, settings, tables, fields, formats, insights."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -29,6 +30,33 @@ _FIELD_MEANINGS = {
     "time": "when it happened",
     "user_id": "the user id, as sent",
 }
+_BESIDE = (
+    "PostHog's with a `batch`, or with `api_key`, `token`, `distinct_id`, `uuid`, `timestamp` or"
+    " `offset` beside the first event; else Mixpanel's"
+)
+# An address that comes to be shared has to be told here.
+_TOLD_APART = {
+    "/batch": "Amplitude's with `events`, else PostHog's.",
+    "/decide": "PostHog's by POST, Mixpanel's by GET.",
+    "/engage": f"{_BESIDE}, whose members begin with `$`.",
+    "/flags": "PostHog's by POST, Mixpanel's by GET.",
+    "/i": "Segment's by POST, Snowplow's by GET.",
+    "/s": "Segment's with `writeKey` or `messageId`, else PostHog's.",
+    "/track": f"{_BESIDE}, which says such things among the `properties`: an array of events with a token there and no more is Mixpanel's.",
+}
+
+
+_PROFILE_FIELDS = [
+    ("`person.<name>`", "the person of the event, made of all of their ids"),
+    ("`account.<name>`", "the account of the event"),
+    ("`group.<type>.<name>`", "the event's group of that type; `account` is one of them"),
+]
+_MOMENTS = [
+    ("none, or `@event`", "that held at the time of the event, the instant itself included"),
+    ("`@now`", "with everything that was told up to the answer's log position"),
+    ("`@2026-01-31`", "at the first instant of that day, in the time zone of the question"),
+    ("`@2026-01-31T10:00:00Z`", "at that instant"),
+]
 
 
 def errors() -> str:
@@ -101,6 +129,22 @@ def event_fields() -> str:
         "values. A name that no event has carried gives a warning and matches nothing.",
         "",
         table(("field", "type", "meaning"), rows),
+        "",
+        "## Of the person, the account or another group",
+        "",
+        "What was [told](events.md) of whoever an event is by, by people's traits and other operations",
+        "on profiles. It is any property that `tallymark who` shows.",
+        "",
+        table(("field", "whose"), _PROFILE_FIELDS),
+        "",
+        "A moment may follow the name. [Which one to choose](../how-to/ask.md#as-of-which-moment) is",
+        "told apart.",
+        "",
+        table(("moment", "the value"), _MOMENTS),
+        "",
+        "The value is text, a number, true or false, or JSON, and is compared like a property of the",
+        "event. Text after the last `@` that is no moment belongs to the name, so `person.a@b` is the",
+        "property `a@b`; one that is named `a@now` is written `person.a@now@event`.",
     ]
     return page(text)
 
@@ -122,7 +166,7 @@ def filters() -> str:
         "",
         'A filter is an object with an `op`, such as `{"op": "equals", "field": "browser", "value":',
         '"Firefox"}`. `and`, `or` and `not` hold other filters. `field` is one of the',
-        "[fields](fields.md) or `properties.<name>`.",
+        "[fields](fields.md), `properties.<name>`, or of a profile such as `person.<name>@now`.",
         "",
         table(("op", "takes", "holds where"), rows),
         "",
@@ -190,7 +234,9 @@ def protocols() -> str:
         "",
         table(("protocol", "what it is", "routes"), rows),
     ]
+    text += ["", "## Shared addresses", "", table(("address", "whose a request is"), shared(found))]
     if asked:
+        text += ["", "## Other addresses"]
         text += ["", "Their clients also ask for:", "", table(("protocol", "addresses"), asked)]
     return page(text)
 
@@ -217,6 +263,16 @@ def sql_views() -> str:
         text += ["", f"## {view.name}", "", f"A row is {view.row}.", ""]
         text += [table(("column", "type", "meaning"), rows)]
     return page(text)
+
+
+def shared(found: Mapping[str, Protocol]) -> list[tuple[str, str]]:
+    """Return how the requests at each address of several protocols are told apart."""
+    claims = Counter(
+        path
+        for one in found.values()
+        for path in {*(path for _, path in one.routes), *(at.path for at in one.endpoints)}
+    )
+    return [(f"`{path}`", _TOLD_APART[path]) for path in sorted(claims) if claims[path] > 1]
 
 
 def insights() -> Mapping[str, Insight]:

@@ -16,6 +16,8 @@ from tallymark.insights import filters
     ("text", "meant"),
     [
         ("plan = pro", {"op": "equals", "field": "properties.plan", "value": "pro"}),
+        ("person.plan@now = pro", {"op": "equals", "field": "person.plan@now", "value": "pro"}),
+        ("account.seats@2026-01-31T10:00:00+01:00 > 5", {"op": "gt", "field": "account.seats@2026-01-31T10:00:00+01:00", "value": 5}),
         ("channel != email", {"op": "not_equals", "field": "channel", "value": "email"}),
         ("n >= 5", {"op": "gte", "field": "properties.n", "value": 5}),
         ("n<-2.50", {"op": "lt", "field": "properties.n", "value": Decimal("-2.50")}),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Final
 
 from playwright.sync_api import BrowserContext, sync_playwright
 
@@ -15,6 +16,8 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 CHROMIUM = "/usr/bin/chromium"
+# A browser on a machine that is busy with something else; only a failure waits so long.
+_PATIENCE_SECONDS: Final = 90
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript"}
 Content = str | Path
 
@@ -28,6 +31,7 @@ def chromium() -> Iterator[BrowserContext]:
             user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
             " Chrome/156.0.0.0 Safari/537.36"
         )
+        context.set_default_timeout(_PATIENCE_SECONDS * 1_000)
         try:
             yield context
         finally:
@@ -78,7 +82,7 @@ def module_page(code: str, modules: Mapping[str, str], *scripts: str) -> str:
 <script type="importmap">{imports}</script><script type="module">{code}</script>"""
 
 
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def eventually(holds: Callable[[], bool], what: str, seconds: float = _PATIENCE_SECONDS) -> None:
     """Wait until something holds; fail with what was waited for."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -5,16 +5,29 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, get_args
 
 import msgspec
-from msgspec import Struct
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
+from tallymark.collect.replay import Where, checked
 from tallymark.core.errors import NotFound, Refused
 from tallymark.core.event import FailedStatus
 from tallymark.core.ids import new_id
-from tallymark.core.registry import discover, lookup
+from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.insights.insight import Answer, Insight
 
+from .answers import (
+    DescribedInsight,
+    EventFate,
+    Explained,
+    FailedPage,
+    Insights,
+    LedgerPage,
+    Quality,
+    Questions,
+    SqlRows,
+    Status,
+    Stopped,
+)
 from .bodies import MAX_PAIR_BYTES, MAX_QUESTION_BYTES, header_map, read_body
 from .problem import Disconnected
 from .services import Call, Route
@@ -36,44 +49,6 @@ _RANGE = {
     "since": "First minute of receipt, as microseconds since 1970.",
     "until": "First minute of receipt that is left out.",
 }
-
-
-class Underway(Struct, frozen=True):
-    """A question being answered: seconds so far, its statement, and how much of that is done."""
-
-    id: str
-    project: str
-    insight: str
-    seconds: float
-    statement: int
-    statements: int
-    percent: float | None
-
-
-class Questions(Struct, frozen=True):
-    """The questions being answered now."""
-
-    questions: list[Underway]
-
-
-class SqlRows(Struct, frozen=True):
-    """Rows of a question in SQL, of the events up to a log position, as copied so long ago."""
-
-    columns: list[str]
-    types: list[str]
-    rows: list[list[Any]]
-    is_cut: bool
-    log_position: int
-    copied_at: str
-    age_seconds: int
-    took_ms: float
-    version: str
-
-
-class Stopped(Struct, frozen=True):
-    """Whether a question was stopped."""
-
-    stopped: bool
 
 
 async def ask(call: Call) -> Response:
@@ -130,8 +105,8 @@ async def stop_question(call: Call) -> Response:
 
 async def list_insights(_call: Call) -> Response:
     """Return every insight with the JSON schema of its question and an example."""
-    listed = [_described(insight) for insight in insights().values()]
-    return Response(msgspec.json.encode({"insights": listed}), media_type="application/json")
+    listed = Insights([_described(insight) for insight in insights().values()])
+    return Response(msgspec.json.encode(listed), media_type="application/json")
 
 
 async def event(call: Call) -> Response:
@@ -150,8 +125,15 @@ async def failed(call: Call) -> Response:
     meant = {name: value for name, value in where.items() if value is not None}
     if seq is not None:
         meant["seqs"] = [seq]
-    if meant.get("status", "open") not in get_args(FailedStatus):
-        raise Refused(f"There is no status {str(meant['status'])[:40]!r}.", path="status")
+    status = str(meant.get("status", "open"))
+    known = get_args(FailedStatus)
+    if status not in known:
+        raise Refused(
+            f"There is no status {status[:40]!r}.",
+            path="status",
+            hint=did_you_mean(status.lower(), known) or f"Known: {', '.join(known)}.",
+        )
+    checked(msgspec.convert(meant, Where))
     return await from_store(call, "failed", where=meant, cursor=text(call, "cursor"), limit=limit)
 
 
@@ -161,8 +143,15 @@ async def ledger(call: Call) -> Response:
 
 
 async def quality(call: Call) -> Response:
-    """Return how good what arrived in the last hours is, by source."""
-    return await from_store(call, "quality", hours=whole(call, "hours", least=1))
+    """Return how good what arrived in the last hours is, by source, and whether it is as planned."""
+    plan = call.caller.caller.plan
+    return await from_store(
+        call,
+        "quality",
+        hours=whole(call, "hours", least=1),
+        # As text, since a share such as 0.01 must stay what it is.
+        monitors=None if plan is None else msgspec.to_builtins(plan.monitors),
+    )
 
 
 async def status(call: Call) -> Response:
@@ -232,14 +221,14 @@ async def _until_left(receive: Receive) -> None:
         pass
 
 
-def _described(insight: Insight) -> dict[str, Any]:
-    return {
-        "name": insight.name,
-        "summary": insight.summary,
-        "view": insight.view,
-        "question": msgspec.json.schema(insight.question),
-        "example": insight.example,
-    }
+def _described(insight: Insight) -> DescribedInsight:
+    return DescribedInsight(
+        insight.name,
+        insight.summary,
+        insight.view,
+        msgspec.json.schema(insight.question),
+        msgspec.to_builtins(insight.example),
+    )
 
 
 def text(call: Call, name: str) -> str | None:
@@ -272,7 +261,7 @@ ASK_ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST", "/tm/v1/explain", "read", explain,
-        "Tell what makes two answers to a question differ, cause by cause.",
+        "Tell what makes two answers to a question differ, cause by cause.", answer=Explained,
     ),
     Route(
         "GET", "/tm/v1/questions", "read", questions, "List the questions being answered now.",
@@ -282,18 +271,30 @@ ASK_ROUTES: tuple[Route, ...] = (
         "DELETE", "/tm/v1/questions/{id}", "read", stop_question, "Stop a question.",
         answer=Stopped,
     ),
-    Route("GET", "/tm/v1/insights", "read", list_insights, "List the questions there are."),
-    Route("GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id."),
-    Route("GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.", query=_PAGE),
-    Route("GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.", query=_RANGE),
+    Route(
+        "GET", "/tm/v1/insights", "read", list_insights, "List the questions there are.",
+        answer=Insights,
+    ),
+    Route(
+        "GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id.",
+        answer=EventFate,
+    ),
+    Route(
+        "GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.",
+        answer=FailedPage, query=_PAGE,
+    ),
+    Route(
+        "GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.",
+        answer=LedgerPage, query=_RANGE,
+    ),
     Route(
         "GET", "/tm/v1/quality", "read", quality, "Tell how good what arrives is, by source.",
-        query={"hours": "How far to look back; 24 if left out."},
+        answer=Quality, query={"hours": "How far to look back; 24 if left out."},
     ),
-    Route("GET", "/tm/v1/status", "read", status, "Tell how far loading is."),
+    Route("GET", "/tm/v1/status", "read", status, "Tell how far loading is.", answer=Status),
     Route(
         "GET", "/tm/v1/live", "read", live, "Follow what is accepted and refused now.",
         query={"last_id": "Number of the last entry seen, where a header cannot be sent."},
-        media_type="text/event-stream",
+        media_type="text/event-stream", answer=str,
     ),
 )  # fmt: skip

@@ -15,13 +15,11 @@ from tallymark.app.as_of import AsOf
 from tallymark.app.kept_answers import Kept, KeptAnswers, Wanted
 from tallymark.app.questions import Questions, Steps
 from tallymark.app.scoping import Asking, scope_of
-from tallymark.collect.protocol import Protocol
 from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery, misfit
 from tallymark.core.ids import hash128, new_id
 from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
-from tallymark.core.structs import learn
 from tallymark.insights.insight import (
     Columnar,
     Insight,
@@ -31,6 +29,7 @@ from tallymark.insights.insight import (
     Scope,
     Statement,
     Unit,
+    in_zone_of,
 )
 from tallymark.insights.pages import BEHIND, Behind
 from tallymark.store.engine import Engine, Limits, Reading, Rows
@@ -57,13 +56,6 @@ class Answered(Struct, frozen=True):
 def insights() -> Mapping[str, Insight]:
     """Return every insight that can be asked, by name."""
     return discover("tallymark.insights", Insight)
-
-
-def learn_all() -> None:
-    """Import every insight and protocol and learn their structs, while there is one thread."""
-    insights()
-    discover("tallymark.collect.protocols", Protocol)
-    learn()
 
 
 class Answering:
@@ -157,6 +149,7 @@ def compute(
     insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None = None
 ) -> Computed:
     """Answer a decoded question on one commit; raises InvalidQuery for what cannot be asked."""
+    scope = in_zone_of(question, scope)
     if insight.pinned is not None:
         scope = insight.pinned(question, scope)
     behind = getattr(question, "behind", None)
@@ -190,7 +183,7 @@ def members_of(
         )
     question = decode_question(insight, dict(behind.question))
     place = _converted(behind.place, insight.place, "behind.place.")
-    found = _of_unit(insight.members(question, place, scope), unit)
+    found = _of_unit(insight.members(question, place, in_zone_of(question, scope)), unit)
     return found.keys(_results(found.statements, reading, steps))
 
 

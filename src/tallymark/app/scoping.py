@@ -9,7 +9,7 @@ from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
-from tallymark.insights.insight import Scope
+from tallymark.insights.insight import Scope, known_profiles
 from tallymark.store.engine import Fetch
 from tallymark.store.tables import MOST_PROPERTIES, SEQ_PER_BATCH
 
@@ -53,6 +53,8 @@ def scope_of(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> 
     page = settings.question_rows
     overrides = fetch(Sql("SELECT count(*) FROM person_override WHERE NOT is_folded")).rows[0][0]
     known = _properties(fetch, page, as_of)
+    ways = _every(fetch, _ways(as_of), page)
+    profiles, cleared = known_profiles(ways)
     classes: dict[str, frozenset[Any]] = {}
     for name, kind in known:
         classes[name] = classes.get(name, frozenset()) | {kind}
@@ -68,6 +70,9 @@ def scope_of(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> 
         session_position=counters.get("session_position", 0),
         has_more_properties=len(known) >= MOST_PROPERTIES,
         max_rows=settings.question_rows,
+        profiles=profiles,
+        cleared_profiles=cleared,
+        has_more_profiles=len(ways) >= MOST_PROPERTIES,
     )
     return Scoped(scope, identity if as_of is None else _identity(fetch, as_of))
 
@@ -91,6 +96,13 @@ def _properties(fetch: Fetch, page: int, as_of: AsOf | None) -> list[tuple[Any, 
     if as_of is not None:
         known = sql("{known} WHERE first_seq < {end}", known=known, end=_end(as_of))
     return _every(fetch, known + Sql(" ORDER BY ALL"), page)
+
+
+def _ways(as_of: AsOf | None) -> Sql:
+    known = Sql('SELECT subject_kind, name, "class", op, is_long FROM profile_property')
+    if as_of is not None:
+        known = sql("{known} WHERE first_seq < {end}", known=known, end=_end(as_of))
+    return known + Sql(" ORDER BY ALL")
 
 
 def _now(fetch: Fetch, as_of: AsOf, clock: Clock) -> int:

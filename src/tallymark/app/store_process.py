@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from tallymark.app.answering import learn_all
 from tallymark.app.folders import Folders
+from tallymark.app.learning import learn_all
 from tallymark.app.link import Call, serve_link
 from tallymark.app.loading import LoadingThread
 from tallymark.app.orders import StoreOrders

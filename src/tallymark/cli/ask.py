@@ -33,7 +33,8 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command with a sub-command for every insight."""
     parser = subparsers.add_parser(
         "ask", help=COMMANDS["ask"], description=COMMANDS["ask"],
-        epilog="A custom property may be written by its bare name: plan means properties.plan.",
+        epilog="A custom property may be written by its bare name: plan means properties.plan."
+        " person.plan is the plan of the person at the event, person.plan@now the one of now.",
     )  # fmt: skip
     insights = parser.add_subparsers(dest="insight", metavar="INSIGHT", required=True)
     for insight in discover("tallymark.insights", Insight).values():

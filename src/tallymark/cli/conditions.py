@@ -5,9 +5,11 @@
     not (path starts with /docs) and user_id exists
     title contains "annual report"
     duration_ms between 100 and 200
+    person.plan@now = pro and account.seats > 10
 
 A word is text, a number or true or false; what is quoted is always text. ``and`` binds stronger than
-``or``. A name that is no field of every event is a custom property.
+``or``. A name that is neither a field of every event nor ``person.<name>``, ``account.<name>`` or
+``group.<type>.<name>`` is a custom property.
 """
 
 import re
@@ -16,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from tallymark.core.errors import InvalidQuery
 from tallymark.insights.fields import NAMES, PROPERTY
+from tallymark.insights.profiles import is_profile
 
 Filter: TypeAlias = dict[str, Any]
 Scalar: TypeAlias = str | int | Decimal | bool
@@ -54,8 +57,9 @@ def parse_filter(text: str) -> Filter:
 
 
 def field_name(name: str) -> str:
-    """Return a field of every event as it is, and any other name as a custom property."""
-    return name if name in NAMES or name.startswith(PROPERTY) else PROPERTY + name
+    """Return a field of events or profiles as it is, and any other name as a custom property."""
+    is_field = name in NAMES or name.startswith(PROPERTY) or is_profile(name)
+    return name if is_field else PROPERTY + name
 
 
 class _Reader:

@@ -60,6 +60,13 @@ class Identifier:
         linking.restore(self._people, self._fetch)
         self._noted = linking.Noted()
         self._links: list[Link] = []
+        self._ways: dict[subjects.Way, int] = {
+            (kind, name, made, op, is_long): int(seq)
+            for kind, name, made, op, is_long, seq in self._rows(
+                'SELECT subject_kind, name, "class", op, is_long, first_seq FROM profile_property'
+            ).rows
+        }
+        self._new_ways: dict[subjects.Way, int] = {}
         self._sessions = Sessions(
             settings.session_gap_minutes * 60 * MICROSECONDS,
             settings.session_cap_hours * 3600 * MICROSECONDS,
@@ -93,6 +100,7 @@ class Identifier:
             "account_key": [accounts.get(one.event.groups.get("account", "")) for one in loading],
         }
         self._assign_sessions(columns, loading, given, first_new_actor, now)
+        self._new_ways = subjects.new_ways(commands, self._ways)
 
         first = loading[0].seq if loading else commands[0][0] if commands else 0
 
@@ -107,14 +115,17 @@ class Identifier:
                 **self._named_tables(first),
                 "identity_link": linking.link_columns(self._links),
                 "person_override": linking.move_columns(
-                    self._people.moves, loading, actor_keys, first_new_actor
+                    self._people.moves, loading, actor_keys, first_new_actor,
+                    subjects.first_told(commands, actors),
                 ),
                 "profile": subjects.profile_columns(commands, actors, group_key),
+                "profile_value": subjects.value_columns(commands, actors, group_key, self._people),
+                "profile_property": subjects.way_columns(self._new_ways),
                 "membership": subjects.membership_columns(commands, actors, group_key),
             },
             statements=self._session_moves(first),
             counters=self._counters(first),
-        )
+        )  # fmt: skip
 
     def commit(self) -> None:
         """Keep what the last ``identify`` allotted: its commit is durable."""
@@ -124,6 +135,7 @@ class Identifier:
         self._people.commit()
         self._sessions.commit()
         self._new_names = {}
+        self._ways |= self._new_ways
 
     def rollback(self) -> None:
         """Take back what the last ``identify`` allotted."""

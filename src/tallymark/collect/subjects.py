@@ -1,20 +1,32 @@
 """From commands to rows of what is known of people and groups."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 
 from tallymark.collect.linking import Numbered, label
 from tallymark.collect.rows import Columns, columns_of
 from tallymark.core.event import Command, GroupMembership, IdentityLink, ProfileOp
+from tallymark.identity.people import People
+from tallymark.store.profile_values import LISTS, Value, told_values
+from tallymark.store.tables import MOST_PROPERTIES
 
 Group: TypeAlias = tuple[str, str]
 GroupKey: TypeAlias = Callable[[Group], int | None]
+# One way in which a property was told: kind of subject, name, type class, operation, and whether the
+# number is too long to be added up in the engine.
+Way: TypeAlias = tuple[str, str | None, str, str, bool]
 
 ACCOUNT = "account"
 PERSON_KINDS = ("user", "anonymous")
 _PROFILE = ("seq", "subject_kind", "subject_key", "op", "time_us", "properties")
+_VALUE = (
+    "seq", "subject_kind", "subject_key", "person_key", "time_us", "op", "name",
+    "text", "number", "other", "is_long",
+)  # fmt: skip
+_WAY = ("subject_kind", "name", "class", "op", "is_long", "first_seq")
 _MEMBERSHIP = ("seq", "actor_key", "group_type", "group_key", "time_us")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -55,16 +67,59 @@ def group_parts(made: str) -> Group:
 
 def profile_columns(commands: Numbered, actors: Mapping[str, int], group_key: GroupKey) -> Columns:
     """Return the rows of ``profile``: one an operation, about an actor or a group."""
+    return columns_of(
+        _PROFILE,
+        [
+            (seq, said.subject_kind, key, said.op, said.time, _encode(said.properties).decode())
+            for seq, said, key in _told(commands, actors, group_key)
+        ],
+    )
+
+
+def value_columns(
+    commands: Numbered, actors: Mapping[str, int], group_key: GroupKey, people: People
+) -> Columns:
+    """Return the rows of ``profile_value``: one an operation and property, with the person by now."""
+    told = list(_told(commands, actors, group_key))
+    keys = [key if said.subject_kind in PERSON_KINDS else 0 for _, said, key in told]
+    persons = people.persons(np.array(keys, dtype=np.int64)).tolist()
     rows: list[tuple[Any, ...]] = []
+    for (seq, said, key), person in zip(told, persons, strict=True):
+        of = (seq, said.subject_kind, key, person or None, said.time, said.op)
+        rows += ((*of, name, *_columns(value)) for name, value in _values(said))
+    return columns_of(_VALUE, rows)
+
+
+def first_told(commands: Numbered, actors: Mapping[str, int]) -> dict[int, int]:
+    """Return where each actor was first told something of."""
+    found: dict[int, int] = {}
     for seq, command, _ in commands:
-        if isinstance(command, ProfileOp):
-            group = group_of(command)
-            key = (
-                group_key(group) if group else actors[label(command.subject_kind, command.subject)]
-            )
-            properties = _encode(command.properties).decode()
-            rows.append((seq, command.subject_kind, key, command.op, command.time, properties))
-    return columns_of(_PROFILE, rows)
+        if isinstance(command, ProfileOp) and (labels := labels_of(command)):
+            found.setdefault(actors[labels[0]], seq)
+    return found
+
+
+def new_ways(commands: Numbered, known: Mapping[Way, int]) -> dict[Way, int]:
+    """Return the ways in which properties were told for the first time, and where that was.
+
+    Beyond ``MOST_PROPERTIES`` of them no more are noted.
+    """
+    found: dict[Way, int] = {}
+    for seq, command, _ in commands:
+        if not isinstance(command, ProfileOp):
+            continue
+        kind = PERSON_KINDS[0] if command.subject_kind in PERSON_KINDS else command.subject_kind
+        for name, value in _values(command):
+            for made in ("other",) if command.op in LISTS else value.classes:
+                way = (kind, name, made, command.op, value.is_long)
+                if way not in known and len(known) + len(found) < MOST_PROPERTIES:
+                    found.setdefault(way, seq)
+    return found
+
+
+def way_columns(ways: Mapping[Way, int]) -> Columns:
+    """Return the rows of ``profile_property``."""
+    return columns_of(_WAY, [(*way, seq) for way, seq in ways.items()])
 
 
 def membership_columns(
@@ -79,3 +134,23 @@ def membership_columns(
                 (seq, actors[labels[0]], command.group_type, group_key(group), command.time)
             )
     return columns_of(_MEMBERSHIP, [tuple(row) for row in rows])
+
+
+def _told(
+    commands: Numbered, actors: Mapping[str, int], group_key: GroupKey
+) -> Iterator[tuple[int, ProfileOp, int | None]]:
+    for seq, command, _ in commands:
+        if isinstance(command, ProfileOp):
+            group = group_of(command)
+            key = (
+                group_key(group) if group else actors[label(command.subject_kind, command.subject)]
+            )
+            yield seq, command, key
+
+
+def _values(said: ProfileOp) -> Iterator[tuple[str | None, Value]]:
+    return told_values(said.op, said.properties)
+
+
+def _columns(value: Value) -> tuple[str | None, str | None, str | None, bool]:
+    return value.text, value.number, value.other, value.is_long

@@ -113,8 +113,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = 0
     log_trim_seconds: Annotated[
-        int, _size("How often the log is searched for batches that need not stay.")
+        int,
+        _size(
+            "How often batches of the log and failed events are searched for that need not stay."
+        ),
     ] = 3600
+    failed_keep_days: Annotated[
+        int,
+        Meta(
+            description="Days what was sent of a failed event stays in the store, by receipt; why it "
+            "failed stays. 0 keeps all.",
+            ge=0,
+        ),
+    ] = 30
     disk_reserve_bytes: Annotated[int, _size("Free space below which collection answers 503.")] = (
         256 * MIB
     )

@@ -114,7 +114,7 @@ def sent_at(agreed: Terms, instant_us: int | None) -> Terms:
 def event(told: Told, agreed: Terms) -> Event:
     """Return what was told as an event, with flags for what had to be mended; raises Refused."""
     limits = agreed.settings
-    name, mended = _named(told.name, limits.max_name_bytes)
+    name, mended = named(told.name, limits.max_name_bytes)
     flags = [*told.flags, *mended]
     user, anonymous, event_id, session = told.user_id, told.anonymous_id, told.id, told.session_id
     is_plain = _are_plain(user, anonymous, event_id, session, limits.max_id_bytes)
@@ -340,7 +340,8 @@ def _are_plain(
     )
 
 
-def _named(given: str | None, max_bytes: int) -> _Name:
+def named(given: str | None, max_bytes: int) -> _Name:
+    """Return a name as it may be kept, and flags for what had to be mended; raises Refused."""
     if given is None:
         raise Refused("The event has no name.", code="NAME_INVALID", path="name")
     read = _remembered_name if len(given) <= _LONGEST_REMEMBERED else _name

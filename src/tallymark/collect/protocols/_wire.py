@@ -42,7 +42,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
 
-from tallymark.core.event import Command, Context, Event, IdKind, Kind, Operation
+from tallymark.core.event import (
+    NO_PROPERTIES,
+    Command,
+    Context,
+    Event,
+    IdKind,
+    Kind,
+    Operation,
+)
 
 OUT_OF_RANGE = "Number out of range"
 # What a double can hold: beyond it no client language keeps the number either.
@@ -152,6 +160,19 @@ class WireEvent(_Wire, frozen=True):
     currency: str | None = None
     consent: dict[str, str] | None = None
     type: Literal["event"] = "event"
+
+
+class WireUse(WireEvent, frozen=True):
+    """One event with its properties unread."""
+
+    properties: Raw = NO_PROPERTIES  # type: ignore[assignment]
+
+
+class WireUses(_Wire, frozen=True):
+    """Several of them with the instant they were sent."""
+
+    events: list[WireUse]
+    sent_at: Time | None = None
 
 
 class WireIdentify(_Wire, frozen=True, tag="identify", tag_field="type"):

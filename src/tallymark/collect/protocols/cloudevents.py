@@ -110,7 +110,7 @@ def _told(item: Any, terms: Terms) -> Told:
     account = _attribute(item.get("subject"))
     return Told(
         name=_required(item, "type"),
-        namespace=f"cloudevents:{source}",
+        namespace=_namespace(source),
         id=event_id,
         time=_time(item.get("time"), terms),
         user_id=_first(item.get("userid"), said.get("user_id"), said.get("userId")),
@@ -120,6 +120,15 @@ def _told(item: Any, terms: Terms) -> Told:
         properties={**_about(item, source), **_properties(data)},
         is_repairable=False,
     )
+
+
+def own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an event: ids are told apart by their source alone."""
+    return _namespace(_attribute(item.get("source")) or ""), _attribute(item.get("id"))
+
+
+def _namespace(source: str) -> str:
+    return f"cloudevents:{source}"
 
 
 def _required(item: dict[str, Any], name: str) -> str:
@@ -250,4 +259,5 @@ cloudevents = Protocol(
     summary="CloudEvents 1.0 as OpenMeter's clients send them: structured, batched and binary.",
     open=read,
     refuse=refuse,
+    own_id=own_id,
 )

@@ -19,7 +19,7 @@ from tallymark.core.settings import Settings
 
 from ._foreign import agreed, take
 from ._otlp_attributes import is_client
-from ._otlp_events import Reading, read_item
+from ._otlp_events import Reading, own_id, read_item
 from ._otlp_frames import varint
 from ._otlp_items import Item, Signal, Unread, from_protobuf
 from ._otlp_json import from_json
@@ -151,4 +151,5 @@ otlp = Protocol(
     open=read,
     credential=credential,
     refuse=refuse,
+    own_id=own_id,
 )

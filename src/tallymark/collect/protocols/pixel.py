@@ -6,7 +6,7 @@ another but an ``id``, so a picture without one is counted each time it is asked
 """
 
 import base64
-from typing import Final
+from typing import Any, Final
 
 from tallymark.collect.loose import Loose, form_fields
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
@@ -69,6 +69,11 @@ def refuse(error: TallymarkError, _request: Request) -> Reply:
     return picture(error.status)
 
 
+def own_id(given: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of a view, None if its page named none."""
+    return "pixel", text(given.get("id"))
+
+
 pixel = Protocol(
     name="pixel",
     routes=(("GET", "/tm/v1/pixel.gif"),),
@@ -78,4 +83,5 @@ pixel = Protocol(
     open=read,
     credential=credential,
     refuse=refuse,
+    own_id=own_id,
 )

@@ -20,6 +20,7 @@ from tallymark.store.engine import Commit, Fetch, Limits, Reading, Rows
 from tallymark.store.engines.duckdb_reading import CursorReading, cancelled, run
 from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
+from tallymark.store.profile_values import states
 from tallymark.store.tables import SCHEMA_VERSION, TABLES
 from tallymark.store.views import COPIED, VIEWS
 
@@ -70,6 +71,9 @@ class DuckEngine:
         self._set("wal_autocheckpoint", _JOURNAL)
         self._set("max_vacuum_tasks", "0")
         self._set("variant_minimum_shredding_size", str(_SHREDDED_ROWS))
+        self._connection.create_function(
+            "profile_states", states, ["VARCHAR[]", "BOOLEAN"], "VARCHAR[]"
+        )
         if threads:
             self._set("threads", str(threads))
         if temp is not None:
@@ -346,6 +350,7 @@ def _telling(limits: Limits, reading: CursorReading) -> Iterator[None]:
         ) from None
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         _, _, what = _first_line(error).rpartition(" Error: ")
+        _, _, what = what.rpartition("ValueError: ")
         raise Refused(f"It cannot be computed: {what}.", code="QUERY_INVALID", hint=_RE2) from None
     except duckdb.IOException as error:
         if _is_damage(error):
@@ -386,8 +391,11 @@ def _migrate(cursor: duckdb.DuckDBPyConnection, project: str) -> None:
             code="VERSION_UNKNOWN",
         )
     for step in range(version, SCHEMA_VERSION):
-        for statement in MIGRATIONS[step]:
-            cursor.execute(statement)
+        for one in MIGRATIONS[step]:
+            if isinstance(one, str):
+                cursor.execute(one)
+            else:
+                one(cursor)
     if version < SCHEMA_VERSION:
         cursor.execute(
             "UPDATE meta SET text = ? WHERE name = 'schema_version'", [str(SCHEMA_VERSION)]
