@@ -40,17 +40,29 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 def found_people(search: str, scope: Scope) -> Sql:
     """Return the keys of the people a text finds, as a query; each is a person or one of its ids."""
-    return sql(
-        "WITH RECURSIVE {linked}, reached AS (\n"
-        "SELECT actor_key AS key FROM actor\n"
-        "WHERE first_seq < {end} AND contains(lower(id), lower({search}))\n"
-        "UNION\n{told}\n"
-        "UNION\nSELECT linked.b FROM reached JOIN linked ON linked.a = reached.key\n)\n"
-        "SELECT key FROM reached",
-        linked=_linked(scope),
-        end=fields.end_of_log(scope),
-        search=search,
-        told=_told(search, Sql("subject_kind IN ('user', 'anonymous')"), scope),
+    return _all_ids(
+        sql(
+            "SELECT actor_key AS key FROM actor\n"
+            "WHERE first_seq < {end} AND contains(lower(id), lower({search}))\nUNION\n{told}",
+            end=fields.end_of_log(scope),
+            search=search,
+            told=_told(search, Sql("subject_kind IN ('user', 'anonymous')"), scope),
+        ),
+        scope,
+    )
+
+
+def person_known_by(kind: str, name: str, scope: Scope) -> Sql:
+    """Return the keys of the person an id belongs to, as a query: the person's and its ids'."""
+    return _all_ids(
+        sql(
+            "SELECT actor_key AS key FROM actor\n"
+            "WHERE first_seq < {end} AND id_kind = {kind} AND id = {name}",
+            end=fields.end_of_log(scope),
+            kind=kind,
+            name=name,
+        ),
+        scope,
     )
 
 
@@ -108,6 +120,16 @@ def as_text(known: Mapping[str, Any] | None) -> str | None:
 def profile_of(known: Mapping[int, Profile] | None, key: int) -> Profile | None:
     """Return the profile of a key: empty if nothing was told of it, null if none was asked for."""
     return None if known is None else known.get(key, {})
+
+
+def _all_ids(some: Sql, scope: Scope) -> Sql:
+    return sql(
+        "WITH RECURSIVE {linked}, reached AS (\nSELECT key FROM (\n{some}\n)\n"
+        "UNION\nSELECT linked.b FROM reached JOIN linked ON linked.a = reached.key\n)\n"
+        "SELECT key FROM reached",
+        linked=_linked(scope),
+        some=some,
+    )
 
 
 def _linked(scope: Scope) -> Sql:
