@@ -8,9 +8,11 @@ from tests.strategies import NOW, Link, ToldHistory, Use
 
 from tallymark.app.answering import compute, insights, members_of
 from tallymark.collect import subjects
+from tallymark.collect.linking import link_columns
 from tallymark.core.event import Batch, ProfileOp
 from tallymark.core.sql import ident, sql
 from tallymark.identity.people import Claim, Move, People
+from tallymark.identity.people import Link as MadeLink
 from tallymark.insights.insight import Scope, known_profiles
 from tallymark.insights.pages import Behind
 from tallymark.store.engine import Commit, Limits
@@ -20,8 +22,8 @@ from tallymark.store.variant import PropertyEncoder
 
 _LIMITS = Limits(seconds=60, memory_bytes=256 * 1024 * 1024, rows=100_000)
 _FILLED = (
-    "event", "event_name", "actor", "person_override", "account", "other_group", "session",
-    "property", "profile_value",
+    "event", "event_name", "actor", "person_override", "identity_link", "account", "other_group",
+    "session", "property", "profile", "profile_value",
 )  # fmt: skip
 
 
@@ -46,6 +48,21 @@ class Store:
         self.engine.append("test", Commit(position, filling.tables()))
         self.scope = self._scope(filling, position)
 
+    def tell(
+        self, kind: str, name: str, properties: str, *, time: int = 0, op: str = "set"
+    ) -> None:
+        """Keep what was told of a user, an anonymous id or an account, as JSON."""
+        table = "account" if kind == "account" else "actor"
+        found = sql(
+            "SELECT {key} FROM {table} WHERE id = {name}",
+            key=ident(f"{table}_key"), table=ident(table), name=name,
+        )  # fmt: skip
+        (key,) = self.engine.fetch("test", found).rows[0]
+        seq = self.engine.fetch("test", sql("SELECT count(*) + 1 FROM profile")).rows[0][0]
+        told = {"seq": seq, "subject_kind": kind, "subject_key": key, "op": op, "time_us": time}
+        columns = {name: [value] for name, value in {**told, "properties": properties}.items()}
+        self.engine.append("test", Commit(self.scope.log_position, {"profile": columns}))
+
     def _scope(self, filling: "_Filling", position: int) -> Scope:
         profiles, cleared = known_profiles(list(filling.ways))
         return Scope(
@@ -69,6 +86,7 @@ class _Filling:
         self.names: dict[str, int] = {}
         self.classes: dict[str, set[Any]] = {}
         self.moves: list[Move] = []
+        self._links: list[MadeLink] = []
         self._actors: dict[tuple[str, str], int] = {}
         self._accounts: dict[str, int] = {}
         self._teams: dict[str, int] = {}
@@ -88,6 +106,7 @@ class _Filling:
             how = item.how if isinstance(item, Link) else "identify"
             self._people.claim([Claim(seq, anonymous, user, how=how)])
             self.moves += self._people.moves
+            self._links += self._people.links
             self._people.commit()
         if isinstance(item, Use):
             actor = anonymous if user is None else user
@@ -159,9 +178,15 @@ class _Filling:
                 "actor_key": [*self._actors.values()],
                 "id_kind": [kind for kind, _ in self._actors],
                 "id": [name for _, name in self._actors],
+                "first_seq": [1 for _ in self._actors],
             },
-            "account": {"account_key": [*self._accounts.values()], "id": [*self._accounts]},
+            "account": {
+                "account_key": [*self._accounts.values()],
+                "id": [*self._accounts],
+                "first_seq": [1 for _ in self._accounts],
+            },
             "session": {"session_key": [*self._sessions.values()], "id": [*self._sessions]},
+            "identity_link": link_columns(self._links),
             "person_override": {
                 "seq": [move.seq for move in self.moves],
                 "actor_key": [move.actor for move in self.moves],

@@ -23,10 +23,12 @@ from tallymark.core.settings import Settings
 from tallymark.insights.insight import (
     Columnar,
     Insight,
+    Members,
     Provenance,
     Result,
     Scope,
     Statement,
+    Unit,
     in_zone_of,
 )
 from tallymark.insights.pages import BEHIND, Behind
@@ -35,6 +37,7 @@ from tallymark.store.engines.duckdb import engine_version
 
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+_PLURAL: Mapping[Unit, str] = {"person": "people", "account": "accounts", "session": "sessions"}
 
 
 class Answered(Struct, frozen=True):
@@ -151,7 +154,8 @@ def compute(
         scope = insight.pinned(question, scope)
     behind = getattr(question, "behind", None)
     if behind is not None:
-        reading.hold(BEHIND, {"key": members_of(behind, scope, reading, steps)})
+        keys = members_of(behind, scope, reading, steps, unit=insight.lists or "person")
+        reading.hold(BEHIND, {"key": keys})
     _prepare(insight, question, scope, reading, steps)
     results = _results(insight.to_sql(question, scope), reading, steps)
     data = insight.shape(question, scope, results)
@@ -159,9 +163,17 @@ def compute(
 
 
 def members_of(
-    behind: Behind, scope: Scope, reading: Reading, steps: Steps | None = None
+    behind: Behind,
+    scope: Scope,
+    reading: Reading,
+    steps: Steps | None = None,
+    *,
+    unit: Unit = "person",
 ) -> NDArray[np.int64]:
-    """Return the keys of who is behind a number; raises InvalidQuery if nobody can be."""
+    """Return the keys of the people, or other units, behind a number.
+
+    Raises InvalidQuery if nobody can be, or if the number is of others.
+    """
     insight = lookup(insights(), behind.insight, "insight")
     if insight.members is None or insight.place is None:
         known = [one.name for one in insights().values() if one.members is not None]
@@ -173,9 +185,21 @@ def members_of(
     question = decode_question(insight, dict(behind.question))
     place = _converted(behind.place, insight.place, "behind.place.")
     scope = in_zone_of(question, scope)
-    found = insight.members(question, place, scope)
+    found = _of_unit(insight.members(question, place, scope), unit)
     _prepare(insight, question, scope, reading, steps)
     return found.keys(_results(found.statements, reading, steps))
+
+
+def _of_unit(found: Members, unit: Unit) -> Members:
+    for one in (found, *found.also):
+        if one.unit == unit:
+            return one
+    lists = [one.name for one in insights().values() if one.lists == found.unit]
+    raise InvalidQuery(
+        f"This number is of {_PLURAL[found.unit]}; it has no list of {_PLURAL[unit]}.",
+        hint=f"Ask {lists[0]} instead." if lists else None,
+        path="behind",
+    )
 
 
 def _prepare(

@@ -18,6 +18,7 @@ from tallymark.store.tables import SEQ_PER_BATCH
 
 View: TypeAlias = Literal["line", "table", "matrix", "bar", "flow", "list", "funnel", "number"]
 PropertyClass: TypeAlias = Literal["text", "number", "other"]
+Unit: TypeAlias = Literal["person", "account", "session"]
 Fold: TypeAlias = Literal["last", "first", "sum", "mixed"]
 
 
@@ -142,11 +143,15 @@ class Prepared(Struct, frozen=True):
 class Members(Struct, frozen=True):
     """Who is behind one number of an answer: the keys, found in the results of statements.
 
-    ``keys`` gives a distinct key of each, in no order, as int64.
+    ``keys`` gives a distinct key of each, in no order, as int64: of people, accounts or sessions, as
+    ``unit`` says. A number that is also of others, such as the accounts of its events, names them in
+    ``also``.
     """
 
     statements: tuple[Statement, ...]
     keys: Callable[[Sequence[Any]], NDArray[np.int64]]
+    unit: Unit = "person"
+    also: tuple["Members", ...] = ()
 
 
 class Table(Struct, frozen=True):
@@ -168,7 +173,7 @@ class Insight(Struct, frozen=True):
 
     ``rules`` states what is counted exactly, in Markdown: the rule, its source, an example with
     numbers, how it differs from other tools. ``place`` names one number of an answer, and ``members``
-    says who is behind it. ``pinned`` gives the scope a question is really about, such as that of the
+    says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives the scope a question is really about, such as that of the
     first page of a list.
     """
 
@@ -186,6 +191,7 @@ class Insight(Struct, frozen=True):
     members: Callable[[Any, Any, Scope], Members] | None = None
     pinned: Callable[[Any, Scope], Scope] | None = None
     prepared: Callable[[Any, Scope], Prepared] | None = None
+    lists: Unit | None = None
 
 
 class Provenance(Struct, frozen=True):

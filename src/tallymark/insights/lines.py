@@ -9,8 +9,10 @@ from tallymark.store.engine import Rows
 
 from . import formula
 from .formula import Expression
-from .measures import Amount, Series, number_of
+from .measures import Amount, number_of
 from .numbers import Number
+from .ranges import Buckets
+from .windows import ReachingSeries, WindowPart, Windows, averages, carried
 
 Value: TypeAlias = str | int | float | bool | None
 # What a statement found: by place of the group (None for Other), then by bucket (None for all).
@@ -31,8 +33,9 @@ class Line(Struct, frozen=True):
     """The numbers of one series or formula, of one group if broken down.
 
     ``values`` go with the buckets. ``total`` is of the whole range, in which a person counts once,
-    so it is no sum of the buckets. ``breakdown`` holds the group's value of each field, null where
-    it is missing; the Other line has none.
+    so it is no sum of the buckets; a moving average has none. ``breakdown`` holds the group's value
+    of each field, null where it is missing; the Other line has none. ``windows`` are what each value
+    covers, of a series with a window.
     """
 
     series: str
@@ -43,6 +46,26 @@ class Line(Struct, frozen=True):
     is_other: bool = False
     compared_values: list[Number | None] | None = None
     compared_total: Number | None = None
+    windows: list[WindowPart] | None = None
+
+
+class Reach(Struct, frozen=True):
+    """How far the numbers of a series reach in one range, and so how its rows are read.
+
+    ``read`` are the buckets its rows tell of: those of the range, with those before them that a mean
+    of ``width`` buckets needs.
+    """
+
+    read: Buckets
+    now: int
+    windows: Windows | None = None
+    width: int | None = None
+    is_running: bool = False
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the rows tell of."""
+        return len(self.read.edges) - 1
 
 
 def numbers_in(rows: Rows) -> Numbers:
@@ -55,29 +78,27 @@ def numbers_in(rows: Rows) -> Numbers:
 
 def series_line(
     letter: str,
-    series: Series,
+    series: ReachingSeries,
     found: Found,
-    buckets: int,
-    earlier: tuple[Found, Sequence[int | None]] | None,
+    reach: Reach,
+    earlier: tuple[Found, Reach, Sequence[int | None]] | None,
 ) -> Line:
     """Return the line of a series; ``earlier`` has each bucket's counterpart, if compared."""
-    measure = series.measure
     line = Line(
         series=letter,
         label=series.label or _label(series),
-        values=[number_of(measure, found.get(bucket)) for bucket in range(buckets)],
-        total=number_of(measure, found.get(None)),
+        values=_values(series, found, reach),
+        total=_total(series, found),
+        windows=list(reach.windows.parts) if reach.windows else None,
     )
     if earlier is None:
         return line
-    before, counterparts = earlier
+    before, before_reach, counterparts = earlier
+    values = _values(series, before, before_reach)
     return structs.replace(
         line,
-        compared_values=[
-            None if bucket is None else number_of(measure, before.get(bucket))
-            for bucket in counterparts
-        ],
-        compared_total=number_of(measure, before.get(None)),
+        compared_values=[None if bucket is None else values[bucket] for bucket in counterparts],
+        compared_total=_total(series, before),
     )
 
 
@@ -103,8 +124,30 @@ def formula_line(
     )
 
 
-def _label(series: Series) -> str:
+def _values(series: ReachingSeries, found: Found, reach: Reach) -> list[Number | None]:
+    measure, count = series.measure, reach.buckets
+    if reach.is_running:
+        known = {at: number_of(measure, one) for at, one in found.items() if at is not None}
+        return carried(known, count, number_of(measure, None))
+    values = [number_of(measure, found.get(bucket)) for bucket in range(count)]
+    return values if reach.width is None else averages(values, reach.read, reach.width, reach.now)
+
+
+def _total(series: ReachingSeries, found: Found) -> Number | None:
+    # Its rows are also of buckets before the range, and a mean of means would say nothing.
+    return None if series.moving_average else number_of(series.measure, found.get(None))
+
+
+def _label(series: ReachingSeries) -> str:
     named = [series.event] if isinstance(series.event, str) else series.event or ["any event"]
     measure = series.measure.replace("_", " ")
     what = measure if series.of is None else f"{measure} {series.of}"
-    return f"{what}: {', '.join(named)}"
+    return f"{what}: {', '.join(named)}{_reaching(series)}"
+
+
+def _reaching(series: ReachingSeries) -> str:
+    if series.window is not None:
+        return f" ({series.window})"
+    if series.cumulative:
+        return " (cumulative)"
+    return f" (mean of {series.moving_average})" if series.moving_average else ""

@@ -100,6 +100,38 @@ def cells(
     return Cells(_cells(series, grouped, source, value, key), series.measure, groups)
 
 
+def keyed(
+    series: Series,
+    frame: Frame,
+    made: Sql,
+    by: list[Field],
+    *,
+    wanted: Filter | None,
+    include_bots: bool,
+) -> Cells:
+    """Return one cell for each key of a measure of distinct ones, and group.
+
+    ``made`` are columns made of all events of the cell.
+    """
+    groups = tuple(f"b{place}" for place in range(len(by)))
+    key, key_fields = _distinct_key(series.measure, frame.scope)
+    source = chosen(
+        series.event,
+        (wanted, series.filter),
+        frame,
+        include_bots=include_bots,
+        also=[*by, *key_fields],
+    )
+    statement = sql(
+        "SELECT {groups}{key} AS k,\n  {made}\n{source}\n  AND {key} IS NOT NULL\nGROUP BY ALL",
+        groups=_columns(groups, by),
+        key=key or Sql("NULL"),
+        made=made,
+        source=source,
+    )
+    return Cells(statement, series.measure, groups)
+
+
 def behind(series: Series, question: Question, group: Group | None, frame: Frame) -> Sql:
     """Return FROM and WHERE of the events that make the number of a series, or of one group.
 
@@ -153,7 +185,7 @@ def numbers(found: Cells, source: str) -> Sql:
     return sql(
         "SELECT place, bucket, {merged} AS amount, sum(n) AS n\n"
         "FROM {table}\nGROUP BY GROUPING SETS ((place, bucket), (place))",
-        merged=_merged(found.measure),
+        merged=merged(found.measure),
         table=table,
     )
 
@@ -162,9 +194,7 @@ def placed(found: Cells, is_broken_down: bool) -> Sql:
     """Return the cells with the place of their group among the top ones, NULL for Other."""
     if not is_broken_down:
         return Sql("SELECT *, 0 AS place\nFROM cell")
-    same = join(
-        " AND ", (Sql(f"cell.{name} IS NOT DISTINCT FROM top.{name}") for name in found.groups)
-    )
+    same = same_group(found)
     if found.measure in _DISTINCT:
         return sql(
             "SELECT place, bucket, k, sum(amount) AS amount\n"
@@ -198,6 +228,31 @@ def number_of(measure: Measure, row: tuple[Amount, int] | None) -> Number | None
         return ratio(amount, n)
     value = n if measure in _DISTINCT else exact(amount)
     return 0 if value is None and measure in _ZERO_IF_NONE else value
+
+
+def is_distinct(measure: Measure) -> bool:
+    """Whether a measure counts each person, account or session once."""
+    return measure in _DISTINCT
+
+
+def merged(measure: Measure) -> Sql:
+    """Return how the amounts of cells make one amount."""
+    return Sql(f"{measure}(amount)") if measure in {"min", "max"} else Sql("sum(amount)")
+
+
+def same_group(found: Cells) -> Sql:
+    """Return that a cell is of the group of a row of ``top``."""
+    return join(
+        " AND ", (Sql(f"cell.{name} IS NOT DISTINCT FROM top.{name}") for name in found.groups)
+    )
+
+
+def _columns(groups: tuple[str, ...], by: list[Field]) -> Sql:
+    named = (
+        fields.breakdown(one)[0] + Sql(f" AS {name},\n  ")
+        for name, one in zip(groups, by, strict=True)
+    )
+    return join("", named)
 
 
 def _cells(series: Series, grouped: list[Sql], source: Sql, value: Sql, key: Sql | None) -> Sql:
@@ -242,10 +297,6 @@ def _aggregate(measure: Measure, value: Sql) -> Sql:
             return sql("sum({value})", value=value)
 
 
-def _merged(measure: Measure) -> Sql:
-    return Sql(f"{measure}(amount)") if measure in {"min", "max"} else Sql("sum(amount)")
-
-
 def _total(measure: Measure) -> Sql:
     if measure in _QUANTILES:
         return Sql(f"quantile_cont(amount, 0.{_QUANTILES[measure]})")
@@ -255,7 +306,7 @@ def _total(measure: Measure) -> Sql:
         return Sql("count(DISTINCT k)")
     if measure == "avg":
         return Sql("sum(amount) / nullif(sum(n), 0)")
-    return _merged(measure)
+    return merged(measure)
 
 
 def _distinct_key(measure: Measure, scope: Scope) -> tuple[Sql | None, list[Field]]:

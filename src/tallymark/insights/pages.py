@@ -38,17 +38,22 @@ class Behind(Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
 
 
-class PagedQuestion(Question, frozen=True, kw_only=True):
+class Listing(Question, frozen=True, kw_only=True):
+    """A question whose answer is a list in pages."""
+
+    limit: Annotated[int, Meta(description="Most rows of a page.", ge=1, le=1_000)] = 100
+    cursor: Annotated[
+        str | None,
+        Meta(description="The cursor of the page before; none for the first."),
+    ] = None
+
+
+class PagedQuestion(Listing, frozen=True, kw_only=True):
     """A list behind a number: the same series, filter and range, or one bucket of it."""
 
     series: Annotated[Series, Meta(description="The series whose number is opened.")] = Series()
     group: Annotated[
         Group | None, Meta(description="One group of a breakdown; if left out, all of them.")
-    ] = None
-    limit: Annotated[int, Meta(description="Most rows of a page.", ge=1, le=1_000)] = 100
-    cursor: Annotated[
-        str | None,
-        Meta(description="The cursor of the page before; none for the first."),
     ] = None
 
 
@@ -62,7 +67,7 @@ class Place(Struct, frozen=True, array_like=True):
     key: int
 
 
-def opened(question: PagedQuestion, scope: Scope, insight: str) -> tuple[Scope, Place | None]:
+def opened(question: Listing, scope: Scope, insight: str) -> tuple[Scope, Place | None]:
     """Return the scope of the first page and where this page begins.
 
     Raises InvalidQuery CURSOR_INVALID for a cursor that is not of this question.
@@ -80,15 +85,13 @@ def opened(question: PagedQuestion, scope: Scope, insight: str) -> tuple[Scope, 
     return msgspec.structs.replace(scope, log_position=place.log_position, now=place.now), place
 
 
-def cursor_after(
-    question: PagedQuestion, scope: Scope, insight: str, time_us: int, key: int
-) -> str:
+def cursor_after(question: Listing, scope: Scope, insight: str, time_us: int, key: int) -> str:
     """Return the cursor of the page that follows the row at (time, key); scope is of this page."""
     place = Place(_digest(question, scope, insight), scope.log_position, scope.now, time_us, key)
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(place)).decode().rstrip("=")
 
 
-def _digest(question: PagedQuestion, scope: Scope, insight: str) -> bytes:
+def _digest(question: Listing, scope: Scope, insight: str) -> bytes:
     # The size of a page may change from one to the next.
     same = msgspec.structs.replace(question, cursor=None, limit=1)
     text = msgspec.json.encode(same).decode()

@@ -1,17 +1,20 @@
 """The people behind a number, those seen last first, with the ids they are known by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
 from tallymark.core.clock import rfc3339
+from tallymark.core.profiles import Profile
 from tallymark.core.sql import Sql, ident, sql
 from tallymark.store.engine import Rows
 
-from . import fields, measures
+from . import fields, known, measures
+from ._people_rules import RULES
 from .insight import Insight, Scope, Table
+from .known import ProfileAt, Search
 from .pages import BEHIND, Behind, PagedQuestion, Place, cursor_after, opened
 from .selection import Period, frame_of, period, warnings_of
 
@@ -28,10 +31,15 @@ class PeopleQuestion(PagedQuestion, frozen=True, kw_only=True):
     behind: Annotated[
         Behind | None, Meta(description="A number of another insight, whose people are listed.")
     ] = None
+    search: Search = None
+    profile_at: ProfileAt = None
 
 
 class PersonRow(Struct, frozen=True):
-    """One person and their chosen events; at most 20 ids of each kind, by text."""
+    """One person and their chosen events; at most 20 ids of each kind, by text.
+
+    ``profile`` is null unless it is asked for with ``profile_at``.
+    """
 
     person: int
     user_ids: list[str]
@@ -39,6 +47,7 @@ class PersonRow(Struct, frozen=True):
     first_time: str
     last_time: str
     events: int
+    profile: Profile | None = None
 
 
 class PeopleData(Struct, frozen=True):
@@ -52,11 +61,11 @@ class PeopleData(Struct, frozen=True):
 
 
 def to_sql(question: PeopleQuestion, scope: Scope) -> tuple[Sql, ...]:
-    """Return the statement of the page and that of the total."""
+    """Return the statement of the page, that of the total and that of the profiles if wanted."""
     pinned, place = opened(question, scope, "people")
     source = _source(question, pinned)
     person = fields.person(pinned)
-    rows = sql(
+    page = sql(
         """WITH chosen AS (
 SELECT {person} AS person, e.time_us, e.actor_key, e.anon_key
 {source}
@@ -66,7 +75,14 @@ FROM chosen
 GROUP BY person{after}
 ORDER BY last_us DESC, person DESC
 LIMIT {limit}
-), asserted AS (
+)""",
+        person=person,
+        source=source,
+        after=_after(place),
+        limit=question.limit + 1,
+    )
+    rows = sql(
+        """{page}, asserted AS (
 SELECT person, person AS actor_key FROM page
 UNION
 SELECT person, actor_key FROM chosen SEMI JOIN page USING (person)
@@ -82,15 +98,17 @@ GROUP BY person
 SELECT person, events, first_us, last_us, user_ids, anonymous_ids
 FROM page LEFT JOIN known USING (person)
 ORDER BY last_us DESC, person DESC""",
-        person=person,
-        source=source,
-        after=_after(place),
-        limit=question.limit + 1,
+        page=page,
         most=MAX_IDS,
     )
-    if question.behind is not None:
-        return rows, sql("SELECT count(*) FROM {behind}", behind=ident(BEHIND))
-    return rows, sql("SELECT count(DISTINCT {person})\n{source}", person=person, source=source)
+    total = sql("SELECT count(DISTINCT {person})\n{source}", person=person, source=source)
+    if question.behind is not None and question.search is None:
+        total = sql("SELECT count(*) FROM {behind}", behind=ident(BEHIND))
+    if question.profile_at is None:
+        return rows, total
+    keys = page + Sql("\nSELECT person AS key FROM page")
+    told = known.profiles_of(keys, "person", question.profile_at, frame_of(question, pinned))
+    return rows, total, told
 
 
 def shape(question: PeopleQuestion, scope: Scope, rows: Sequence[Rows]) -> PeopleData:
@@ -99,10 +117,11 @@ def shape(question: PeopleQuestion, scope: Scope, rows: Sequence[Rows]) -> Peopl
     listed = rows[0].rows[: question.limit]
     more = len(rows[0].rows) > question.limit
     names = measures.names_behind(question.series, question, question.group)
+    profiles = known.read_profiles(rows[2]) if question.profile_at is not None else None
     return PeopleData(
         range=period(frame_of(question, pinned).span),
         total=int(rows[1].rows[0][0]),
-        people=[_person(row) for row in listed],
+        people=[_person(row, profiles) for row in listed],
         cursor=cursor_after(question, pinned, "people", listed[-1][3], listed[-1][0])
         if more
         else None,
@@ -116,25 +135,30 @@ def shape(question: PeopleQuestion, scope: Scope, rows: Sequence[Rows]) -> Peopl
 
 
 def table(data: PeopleData) -> Table:
-    """Return one row a person; ids separated by spaces."""
-    columns = ("person", "user_ids", "anonymous_ids", "first_time", "last_time", "events")
-    return Table(
-        columns,
-        [
-            (
-                one.person,
-                " ".join(one.user_ids),
-                " ".join(one.anonymous_ids),
-                one.first_time,
-                one.last_time,
-                one.events,
-            )
-            for one in data.people
-        ],
-    )
+    """Return one row a person; ids separated by spaces, a profile as JSON."""
+    columns: tuple[str, ...] = ("person", "user_ids", "anonymous_ids", "first_time", "last_time", "events")  # fmt: skip
+    has_profiles = any(one.profile is not None for one in data.people)
+    rows: list[tuple[Any, ...]] = []
+    for one in data.people:
+        ids = (" ".join(one.user_ids), " ".join(one.anonymous_ids))
+        row = (one.person, *ids, one.first_time, one.last_time, one.events)
+        rows.append((*row, known.as_text(one.profile)) if has_profiles else row)
+    return Table((*columns, "profile") if has_profiles else columns, rows)
 
 
 def _source(question: PeopleQuestion, scope: Scope) -> Sql:
+    source = _events(question, scope)
+    if question.search is None:
+        return source
+    return sql(
+        "{source}\n  AND {person} IN (\n{found}\n)",
+        source=source,
+        person=fields.person(scope),
+        found=known.found_people(question.search, scope),
+    )
+
+
+def _events(question: PeopleQuestion, scope: Scope) -> Sql:
     if question.behind is None:
         return measures.behind(
             _people(question), question, question.group, frame_of(question, scope)
@@ -164,7 +188,7 @@ def _after(place: Place | None) -> Sql:
     )
 
 
-def _person(row: tuple[Any, ...]) -> PersonRow:
+def _person(row: tuple[Any, ...], profiles: Mapping[int, Profile] | None) -> PersonRow:
     person, count, first_us, last_us, user_ids, anonymous_ids = row
     return PersonRow(
         person=person,
@@ -173,6 +197,7 @@ def _person(row: tuple[Any, ...]) -> PersonRow:
         first_time=rfc3339(first_us),
         last_time=rfc3339(last_us),
         events=count,
+        profile=known.profile_of(profiles, person),
     )
 
 
@@ -184,6 +209,8 @@ people = Insight(
     shape=shape,
     table=table,
     data=PeopleData,
+    rules=RULES,
+    lists="person",
     view="list",
     pinned=lambda question, scope: opened(question, scope, "people")[0],
     example={"range": "7d", "limit": 20},

@@ -5,63 +5,26 @@ away from zero, and so is a percentile, which lies between the two values next t
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from tallymark.core.errors import InvalidQuery
-from tallymark.core.sql import Sql, ident, join, sql
+from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Rows
 
-from . import fields, formula, measures
-from .comparison import Compare, Comparison, compared
-from .fields import Field, field
-from .formula import Expression
+from . import fields, measures
+from ._trends_plan import Plan, plan_of, statements
+from ._trends_question import LETTERS, TrendsPlace, TrendsQuestion, place_of
+from ._trends_rules import RULES
+from .comparison import Compare
 from .group_values import OTHER_LABEL, shown, values_of
 from .insight import Columnar, Insight, Members, Scope, Table
-from .lines import Formula, Line, Numbers, Value, formula_line, numbers_in, series_line
-from .measures import Cells, Series
-from .ranges import Buckets, Interval, bucket_number, buckets
-from .selection import Frame, Group, Period, Question, field_names, frame_of, period, warnings_of
+from .lines import Line, Numbers, Value, formula_line, numbers_in, series_line
+from .ranges import Interval, Span
+from .selection import Period, field_names, period, warnings_of
 from .timeline import Bucket, timeline
-
-LETTERS: Final = "ABCDEFGHIJ"
-
-
-class TrendsQuestion(Question, frozen=True, kw_only=True):
-    """Numbers over time."""
-
-    series: Annotated[
-        tuple[Series, ...],
-        Meta(description="The lines A, B, C … in order.", min_length=1, max_length=10),
-    ] = (Series(),)
-    interval: Annotated[Interval, Meta(description="Length of a bucket.")] = "day"
-    breakdown: Annotated[
-        tuple[str, ...], Meta(description="Up to three fields to break down by.", max_length=3)
-    ] = ()
-    top: Annotated[
-        int, Meta(description="How many groups are shown; the rest is Other.", ge=1, le=1_000)
-    ] = 10
-    top_by: Annotated[
-        str, Meta(description="Letter of the series whose totals choose the groups.")
-    ] = "A"
-    compare: Annotated[Compare | None, Meta(description="An earlier range to hold against.")] = None
-    formulas: Annotated[
-        tuple[Formula | str, ...],
-        Meta(description="Lines calculated from the series.", max_length=10),
-    ] = ()
-
-
-class TrendsPlace(Struct, frozen=True, forbid_unknown_fields=True):
-    """One number of people: a series, and of it one bucket and one group, or all of them."""
-
-    series: Annotated[str, Meta(description="Letter of the series.")] = "A"
-    bucket: Annotated[
-        Annotated[int, Meta(ge=0)] | None,
-        Meta(description="Place of the bucket, counted from 0; all if left out."),
-    ] = None
-    group: Annotated[Group | None, Meta(description="One group of the breakdown.")] = None
 
 
 class Compared(Struct, frozen=True):
@@ -86,45 +49,14 @@ class TrendsData(Struct, frozen=True):
     warnings: list[str]
 
 
-class _Plan(Struct, frozen=True):
-    """A question with everything about time and fields resolved."""
-
-    question: TrendsQuestion
-    frame: Frame
-    cut: Buckets
-    comparison: Comparison | None
-    by: list[Field]
-    formulas: list[tuple[Formula, Expression]]
-
-    @property
-    def cuts(self) -> list[Buckets]:
-        """The range asked for, then the one it is compared with."""
-        return [self.cut] if self.comparison is None else [self.cut, self.comparison.cut]
-
-    @property
-    def leading(self) -> int:
-        """The place of the series whose totals choose the groups."""
-        return LETTERS.index(self.question.top_by)
-
-
 def to_sql(question: TrendsQuestion, scope: Scope) -> tuple[Sql, ...]:
-    """Return a statement for each series and range, the range asked for first.
-
-    Each gives rows of (place, bucket, amount, n, b0 …): the group's place among the top ones, NULL
-    for Other; the bucket's number, NULL for the whole range; the values of the group.
-    """
-    plan = _plan(question, scope)
-    leader = _cells(plan, plan.leading, plan.cut)
-    return tuple(
-        _statement(plan, _cells(plan, number, cut), leader)
-        for cut in plan.cuts
-        for number in range(len(question.series))
-    )
+    """Return a statement for each series and range, the range asked for first."""
+    return statements(plan_of(question, scope))
 
 
 def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> TrendsData:
     """Return the answer from the rows of the statements, in their order."""
-    plan = _plan(question, scope)
+    plan = plan_of(question, scope)
     count = len(question.series)
     found = [numbers_in(one) for one in rows]
     groups = _groups(plan, rows[plan.leading])
@@ -149,25 +81,23 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
 
 
 def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Members:
-    """Return who is behind a number: each person with an event that it counts."""
-    plan = _plan(question, scope)
-    if place.series not in LETTERS[: len(question.series)] or len(place.series) != 1:
-        raise InvalidQuery(f"There is no series {place.series!r}.", path="behind.place.series")
-    series = question.series[LETTERS.index(place.series)]
-    span = plan.cut.span
-    if place.bucket is not None:
-        if place.bucket >= len(plan.cut.edges) - 1:
-            raise InvalidQuery("There is no such bucket.", path="behind.place.bucket")
-        span = plan.cut.clipped(place.bucket)
-    frame = msgspec.structs.replace(plan.frame, span=span)
+    """Return who is behind a number: each person, and each account, with an event that it counts."""
+    plan = plan_of(question, scope)
+    number = place_of(question, place.series, "behind.place.series")
+    series = plan.series[number]
+    if series.moving_average is not None:
+        raise InvalidQuery(
+            "A moving average is of several numbers; nobody is behind it alone.",
+            hint="Ask for the people of a bucket, without moving_average.",
+            path="behind.place",
+        )
+    frame = msgspec.structs.replace(plan.frame, span=_span(plan, number, place.bucket))
     source = measures.behind(series, question, place.group, frame)
-    person = fields.person(scope)
-    statement = sql(
-        "SELECT DISTINCT {person} AS key\n{source}\n  AND {person} IS NOT NULL",
-        person=person,
-        source=source,
+    accounts = _distinct(Sql("e.account_key"), source)
+    return msgspec.structs.replace(
+        _distinct(fields.person(scope), source),
+        also=(msgspec.structs.replace(accounts, unit="account"),),
     )
-    return Members((Columnar(statement),), lambda results: results[0]["key"])
 
 
 def table(data: TrendsData) -> Table:
@@ -192,67 +122,7 @@ def table(data: TrendsData) -> Table:
     return Table(tuple(columns), rows)
 
 
-def _plan(question: TrendsQuestion, scope: Scope) -> _Plan:
-    frame = frame_of(question, scope)
-    cut = buckets(frame.span, question.interval, frame.zone, question.week_start)
-    comparison = question.compare and compared(
-        cut, question.compare, question.interval, frame.zone, question.week_start
-    )
-    letters = LETTERS[: len(question.series)]
-    if question.top_by not in letters or len(question.top_by) != 1:
-        raise InvalidQuery(f"There is no series {question.top_by!r}.", path="top_by")
-    by = [field(name, scope, path="breakdown") for name in question.breakdown]
-    plan = _Plan(question, frame, cut, comparison or None, by, _formulas(question, letters))
-    groups = question.top + 1 if by else 1
-    if len(cut.edges) * groups * len(letters) * len(plan.cuts) > scope.max_rows:
-        raise InvalidQuery(
-            f"The answer would have more than {scope.max_rows} numbers.",
-            code="QUERY_TOO_LARGE",
-            path="interval",
-        )
-    return plan
-
-
-def _formulas(question: TrendsQuestion, letters: str) -> list[tuple[Formula, Expression]]:
-    asked = [Formula(one) if isinstance(one, str) else one for one in question.formulas]
-    return [(one, formula.parse(one.formula, letters)) for one in asked]
-
-
-def _cells(plan: _Plan, number: int, cut: Buckets) -> Cells:
-    return measures.cells(
-        plan.question.series[number],
-        msgspec.structs.replace(plan.frame, span=cut.span),
-        bucket_number(Sql("e.time_us"), cut),
-        plan.by,
-        wanted=plan.question.filter,
-        include_bots=plan.question.include_bots,
-    )
-
-
-def _statement(plan: _Plan, found: Cells, leader: Cells) -> Sql:
-    if not plan.by:
-        return sql(
-            "WITH cell AS MATERIALIZED (\n{cells}\n), placed AS (\n{placed}\n)\n{numbers}",
-            cells=found.statement,
-            placed=measures.placed(found, is_broken_down=False),
-            numbers=measures.numbers(found, "placed"),
-        )
-    is_leader = found == leader
-    return sql(
-        "WITH cell AS MATERIALIZED (\n{cells}\n){leader}, top AS MATERIALIZED (\n{top}\n),"
-        " placed AS (\n{placed}\n), answer AS (\n{numbers}\n)\n"
-        "SELECT place, bucket, amount, n, {values}\n"
-        "FROM answer LEFT JOIN top USING (place)",
-        values=join(", ", (ident(name) for name in found.groups)),
-        cells=found.statement,
-        leader=Sql("") if is_leader else sql(", leader AS (\n{cells}\n)", cells=leader.statement),
-        top=measures.top(leader, "cell" if is_leader else "leader", plan.question.top),
-        placed=measures.placed(found, is_broken_down=True),
-        numbers=measures.numbers(found, "placed"),
-    )
-
-
-def _groups(plan: _Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
+def _groups(plan: Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
     """Return the values of each top group by its place, in order; one nameless group if none."""
     if not plan.by:
         return {0: None}
@@ -263,17 +133,41 @@ def _groups(plan: _Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
     return dict(sorted(groups.items(), key=lambda item: item[0] or 0))
 
 
+def _distinct(key: Sql, source: Sql) -> Members:
+    statement = sql(
+        "SELECT DISTINCT {key} AS key\n{source}\n  AND {key} IS NOT NULL", key=key, source=source
+    )
+    return Members((Columnar(statement),), lambda results: results[0]["key"])
+
+
+def _span(plan: Plan, number: int, bucket: int | None) -> Span:
+    """Return the instants that one number of a series counts, the whole range if of no bucket."""
+    if bucket is None:
+        return plan.cut.span
+    if bucket >= len(plan.cut.edges) - 1:
+        raise InvalidQuery("There is no such bucket.", path="behind.place.bucket")
+    reach, clipped = plan.reaches[0][number], plan.cut.clipped(bucket)
+    if reach.windows is not None:
+        return reach.windows.covered(bucket)
+    return Span(plan.cut.span.since, clipped.until) if reach.is_running else clipped
+
+
 def _lines(
-    plan: _Plan, found: list[Numbers], place: int | None, values: list[Value] | None
+    plan: Plan, found: list[Numbers], place: int | None, values: list[Value] | None
 ) -> list[Line]:
     """Return the lines of one group: its series in order, then its formulas."""
-    count = len(plan.question.series)
+    count = len(plan.series)
     lines = {}
-    for number, series in enumerate(plan.question.series):
+    for number, series in enumerate(plan.series):
         here, *earlier = (one.get(place, {}) for one in found[number::count])
-        before = (earlier[0], plan.comparison.counterparts) if plan.comparison else None
+        reach, *earlier_reach = (reaches[number] for reaches in plan.reaches)
+        before = (
+            (earlier[0], earlier_reach[0], plan.comparison.counterparts)
+            if plan.comparison
+            else None
+        )
         letter = LETTERS[number]
-        lines[letter] = series_line(letter, series, here, len(plan.cut.edges) - 1, before)
+        lines[letter] = series_line(letter, series, here, reach, before)
     calculated = [
         formula_line(f"F{number}", asked, expression, lines)
         for number, (asked, expression) in enumerate(plan.formulas, start=1)
@@ -284,7 +178,7 @@ def _lines(
     ]
 
 
-def _compared(plan: _Plan) -> Compared | None:
+def _compared(plan: Plan) -> Compared | None:
     if plan.comparison is None or plan.question.compare is None:
         return None
     cut = plan.comparison.cut
@@ -321,6 +215,7 @@ trends = Insight(
     shape=shape,
     table=table,
     data=TrendsData,
+    rules=RULES,
     place=TrendsPlace,
     members=members,
     view="line",

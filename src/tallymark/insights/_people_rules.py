@@ -1,0 +1,31 @@
+"""The rules of the list of people."""
+
+from typing import Final
+
+RULES: Final = """
+**Who is listed.** The people with an event that the series, filter and range choose, those whose last
+such event is newest first; each is one row however many ids they have. `total` counts all of them,
+and is the number of unique people that `trends` gives for the same series. An event that says nothing
+of who did it lists nobody. With `behind`, exactly the people of one number of another insight are
+listed, with all their events up to now.
+
+**Who is found.** `search` keeps those of whom an id, or any text that was ever told for their profile,
+contains the text, whether in capitals or not. All ids of a person count, also ones that did nothing in
+the range, and so do links that came later.
+
+**What is told.** `events`, `first_time` and `last_time` are of the listed events only. With
+`profile_at`, the profile is the fold of what was told of all ids of the person up to that instant
+(`now`: everything), in the order of its times; what was told late takes its place in the past.
+`tallymark who` tells the rest of one person: every id and link, groups, and the profile as of a date.
+
+**Pages.** A cursor holds the log position of its first page, so that pages fit together while events
+arrive and ids are linked.
+
+**Example.** A phone is used on Monday and Tuesday; on Tuesday it turns out to be Ana's, who also used a
+laptop on Monday; Bo comes on Wednesday. The list of the week is Bo (1 event), then Ana (3 events, last
+on Tuesday), and its total is 2. A search for `LAPT` gives Ana alone, with all 3 events.
+
+**Other tools.** Mixpanel and PostHog list profiles, which may have no event and may be merged hours
+after the chart was made; here the list is as long as the number says, always. Amplitude shows the
+properties of now; `profile_at` also those of any day before.
+""".strip()
