@@ -11,6 +11,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from tallymark import __version__
+from tallymark.app.cohorts import Holding
 from tallymark.collect.protocol import Protocol
 from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery, misfit
@@ -19,6 +20,12 @@ from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
 from tallymark.core.structs import learn
+from tallymark.insights.definitions import (
+    Definitions,
+    decode_definitions,
+    encode_definitions,
+    in_force,
+)
 from tallymark.insights.insight import (
     Columnar,
     Insight,
@@ -29,6 +36,7 @@ from tallymark.insights.insight import (
     Table,
 )
 from tallymark.insights.pages import BEHIND, Behind
+from tallymark.insights.references import used
 from tallymark.store.engine import Engine, Fetch, Limits, Reading, Rows
 from tallymark.store.engines.duckdb import engine_version
 from tallymark.store.tables import MOST_PROPERTIES
@@ -48,13 +56,18 @@ class Answered(Struct, frozen=True):
 
 
 class Asking(Struct, frozen=True):
-    """A question as it comes: which insight, of which project, and the project's time zone."""
+    """A question as it comes: which insight, of which project, and the project's time zone.
+
+    ``definitions`` are the project's as JSON, of the version named; without them names mean nothing.
+    """
 
     project: str
     insight: str
     question: Any
     timezone: str = "UTC"
     seconds: float | None = None
+    definitions: str | None = None
+    definitions_version: int | None = None
 
 
 def insights() -> Mapping[str, Insight]:
@@ -71,21 +84,32 @@ def learn_all() -> None:
 
 def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> bytes:
     """Return the JSON of an ``Answered``; raises InvalidQuery, NotFound or QuestionStopped."""
-    insight = lookup(insights(), asking.insight, "insight")
-    question = decode_question(insight, asking.question)
-    limits = Limits(
+    with engine.reading(asking.project, limits_of(asking, settings)) as reading:
+        return _encode(answered(asking, reading, settings, clock))
+
+
+def limits_of(asking: Asking, settings: Settings) -> Limits:
+    """Return what a question may take."""
+    return Limits(
         seconds=min(asking.seconds or settings.question_seconds, settings.question_seconds),
         memory_bytes=settings.question_memory_bytes,
         rows=settings.question_rows,
     )
+
+
+def answered(asking: Asking, reading: Reading, settings: Settings, clock: Clock) -> Answered:
+    """Return the answer to a question on one commit; raises InvalidQuery or NotFound."""
+    insight = lookup(insights(), asking.insight, "insight")
+    question = decode_question(insight, asking.question)
     started = clock.monotonic()
-    with engine.reading(asking.project, limits) as reading:
-        scope, identity_position = _scope(reading, asking, settings, clock)
-        computed = compute(insight, question, scope, reading)
-        data = computed.data
+    scope, identity_position = _scope(reading, asking, settings, clock)
+    definitions = None if asking.definitions is None else decode_definitions(asking.definitions)
+    if definitions is not None:
+        scope = msgspec.structs.replace(scope, definitions=in_force(definitions))
+    computed = compute(insight, question, scope, reading)
     provenance = Provenance(
         insight=insight.name,
-        definition=hash128(insight.name, _canonical.encode(question).decode()).hex(),
+        definition=_definition(insight, question, definitions),
         project=asking.project,
         log_position=scope.log_position,
         identity_position=identity_position,
@@ -95,8 +119,16 @@ def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> 
         version=__version__,
         rows_read=computed.rows_read,
         took_ms=round((clock.monotonic() - started) * 1000, 1),
+        definitions_version=asking.definitions_version,
     )
-    return _encode(Answered(data, insight.view, insight.table(data), provenance))
+    return Answered(computed.data, insight.view, insight.table(computed.data), provenance)
+
+
+def _definition(insight: Insight, question: Any, definitions: Definitions | None) -> str:
+    """Return what stands for the question and for every definition it names."""
+    named = {} if definitions is None else used(question, definitions)
+    parts = [f"{kind} {name} {encode_definitions(one).decode()}" for (kind, name), one in named.items()]  # fmt: skip
+    return hash128(insight.name, _canonical.encode(question).decode(), *parts).hex()
 
 
 class Computed(Struct, frozen=True):
@@ -110,10 +142,12 @@ def compute(insight: Insight, question: Any, scope: Scope, reading: Reading) -> 
     """Answer a decoded question on one commit; raises InvalidQuery for what cannot be asked."""
     if insight.pinned is not None:
         scope = insight.pinned(question, scope)
+    holding = reading if isinstance(reading, Holding) else Holding(reading, members_of)
+    question = _prepared(insight, question, scope, holding)
     behind = getattr(question, "behind", None)
     if behind is not None:
-        reading.hold(BEHIND, {"key": members_of(behind, scope, reading)})
-    results = _results(insight.to_sql(question, scope), reading)
+        holding.hold(BEHIND, {"key": members_of(behind, scope, holding)})
+    results = _results(insight.to_sql(question, scope), holding)
     data = insight.shape(question, scope, results)
     return Computed(data, sum(_length(result) for result in results))
 
@@ -128,10 +162,23 @@ def members_of(behind: Behind, scope: Scope, reading: Reading) -> NDArray[np.int
             hint=f"These can: {', '.join(known)}.",
             path="behind.insight",
         )
-    question = decode_question(insight, dict(behind.question))
+    holding = reading if isinstance(reading, Holding) else Holding(reading, members_of)
+    # As JSON, because numbers with a point in it were read as decimals.
+    asked = decode_question(insight, _encode(behind.question))
+    question = _prepared(insight, asked, scope, holding)
     place = _converted(behind.place, insight.place, "behind.place.")
     found = insight.members(question, place, scope)
-    return found.keys(_results(found.statements, reading))
+    return found.keys(_results(found.statements, holding))
+
+
+def _prepared(insight: Insight, question: Any, scope: Scope, holding: Holding) -> Any:
+    """Return the question without names, once the members of its cohorts are held."""
+    if insight.expand is not None:
+        question = insight.expand(question, scope)
+    holding.hold_for(question, scope)
+    for value, moment in insight.asked_of(question, scope) if insight.asked_of else ():
+        holding.hold_for(value, moment)
+    return question
 
 
 def _results(statements: Sequence[Statement], reading: Reading) -> list[Result]:

@@ -10,6 +10,7 @@ from tallymark.app.answering import Asking, answer
 from tallymark.app.failures import condition, held, rows_after
 from tallymark.app.folders import Folders
 from tallymark.app.quality import quality
+from tallymark.app.sides import answer_sides
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
 from tallymark.collect.replay import Where
@@ -47,6 +48,7 @@ class StoreService:
         self._clock = clock
         self.methods: dict[str, Callable[[Params], bytes]] = {
             "ask": self.ask,
+            "ask_sides": self.ask_sides,
             "status": self.status,
             "event": self.event,
             "failed": self.failed,
@@ -72,6 +74,11 @@ class StoreService:
         asking = msgspec.convert(dict(params), Asking)
         self._known(asking.project)
         return answer(self._engine, asking, self._settings, self._clock)
+
+    def ask_sides(self, params: Params) -> bytes:
+        """Answer questions of the same events at the same instant: project, sides, timezone, seconds."""
+        project = self._known(params["project"])
+        return answer_sides(self._engine, project, params, self._settings, self._clock)
 
     def status(self, params: Params) -> bytes:
         """Say how far a project is loaded and what it holds."""

@@ -14,12 +14,17 @@ from tallymark.core.registry import did_you_mean
 from tallymark.core.sql import Sql, join, sql
 from tallymark.store.tables import SEQ_PER_BATCH
 
+from ._expression_sql import compiled
+from .expression import Kind, parse
+from .held import Unit, is_in, unit_of
 from .insight import PropertyClass, Scope
 
 Join: TypeAlias = Literal["name", "user", "anonymous", "account", "session", "override"]
 ValueKind: TypeAlias = Literal["text", "number", "truth", "json"]
 
 PROPERTY: Final = "properties."
+COMPUTED: Final = "computed."
+COHORT: Final = "cohort."
 
 _TEXT_COLUMNS: Final = (
     "event_id", "kind", "time_rule", "source", "protocol", "page_url", "path", "host", "title",
@@ -37,6 +42,7 @@ _JOINED: Final[dict[str, tuple[Join, str]]] = {
     "session": ("session", "session.id"),
 }
 _ANY_CLASS: Final[frozenset[PropertyClass]] = frozenset(("text", "number", "other"))
+_SQL_TYPES: Final = {"text": "VARCHAR", "number": "DECIMAL(38,9)", "truth": "BOOLEAN"}
 _TIMES: Final = {"time": "e.time_us", "received_at": "e.received_us"}
 
 
@@ -55,7 +61,8 @@ class Field(Struct, frozen=True):
     """One thing known of an event, as an SQL expression for each type it may have.
 
     A field of every event has one type; a custom property has those it was seen with, or none.
-    ``other`` is JSON text of a property that is neither text nor a number.
+    ``other`` is JSON text of a property that is neither text nor a number. ``also`` are the fields it
+    is computed from, whose tables it needs.
     """
 
     name: str
@@ -65,6 +72,7 @@ class Field(Struct, frozen=True):
     time: Sql | None = None
     other: Sql | None = None
     join: Join | None = None
+    also: tuple["Field", ...] = ()
 
     @property
     def is_property(self) -> bool:
@@ -92,6 +100,10 @@ def field(name: str, scope: Scope, *, path: str = "field") -> Field:
     """Return the field of that name; raises InvalidQuery if there is none."""
     if name.startswith(PROPERTY):
         return _property(name, scope)
+    if name.startswith(COMPUTED):
+        return _computed(name, scope, path)
+    if name.startswith(COHORT):
+        return _cohort(name, scope, path)
     if name == "person":
         return Field(name, number=person(scope), join="override" if _is_overridden(scope) else None)
     if name in _BUILT_IN:
@@ -133,7 +145,7 @@ def breakdown(found: Field) -> tuple[Sql, ValueKind]:
 
 def joins(fields: Iterable[Field], scope: Scope) -> Sql:
     """Return the JOIN clauses the fields need, each once."""
-    needed = {found.join for found in fields if found.join is not None}
+    needed = {one.join for found in fields for one in _parts(found) if one.join is not None}
     return join("\n", [Sql(""), *(_join(name, scope) for name in sorted(needed))])
 
 
@@ -164,6 +176,81 @@ def partly_numbers(names: Iterable[str], scope: Scope) -> list[str]:
 def end_of_log(scope: Scope) -> int:
     """Return the first seq that lies beyond what the question may see."""
     return (scope.log_position + 1) * SEQ_PER_BATCH
+
+
+def _parts(found: Field) -> Iterable[Field]:
+    yield found
+    for one in found.also:
+        yield from _parts(one)
+
+
+def _computed(name: str, scope: Scope, path: str) -> Field:
+    key = name.removeprefix(COMPUTED)
+    known = {} if scope.definitions is None else scope.definitions.properties
+    if key not in known:
+        raise _undefined("computed property", key, known, path)
+    kind: Kind = known[key].type
+    used: dict[str, Field] = {}
+
+    def found(part: str) -> Field:
+        # What is computed from itself was refused when it was pushed.
+        return used.setdefault(part, field(part, scope, path=path))
+
+    def kind_of(part: str) -> Kind | None:
+        one = found(part)
+        if one.time is not None:
+            raise InvalidQuery(f"{part} is a time, of which nothing is computed.", path=path)
+        slots: dict[Kind, Sql | None] = {
+            "text": one.text, "number": one.number, "truth": one.truth
+        }  # fmt: skip
+        typed = [kind for kind, slot in slots.items() if slot is not None]
+        return typed[0] if len(typed) == 1 and not (one.is_property or one.other) else None
+
+    def look_up(part: str, wanted: str) -> Sql:
+        one = found(part)
+        if wanted == "any":
+            slots = [one.text, one.number, one.other or one.truth]
+            present = [sql("{it} IS NOT NULL", it=it) for it in slots if it is not None]
+            return Sql("(") + join(" OR ", present or [Sql("false")]) + Sql(")")
+        of_kind = {"text": one.text, "number": one.number, "truth": one.truth}[wanted]
+        return of_kind or Sql(f"CAST(NULL AS {_SQL_TYPES[wanted]})")
+
+    value = compiled(parse(known[key].value, kind, kind_of), look_up)
+    return Field(
+        name,
+        text=value if kind == "text" else None,
+        number=value if kind == "number" else None,
+        truth=value if kind == "truth" else None,
+        also=tuple(used.values()),
+    )
+
+
+def _cohort(name: str, scope: Scope, path: str) -> Field:
+    key = name.removeprefix(COHORT)
+    known = {} if scope.definitions is None else scope.definitions.cohorts
+    if key not in known:
+        raise _undefined("cohort", key, known, path)
+    of = unit_of(key, scope)
+    return Field(name, truth=is_in(unit_key(of, scope), key, scope), also=unit_fields(of, scope))
+
+
+def unit_key(of: Unit, scope: Scope) -> Sql:
+    """Return the key of the person or the account of an event, which is NULL if none is known."""
+    return person(scope) if of == "people" else Sql("e.account_key")
+
+
+def unit_fields(of: Unit, scope: Scope) -> tuple[Field, ...]:
+    """Return the fields whose tables the key of a unit needs."""
+    return (field("person", scope),) if of == "people" else ()
+
+
+def _undefined(what: str, name: str, known: Iterable[str], path: str) -> InvalidQuery:
+    near = did_you_mean(name, known)
+    return InvalidQuery(
+        f"There is no {what} {name[:80]!r}.",
+        hint=near or "Define it in a file and push it with `tallymark apply`.",
+        path=path,
+    )
 
 
 def _is_overridden(scope: Scope) -> bool:

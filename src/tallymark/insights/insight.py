@@ -4,7 +4,7 @@ To add one, write a module that ends in ``name = Insight(...)``. The HTTP route,
 OpenAPI entry, command-line sub-command and reference page follow from that constant.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +25,8 @@ class Scope(Struct, frozen=True):
     ``has_overrides`` says that stored events do not all name the person of now, and
     ``identity_position`` is the seq of the last claim on identity; a question about an earlier
     position has to look up who was who then.
+    ``definitions`` are those of the project that hold for the question, a ``definitions.Definitions``
+    whose ``digest`` tells them from others; None if it has none.
     ``properties`` names every custom property and the type classes it was seen in, unless
     ``has_more_properties``: then any name may have been seen, in any class.
     """
@@ -39,6 +41,8 @@ class Scope(Struct, frozen=True):
     identity_position: int = 0
     has_more_properties: bool = False
     max_rows: int = 100_000
+    # Untyped, because definitions are made of questions, and questions of scopes.
+    definitions: Any = None
 
 
 class Columnar(Struct, frozen=True):
@@ -81,7 +85,8 @@ class Insight(Struct, frozen=True):
     ``rules`` states what is counted exactly, in Markdown: the rule, its source, an example with
     numbers, how it differs from other tools. ``place`` names one number of an answer, and ``members``
     says who is behind it. ``pinned`` gives the scope a question is really about, such as that of the
-    first page of a list.
+    first page of a list. ``expand`` replaces names in a question by what they stand for. ``asked_of``
+    gives values that hold cohorts besides the question, each with the scope they are asked with.
     """
 
     name: str
@@ -97,10 +102,16 @@ class Insight(Struct, frozen=True):
     place: type[Struct] | None = None
     members: Callable[[Any, Any, Scope], Members] | None = None
     pinned: Callable[[Any, Scope], Scope] | None = None
+    expand: Callable[[Any, Scope], Any] | None = None
+    asked_of: Callable[[Any, Scope], Iterable[tuple[Any, Scope]]] | None = None
 
 
 class Provenance(Struct, frozen=True):
-    """What an answer depends on; the same provenance gives the same data again."""
+    """What an answer depends on; the same provenance gives the same data again.
+
+    ``definition`` stands for the question with all definitions it names; ``definitions_version`` says
+    where they are from, None if the project has none.
+    """
 
     insight: str
     definition: str
@@ -113,6 +124,7 @@ class Provenance(Struct, frozen=True):
     version: str
     rows_read: int
     took_ms: float
+    definitions_version: int | None = None
 
 
 class Answer(Struct, frozen=True):

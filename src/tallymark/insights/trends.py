@@ -23,11 +23,11 @@ from .formula import Expression
 from .insight import Columnar, Insight, Members, Scope, Table
 from .lines import Formula, Line, Numbers, Value, formula_line, numbers_in, series_line
 from .measures import Cells, Series
+from .metrics import LETTERS, expanded
 from .numbers import exact
 from .ranges import Buckets, Interval, bucket_number, buckets
 from .selection import Frame, Group, Period, Question, field_names, frame_of, period, warnings_of
 
-LETTERS: Final = "ABCDEFGHIJ"
 NONE_LABEL: Final = "(none)"
 OTHER_LABEL: Final = "Other"
 _JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
@@ -55,6 +55,9 @@ class TrendsQuestion(Question, frozen=True, kw_only=True):
     formulas: Annotated[
         tuple[Formula | str, ...],
         Meta(description="Lines calculated from the series.", max_length=10),
+    ] = ()
+    metrics: Annotated[
+        tuple[str, ...], Meta(description="Named metrics, as further lines.", max_length=10)
     ] = ()
 
 
@@ -374,6 +377,7 @@ trends = Insight(
     data=TrendsData,
     place=TrendsPlace,
     members=members,
+    expand=expanded,
     view="line",
     example={
         "series": [{"measure": "count"}, {"measure": "unique_people"}],
