@@ -3,6 +3,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -82,7 +83,8 @@ def test_a_backup_restored_elsewhere_gives_the_same_answer(
 ) -> None:
     data, client = served
     copy, new = tmp_path / "copy", tmp_path / "new"
-    ask = {"series": [{"event": "signup"}], "range": {"since": "2026-11-20", "until": "2026-11-22"}}
+    days = {"since": "2026-11-20", "until": "2026-11-22"}
+    ask: dict[str, Any] = {"series": [{"event": "signup"}], "range": days}
 
     assert main(["verify", "--data", str(data)]) == 0
     assert main(["backup", str(copy), "--data", str(data)]) == 0

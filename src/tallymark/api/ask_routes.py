@@ -8,6 +8,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
+from tallymark.catalog.definitions import StoredDefinitions
 from tallymark.core.errors import Refused
 from tallymark.core.event import FailedStatus
 from tallymark.core.registry import discover, lookup
@@ -35,20 +36,43 @@ _RANGE = {
 }
 
 
+AT = {"definitions_at": "Version of the project's definitions to ask with; 0 for none of them."}
+
+
 async def ask(call: Call) -> Response:
     """Forward a question to the store process and return its answer as it is."""
     insight = lookup(insights(), call.params["insight"], "insight")
     headers = header_map(call.request.scope["headers"])
     question = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
-    asked = {
+    stored = await defined(call, whole(call, "definitions_at"))
+    return await forward(call, insight.name, question or b"{}", stored)
+
+
+async def forward(
+    call: Call, insight: str, question: bytes, stored: StoredDefinitions | None
+) -> Response:
+    """Return the store's answer to a question that is asked with these definitions."""
+    asked: dict[str, object] = {
         "project": call.caller.project.id,
-        "insight": insight.name,
-        "question": question or b"{}",
+        "insight": insight,
+        "question": question,
         "timezone": call.caller.project.timezone,
         "seconds": call.services.settings.question_seconds,
     }
+    if stored is not None:
+        asked |= {"definitions": stored.content, "definitions_version": stored.version}
     answer = await _while_wanted(call, call.services.store.call("ask", asked))
     return Response(answer, media_type="application/json")
+
+
+async def defined(call: Call, version: int | None) -> StoredDefinitions | None:
+    """Return what the caller's project defines: the newest, an earlier version, or nothing for 0."""
+    if version is None:
+        return call.caller.definitions
+    if version == 0:
+        return None
+    kept = call.services.catalog.definitions
+    return await asyncio.to_thread(kept.at, call.caller.project.id, version)
 
 
 async def list_insights(_call: Call) -> Response:
@@ -167,7 +191,7 @@ def whole(call: Call, name: str, *, least: int = 0) -> int | None:
 
 
 ASK_ROUTES: tuple[Route, ...] = (
-    Route("POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer),
+    Route("POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer, query=AT),
     Route("GET", "/tm/v1/insights", "read", list_insights, "List the questions there are."),
     Route("GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id."),
     Route("GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.", query=_PAGE),

@@ -5,6 +5,7 @@
     not (path starts with /docs) and user_id exists
     title contains "annual report"
     duration_ms between 100 and 200
+    in cohort power_users and not in cohort testers
 
 A word is text, a number or true or false; what is quoted is always text. ``and`` binds stronger than
 ``or``. A name that is no field of every event is a custom property.
@@ -15,7 +16,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from tallymark.core.errors import InvalidQuery
-from tallymark.insights.fields import NAMES, PROPERTY
+from tallymark.insights.fields import COHORT, COMPUTED, NAMES, PROPERTY
 
 Filter: TypeAlias = dict[str, Any]
 Scalar: TypeAlias = str | int | Decimal | bool
@@ -55,7 +56,8 @@ def parse_filter(text: str) -> Filter:
 
 def field_name(name: str) -> str:
     """Return a field of every event as it is, and any other name as a custom property."""
-    return name if name in NAMES or name.startswith(PROPERTY) else PROPERTY + name
+    is_known = name in NAMES or name.startswith((PROPERTY, COMPUTED, COHORT))
+    return name if is_known else PROPERTY + name
 
 
 class _Reader:
@@ -97,6 +99,8 @@ class _Reader:
         return self._condition()
 
     def _condition(self) -> Filter:
+        if self._take_words("in", "cohort"):
+            return {"op": "in_cohort", "cohort": self._text("the name of a cohort")}
         name = self._text("a field")
         found: Filter = {"op": self._operator(), "field": field_name(name)}
         op = found["op"]
@@ -159,6 +163,14 @@ class _Reader:
         kind, text, _ = self._look()
         is_it = kind == "word" and text.lower() == word
         self.at += is_it
+        return is_it
+
+    def _take_words(self, *words: str) -> bool:
+        ahead = self.tokens[self.at : self.at + len(words)]
+        is_it = [(kind, text.lower()) for kind, text, _ in ahead] == [
+            ("word", one) for one in words
+        ]
+        self.at += len(words) if is_it else 0
         return is_it
 
     def _take_sign(self, sign: str) -> bool:

@@ -138,15 +138,16 @@ class Client:
 
     # Questions
 
-    def ask(self, insight: str, /, **question: Any) -> Answer:
+    def ask(self, insight: str, /, *, definitions_at: int | None = None, **question: Any) -> Answer:
         """Return the answer to a question, e.g. ``ask("trends", series=[{"event": "signup"}])``.
 
-        Raises the server's error, with its code and hint.
+        ``@name`` asks the saved question of that name; what else is given replaces parts of it.
+        ``definitions_at`` is the version of the project's definitions that is asked with. Raises the
+        server's error, with its code and hint.
         """
-        response = self._call(
-            "POST", f"/tm/v1/ask/{quote(insight, safe='')}", question, is_repeatable=True
-        )
-        return decode_answer(response)
+        path = _address("ask", *(("saved", insight[1:]) if insight[:1] == "@" else (insight,)))
+        at = "" if definitions_at is None else f"?definitions_at={definitions_at}"
+        return decode_answer(self._call("POST", path + at, question, is_repeatable=True))
 
     def insights(self) -> Any:
         """Return every insight the server knows, with the JSON schema of its question."""
@@ -284,6 +285,19 @@ class Client:
         """Make a tracking plan the one that holds; return its version and what changed."""
         path = f"/tm/v1/projects/{self._named(project)}/plan" + ("?breaking=1" if breaking else "")
         return _DECODER.decode(self._call("PUT", path, plan, is_repeatable=False))
+
+    def definitions(self, version: int | None = None) -> Any:
+        """Return what the project defines by name, with its version; raises NotFound if nothing."""
+        return self._get("/tm/v1/definitions", version=version)
+
+    def push_definitions(
+        self, definitions: Any, *, project: str | None = None, dry_run: bool = False
+    ) -> Any:
+        """Make definitions those that hold; return what changes, also in numbers."""
+        path = (
+            f"/tm/v1/projects/{self._named(project)}/definitions{'?dry_run=1' if dry_run else ''}"
+        )
+        return _DECODER.decode(self._call("PUT", path, definitions, is_repeatable=False))
 
     def replay(self, *, project: str | None = None, **order: Any) -> Any:
         """Try failed events again: ``where``, ``steps`` of repairs, ``dry_run``; return the report."""
