@@ -98,6 +98,8 @@ def event_fields() -> str:
         "What a question may filter and break down by. Anything of `properties` is written",
         '`properties.<name>`, with the name as it was sent; the text `"1"` and the number `1` stay two',
         "values. A name that no event has carried gives a warning and matches nothing.",
+        "`computed.<name>` is a [computed property](definitions.md) of the project, and",
+        "`cohort.<name>` whether the person or account is in a cohort.",
         "",
         table(("field", "type", "meaning"), rows),
     ]
@@ -121,7 +123,8 @@ def filters() -> str:
         "",
         'A filter is an object with an `op`, such as `{"op": "equals", "field": "browser", "value":',
         '"Firefox"}`. `and`, `or` and `not` hold other filters. `field` is one of the',
-        "[fields](fields.md) or `properties.<name>`.",
+        "[fields](fields.md) or `properties.<name>`. `in_cohort` takes the name of a",
+        "[cohort](definitions.md#cohorts), or its definition.",
         "",
         table(("op", "takes", "holds where"), rows),
         "",

@@ -196,7 +196,7 @@ _DEFINITE: dict[str, Any] = {
 _INFIX = {"+", "-", "*", "/", "=", "!=", "<", ">=", "and", "or"}
 
 
-def _written(tree: Any) -> str:
+def _written(tree: Any) -> str:  # noqa: PLR0911
     kind, *parts = tree
     if kind == "const":
         value = parts[0]

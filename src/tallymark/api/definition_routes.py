@@ -74,10 +74,10 @@ class Applied(Struct, frozen=True):
 
 
 class Shown(Struct, frozen=True):
-    """One version of everything a project defines."""
+    """One version of everything a project defines; 0 if nothing was ever pushed."""
 
     version: int
-    created_at: int
+    created_at: int | None
     definitions: Any
 
 
@@ -121,7 +121,7 @@ async def show_definitions(call: Call) -> Response:
     version = whole(call, "version", least=1)
     stored = await defined(call, version)
     if stored is None:
-        raise NotFound("The project defines nothing.", hint="Push files: tallymark apply FOLDER")
+        return Response(_encode(Shown(0, None, {})), media_type="application/json")
     shown = Shown(stored.version, stored.created_at, msgspec.Raw(stored.content.encode()))
     return Response(_encode(shown), media_type="application/json")
 

@@ -287,7 +287,7 @@ class Client:
         return _DECODER.decode(self._call("PUT", path, plan, is_repeatable=False))
 
     def definitions(self, version: int | None = None) -> Any:
-        """Return what the project defines by name, with its version; raises NotFound if nothing."""
+        """Return what the project defines by name, with its version, 0 if nothing."""
         return self._get("/tm/v1/definitions", version=version)
 
     def push_definitions(
