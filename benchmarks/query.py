@@ -1,6 +1,6 @@
 """How much slower a question is than SQL written by hand for it, over the same store.
 
-    python -m benchmarks.query [events]
+    python -m benchmarks.query [events] [name ...]
 
 Prints the best of several runs of each, in turns, and their ratio; fails if the answers differ.
 """
@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -145,8 +145,8 @@ def to_six_places(answer: tuple[dict[int, Any], Any]) -> Any:
     return {day: round(value, 6) for day, value in days.items()}, round(whole, 6)
 
 
-def cases() -> list[Case]:
-    """Return every question that is measured: those of this file, then those of ``cases/``."""
+def cases(only: Sequence[str] = ()) -> list[Case]:
+    """Return the questions that are measured: those of this file, then those of ``cases/``."""
     found = [
         Case(
             name=name,
@@ -161,10 +161,10 @@ def cases() -> list[Case]:
     ]
     for module in pkgutil.iter_modules(more.__path__):
         found += importlib.import_module(f"{more.__name__}.{module.name}").CASES
-    return found
+    return [case for case in found if not only or case.name in only]
 
 
-def measure(path: Path, events: int) -> dict[str, float]:
+def measure(path: Path, events: int, only: Sequence[str] = ()) -> dict[str, float]:
     """Return the ratio of each question, after checking that both answers are equal."""
     # A file is opened by one engine at a time, so the baseline gets a copy.
     copy = path.with_name("copy.duckdb")
@@ -173,7 +173,7 @@ def measure(path: Path, events: int) -> dict[str, float]:
     with duckdb.connect(str(copy), read_only=True) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY // 1024} KiB'")
         connection.execute("SET preserve_insertion_order = false")
-        ratios = {case.name: compare(engine, connection, case, events) for case in cases()}
+        ratios = {case.name: compare(engine, connection, case, events) for case in cases(only)}
     engine.close()
     return ratios
 
@@ -201,17 +201,17 @@ def compare(
     return ratio
 
 
-def main(events: int) -> int:
-    """Run the benchmark; return 1 if a question is over its budget."""
+def main(events: int, only: Sequence[str] = ()) -> int:
+    """Run the benchmark, of all or of some questions; return 1 if one is over its budget."""
     print(f"{events} events, {platform.platform()}, {os.cpu_count()} cores, {duckdb.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.duckdb"
         fill(path, events)
-        ratios = measure(path, events)
+        ratios = measure(path, events, only)
     over = [name for name, ratio in ratios.items() if ratio > BUDGET]
     print(f"over {BUDGET}: {', '.join(over) or 'none'}")
     return bool(over)
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000, sys.argv[2:]))

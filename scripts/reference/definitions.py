@@ -16,8 +16,10 @@ from .schema import fields, kind, summary
 
 _ABOUT: dict[KindName, tuple[str, str]] = {
     "events": (
-        "A question that names it means all of its events. In a file an event without a filter may be"
-        " written as its bare name.",
+        (
+            "A question that names it means all of its events. In a file an event without a filter may be"
+            " written as its bare name."
+        ),
         "events:\n  - export\n  - {event: share, filter: plan = pro}",
     ),
     "properties": (
@@ -25,14 +27,20 @@ _ABOUT: dict[KindName, tuple[str, str]] = {
         "type: number\nvalue: revenue - properties.cost",
     ),
     "cohorts": (
-        "Used as `in cohort <name>` in a filter, as `cohort.<name>` in a breakdown, and asked about with"
-        " [cohorts](insights/cohorts.md), whose page says what each of the parts means.",
-        "who:\n  op: and\n  members:\n    - {op: did, event: export, at_least: 3, range: 14d}\n"
-        "    - {op: not, member: {op: did, event: cancel}}",
+        (
+            "Used as `in cohort <name>` in a filter, as `cohort.<name>` in a breakdown, and asked about with"
+            " [cohorts](insights/cohorts.md), whose page says what each of the parts means."
+        ),
+        (
+            "who:\n  op: and\n  members:\n    - {op: did, event: export, at_least: 3, range: 14d}\n"
+            "    - {op: not, member: {op: did, event: cancel}}"
+        ),
     ),
     "metrics": (
-        "Named in `metrics` of a question, or by `--metric`. In a file a single series need not be a"
-        " list.",
+        (
+            "Named in `metrics` of a question, or by `--metric`. In a file a single series need not be a"
+            " list."
+        ),
         "series:\n  - {measure: sum, of: revenue}\n  - {measure: unique_people}\nformula: A / B",
     ),
     "questions": (

@@ -117,6 +117,20 @@ def test_a_computed_property_filters_and_joins_what_it_needs(store: Store) -> No
     assert ask(store, "people", range=DAYS, filter=wanted).people[0].user_ids == ["ana"]
 
 
+def test_a_property_that_never_came_is_told_also_where_something_is_computed_from_it(
+    store: Store,
+) -> None:
+    store.replace([Use(properties={"cost": 1})])
+    define(store, properties={
+        "a": {"type": "number", "value": "properties.cots + 1"},
+        "b": {"type": "number", "value": "computed.a * 2"},
+    })  # fmt: skip
+
+    data = ask(store, "trends", range=DAYS, breakdown=["computed.b"])
+
+    assert data.warnings == ["No event has a property 'cots'. Did you mean 'cost'?"]
+
+
 # Expressions with their values, calculated in plain Python over a use.
 
 _AMOUNTS = {"value": "value", "revenue": "revenue", "properties.seats": "properties.seats"}

@@ -7,10 +7,9 @@ import msgspec
 import pytest
 from tests.insights.asking import Store, ask
 from tests.insights.test_cohorts import DAYS, define
-from tests.strategies import NOW, SINCE, Use
+from tests.strategies import NOW, Use
 
 from tallymark.app.answering import insights
-from tallymark.core.clock import DAY
 from tallymark.core.errors import InvalidQuery
 from tallymark.insights.definition_changes import changes_of, dependents
 from tallymark.insights.definition_check import flaws
@@ -203,6 +202,18 @@ def test_a_flaw_names_the_definition_the_key_and_what_is_wrong(
     assert says.replace("a → b → a", "→") in flaw.what
 
 
+def test_a_page_does_not_go_on_with_other_definitions(store: Store) -> None:
+    store.replace(HISTORY)
+    define(store, events={"active": ACTIVE})
+    asked = {"range": DAYS, "series": {"event": "active"}, "limit": 1}
+    first = ask(store, "people", **asked)
+
+    assert ask(store, "people", **asked, cursor=first.cursor).total == 3
+    define(store, events={"active": {"events": [{"event": "buy"}]}})
+    with pytest.raises(InvalidQuery, match="cursor is not one of this question"):
+        ask(store, "people", **asked, cursor=first.cursor)
+
+
 def test_the_same_question_is_another_one_with_other_definitions(store: Store) -> None:
     from tallymark.app.answering import _definition  # noqa: PLC0415
 
@@ -216,4 +227,3 @@ def test_the_same_question_is_another_one_with_other_definitions(store: Store) -
     assert digest == _definition(insight, question, other)
     assert digest != _definition(insight, question, changed)
     assert _definition(insight, question, None) == _definition(insight, question, changed)
-    assert SINCE + DAY < NOW

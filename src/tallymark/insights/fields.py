@@ -15,7 +15,7 @@ from tallymark.core.sql import Sql, join, sql
 from tallymark.store.tables import SEQ_PER_BATCH
 
 from ._expression_sql import compiled
-from .expression import Kind, parse
+from .expression import Kind, field_names, parse
 from .held import Unit, is_in, unit_of
 from .insight import PropertyClass, Scope
 
@@ -154,7 +154,7 @@ def unknown_properties(names: Iterable[str], scope: Scope) -> list[str]:
     warnings: list[str] = []
     if scope.has_more_properties:
         return warnings
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(one for name in names for one in _computed_from(name, scope)):
         key = name.removeprefix(PROPERTY)
         if name.startswith(PROPERTY) and key not in scope.properties:
             near = did_you_mean(key, scope.properties)
@@ -176,6 +176,16 @@ def partly_numbers(names: Iterable[str], scope: Scope) -> list[str]:
 def end_of_log(scope: Scope) -> int:
     """Return the first seq that lies beyond what the question may see."""
     return (scope.log_position + 1) * SEQ_PER_BATCH
+
+
+def _computed_from(name: str, scope: Scope) -> Iterable[str]:
+    """Yield the name, or those of the fields that it is computed from."""
+    known = {} if scope.definitions is None else scope.definitions.properties
+    defined = known.get(name.removeprefix(COMPUTED)) if name.startswith(COMPUTED) else None
+    for one in field_names(defined.value) if defined else ():
+        yield from _computed_from(one, scope)
+    if defined is None:
+        yield name
 
 
 def _parts(found: Field) -> Iterable[Field]:
