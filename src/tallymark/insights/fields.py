@@ -154,7 +154,8 @@ def unknown_properties(names: Iterable[str], scope: Scope) -> list[str]:
     warnings: list[str] = []
     if scope.has_more_properties:
         return warnings
-    for name in dict.fromkeys(one for name in names for one in _computed_from(name, scope)):
+    underlying = (under for one in names for under in _computed_from(one, scope))
+    for name in dict.fromkeys(underlying):
         key = name.removeprefix(PROPERTY)
         if name.startswith(PROPERTY) and key not in scope.properties:
             near = did_you_mean(key, scope.properties)
