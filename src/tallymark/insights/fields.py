@@ -242,7 +242,9 @@ def _cohort(name: str, scope: Scope, path: str) -> Field:
     if key not in known:
         raise _undefined("cohort", key, known, path)
     of = unit_of(key, scope)
-    return Field(name, truth=is_in(unit_key(of, scope), key, scope), also=unit_fields(of, scope))
+    # Whoever is unknown is no member, so that a breakdown has two groups and not three.
+    truth = sql("coalesce({it}, false)", it=is_in(unit_key(of, scope), key, scope))
+    return Field(name, truth=truth, also=unit_fields(of, scope))
 
 
 def unit_key(of: Unit, scope: Scope) -> Sql:

@@ -53,5 +53,5 @@ def unit_of(which: Which, scope: Scope) -> Unit:
 
 
 def is_in(key: Sql, which: Which, scope: Scope) -> Sql:
-    """Return whether a key is a member, which nobody is of whom nothing is known."""
-    return sql("coalesce({key} IN (SELECT key FROM {table}), false)", key=key, table=table_of(which, scope))  # fmt: skip
+    """Return whether a key is a member; NULL where the key is, for nobody known is none."""
+    return sql("{key} IN (SELECT key FROM {table})", key=key, table=table_of(which, scope))
