@@ -53,7 +53,7 @@ def _lines(protocol: Protocol, sent: Sent) -> list[Line]:
             ready = structs.replace(request, body=inflate(request.body, "", settings))
         else:
             ready = structs.replace(request, content=protocol.open(request, settings))
-        batch = prepare(protocol, ready, caller, settings, clock=clock).batch
+        batch = prepare(protocol, ready, caller, settings, clock=clock, may_stay_text=True).batch
         encode_batch(batch)
         return len(batch.events)
 

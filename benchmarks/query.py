@@ -1,6 +1,6 @@
 """How much slower a question is than SQL written by hand for it, over the same store.
 
-    python -m benchmarks.query [events] [name ...]
+    python -m benchmarks.query [events] [case …]
 
 Prints the best of several runs of each, in turns, and their ratio; fails if the answers differ.
 """
@@ -145,8 +145,11 @@ def to_six_places(answer: tuple[dict[int, Any], Any]) -> Any:
     return {day: round(value, 6) for day, value in days.items()}, round(whole, 6)
 
 
-def cases(only: Sequence[str] = ()) -> list[Case]:
-    """Return the questions that are measured: those of this file, then those of ``cases/``."""
+def cases(names: Sequence[str] = ()) -> list[Case]:
+    """Return every question that is measured: those of this file, then those of ``cases/``.
+
+    Of ``names`` only those.
+    """
     found = [
         Case(
             name=name,
@@ -161,10 +164,10 @@ def cases(only: Sequence[str] = ()) -> list[Case]:
     ]
     for module in pkgutil.iter_modules(more.__path__):
         found += importlib.import_module(f"{more.__name__}.{module.name}").CASES
-    return [case for case in found if not only or case.name in only]
+    return [case for case in found if not names or case.name in names]
 
 
-def measure(path: Path, events: int, only: Sequence[str] = ()) -> dict[str, float]:
+def measure(path: Path, events: int, names: Sequence[str] = ()) -> dict[str, float]:
     """Return the ratio of each question, after checking that both answers are equal."""
     # A file is opened by one engine at a time, so the baseline gets a copy.
     copy = path.with_name("copy.duckdb")
@@ -173,7 +176,7 @@ def measure(path: Path, events: int, only: Sequence[str] = ()) -> dict[str, floa
     with duckdb.connect(str(copy), read_only=True) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY // 1024} KiB'")
         connection.execute("SET preserve_insertion_order = false")
-        ratios = {case.name: compare(engine, connection, case, events) for case in cases(only)}
+        ratios = {case.name: compare(engine, connection, case, events) for case in cases(names)}
     engine.close()
     return ratios
 
@@ -201,13 +204,13 @@ def compare(
     return ratio
 
 
-def main(events: int, only: Sequence[str] = ()) -> int:
-    """Run the benchmark, of all or of some questions; return 1 if one is over its budget."""
+def main(events: int, names: Sequence[str] = ()) -> int:
+    """Run the benchmark; return 1 if a question is over its budget."""
     print(f"{events} events, {platform.platform()}, {os.cpu_count()} cores, {duckdb.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.duckdb"
         fill(path, events)
-        ratios = measure(path, events, only)
+        ratios = measure(path, events, names)
     over = [name for name, ratio in ratios.items() if ratio > BUDGET]
     print(f"over {BUDGET}: {', '.join(over) or 'none'}")
     return bool(over)

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tallymark.core.clock import DAY, instant
+from tallymark.core.event import ProfileOp
 
 # In Berlin clocks went back on 26 October 2025 at 01:00 UTC; in New York on 2 November, in Cairo on
 # 30 October at midnight, in Lord Howe by half an hour on 5 October.
@@ -30,13 +32,18 @@ class Use(Struct, frozen=True, kw_only=True):
     """One event as a test states it; ``time`` is in microseconds UTC."""
 
     name: str = "open"
+    kind: str = "track"
     time: int = SINCE
     user: str | None = None
     anonymous: str | None = None
     account: str | None = None
+    team: str | None = None
     session: str | None = None
     path: str | None = None
+    utm_source: str | None = None
+    country: str | None = None
     is_bot: bool | None = None
+    is_cookieless: bool = False
     value: Decimal | None = None
     revenue: Decimal | None = None
     currency: str | None = None
@@ -44,13 +51,16 @@ class Use(Struct, frozen=True, kw_only=True):
 
 
 class Link(Struct, frozen=True):
-    """A claim that an anonymous id is a user."""
+    """A claim that an anonymous id is a user, or with ``retract`` that it is not."""
 
     anonymous: str
     user: str
+    how: Literal["identify", "retract"] = "identify"
 
 
 History = Sequence[Use | Link]
+# With what was told of people and groups in between.
+ToldHistory = Sequence[Use | Link | ProfileOp]
 
 
 def owners(history: History) -> dict[str, str]:
@@ -133,3 +143,58 @@ LINKS = st.builds(
 def histories(max_size: int = 30) -> st.SearchStrategy[list[Use | Link]]:
     """Return histories in order of arrival, which is no order of time: late events are common."""
     return st.lists(st.one_of(USES, USES, USES, USES, LINKS), max_size=max_size)
+
+
+# What is told of people, accounts and teams.
+
+
+def _said(
+    op: str, values: st.SearchStrategy[Any], *names: str
+) -> st.SearchStrategy[tuple[str, Any]]:
+    named = st.sampled_from(names or ("plan", "plan", "spent", "tags"))
+    properties = st.dictionaries(named, values, min_size=1, max_size=2)
+    return st.tuples(st.just(op), properties)
+
+
+_LONG = st.sampled_from(
+    [Decimal("0.30000000000000004"), Decimal("1E-20"), Decimal("1E+40"), 10**28, -(10**28)]
+)
+_COUNTED = st.one_of(st.sampled_from([1, 2, Decimal("0.5"), Decimal(-1)]), AMOUNTS, _LONG)
+_ITEMS = st.one_of(st.sampled_from(["a", "b", 1, True]), st.just([1, Decimal("1.0"), "a"]))
+_SAID = st.one_of(
+    *[_said("set", st.one_of(PLAN, PLAN, _COUNTED, st.booleans(), st.none(), _ITEMS))] * 3,
+    *[_said("set_once", st.one_of(PLAN, _COUNTED, st.none()))] * 2,
+    *[_said("add", st.one_of(_COUNTED, _COUNTED, PLAN))] * 2,
+    _said("unset", st.none()),
+    *(_said(op, _ITEMS) for op in ("append", "prepend", "union", "remove")),
+    st.tuples(st.sampled_from(["clear", "delete"]), st.just({})),
+    # Where all operations on a property are alike, questions fold them in another way.
+    _said("set", PLAN | _COUNTED | st.none(), "last"),
+    _said("unset", st.none(), "last"),
+    *[_said("set_once", PLAN | _ITEMS | st.none(), "first")] * 2,
+    *[_said("add", st.sampled_from([1, Decimal("0.5"), Decimal(-1)]), "sum")] * 2,
+)
+_SUBJECTS = st.one_of(
+    st.tuples(st.just("user"), st.sampled_from(["ana", "bo", "cy"])),
+    st.tuples(st.just("user"), st.sampled_from(["ana", "bo", "cy"])),
+    st.tuples(st.just("anonymous"), st.sampled_from(["phone", "laptop", "tv"])),
+    st.tuples(st.just("account"), st.sampled_from(["acme", "initech"])),
+    st.tuples(st.just("team"), st.sampled_from(["core", "web"])),
+)
+TELLS = st.builds(
+    lambda subject, said, time: ProfileOp(said[0], subject[1], "", time, said[1], subject[0]),
+    _SUBJECTS,
+    _SAID,
+    TIMES,
+)
+
+
+def told_histories(max_size: int = 30) -> st.SearchStrategy[list[Use | Link | ProfileOp]]:
+    """Return histories in which people and groups are told of too, often late."""
+    uses = st.builds(
+        lambda use, team: replace(use, team=team), USES, st.sampled_from([None, "core", "web"])
+    )
+    parted = LINKS.map(lambda link: replace(link, how="retract"))
+    return st.lists(
+        st.one_of(uses, uses, uses, TELLS, TELLS, TELLS, LINKS, parted), max_size=max_size
+    )

@@ -22,6 +22,7 @@ def pages() -> dict[str, str]:
         "listeners.md": registered.listeners,
         "protocols.md": registered.protocols,
         "settings.md": registered.settings,
+        "sql.md": registered.sql_views,
         "store.md": registered.store,
     }
     made = {path: make() for path, make in fixed.items()}

@@ -1,5 +1,6 @@
 """The pages of what is registered: codes, settings, tables, fields, formats, insights."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -14,6 +15,7 @@ from tallymark.core.settings import Settings
 from tallymark.insights.fields import NAMES, Field, field
 from tallymark.insights.insight import Insight, Scope
 from tallymark.store.tables import EVENT, SCHEMA_VERSION, TABLES
+from tallymark.store.views import VIEWS
 
 from .markdown import page, table
 from .schema import FILTERS, fields, schema_text, summary
@@ -28,6 +30,33 @@ _FIELD_MEANINGS = {
     "time": "when it happened",
     "user_id": "the user id, as sent",
 }
+_BESIDE = (
+    "PostHog's with a `batch`, or with `api_key`, `token`, `distinct_id`, `uuid`, `timestamp` or"
+    " `offset` beside the first event; else Mixpanel's"
+)
+# An address that comes to be shared has to be told here.
+_TOLD_APART = {
+    "/batch": "Amplitude's with `events`, else PostHog's.",
+    "/decide": "PostHog's by POST, Mixpanel's by GET.",
+    "/engage": f"{_BESIDE}, whose members begin with `$`.",
+    "/flags": "PostHog's by POST, Mixpanel's by GET.",
+    "/i": "Segment's by POST, Snowplow's by GET.",
+    "/s": "Segment's with `writeKey` or `messageId`, else PostHog's.",
+    "/track": f"{_BESIDE}, which says such things among the `properties`: an array of events with a token there and no more is Mixpanel's.",
+}
+
+
+_PROFILE_FIELDS = [
+    ("`person.<name>`", "the person of the event, made of all of their ids"),
+    ("`account.<name>`", "the account of the event"),
+    ("`group.<type>.<name>`", "the event's group of that type; `account` is one of them"),
+]
+_MOMENTS = [
+    ("none, or `@event`", "that held at the time of the event, the instant itself included"),
+    ("`@now`", "with everything that was told up to the answer's log position"),
+    ("`@2026-01-31`", "at the first instant of that day, in the time zone of the question"),
+    ("`@2026-01-31T10:00:00Z`", "at that instant"),
+]
 
 
 def errors() -> str:
@@ -102,6 +131,22 @@ def event_fields() -> str:
         "`cohort.<name>` whether the person or account is in a cohort.",
         "",
         table(("field", "type", "meaning"), rows),
+        "",
+        "## Of the person, the account or another group",
+        "",
+        "What was [told](events.md) of whoever an event is by, by people's traits and other operations",
+        "on profiles. It is any property that `tallymark who` shows.",
+        "",
+        table(("field", "whose"), _PROFILE_FIELDS),
+        "",
+        "A moment may follow the name. [Which one to choose](../how-to/ask.md#as-of-which-moment) is",
+        "told apart.",
+        "",
+        table(("moment", "the value"), _MOMENTS),
+        "",
+        "The value is text, a number, true or false, or JSON, and is compared like a property of the",
+        "event. Text after the last `@` that is no moment belongs to the name, so `person.a@b` is the",
+        "property `a@b`; one that is named `a@now` is written `person.a@now@event`.",
     ]
     return page(text)
 
@@ -123,8 +168,8 @@ def filters() -> str:
         "",
         'A filter is an object with an `op`, such as `{"op": "equals", "field": "browser", "value":',
         '"Firefox"}`. `and`, `or` and `not` hold other filters. `field` is one of the',
-        "[fields](fields.md) or `properties.<name>`. `in_cohort` takes the name of a",
-        "[cohort](definitions.md#cohorts), or its definition.",
+        "[fields](fields.md), `properties.<name>`, or of a profile such as `person.<name>@now`.",
+        "`in_cohort` takes the name of a [cohort](definitions.md#cohorts), or its definition.",
         "",
         table(("op", "takes", "holds where"), rows),
         "",
@@ -192,9 +237,45 @@ def protocols() -> str:
         "",
         table(("protocol", "what it is", "routes"), rows),
     ]
+    text += ["", "## Shared addresses", "", table(("address", "whose a request is"), shared(found))]
     if asked:
+        text += ["", "## Other addresses"]
         text += ["", "Their clients also ask for:", "", table(("protocol", "addresses"), asked)]
     return page(text)
+
+
+def sql_views() -> str:
+    """Return what a question in SQL can read."""
+    text = [
+        "# SQL",
+        "",
+        "One `SELECT`, in [DuckDB's dialect](https://duckdb.org/docs/sql/introduction), over these",
+        "views: `tallymark sql 'SELECT …'`, `POST /tm/v1/sql`, or `sql` in Python.",
+        "",
+        "It reads a copy of the project's events, made when the last one is older than",
+        "`max_age_seconds` and something came since; the answer tells the copy's age and log position.",
+        "Robots are in it: leave them out with `WHERE is_bot IS NOT TRUE`. A custom property is",
+        "`prop_text['plan']`, `prop_number['seats']::DECIMAL(38,9)` or `prop_other['beta']`, by the type",
+        "it was sent with. Times are in UTC.",
+        "",
+        "The statement runs in a process that has the copy and nothing else: no other file, no network,",
+        "`sql_memory_bytes` of memory and `sql_seconds` of time, which the kernel sees to.",
+    ]
+    for view in VIEWS:
+        rows = [(f"`{column.name}`", column.type, column.meaning) for column in view.columns]
+        text += ["", f"## {view.name}", "", f"A row is {view.row}.", ""]
+        text += [table(("column", "type", "meaning"), rows)]
+    return page(text)
+
+
+def shared(found: Mapping[str, Protocol]) -> list[tuple[str, str]]:
+    """Return how the requests at each address of several protocols are told apart."""
+    claims = Counter(
+        path
+        for one in found.values()
+        for path in {*(path for _, path in one.routes), *(at.path for at in one.endpoints)}
+    )
+    return [(f"`{path}`", _TOLD_APART[path]) for path in sorted(claims) if claims[path] > 1]
 
 
 def insights() -> Mapping[str, Insight]:

@@ -1,9 +1,15 @@
 """The page of the HTTP routes."""
 
+from typing import Any
+
+import msgspec
+
 from tallymark.api.app import all_routes
 from tallymark.api.services import Access, Route
+from tallymark.insights.insight import Answer
 
 from .markdown import page, table
+from .schema import schema_text
 
 WHO: dict[Access, str] = {
     "open": "anybody",
@@ -40,8 +46,39 @@ def route_page() -> str:
                 for name, meaning in route.query.items()
             ],
         ),
+        "",
+        "## Answers",
+        "",
+        "What a question is answered with is told with its [insight](insights/README.md).",
+        "",
+        table(
+            ("route", "answers with"),
+            [(f"`{r.method} {r.path}`", link(r.answer)) for r in all_routes() if is_object(r)],
+        ),
+        *objects(),
     ]
     return page(text)
+
+
+def objects() -> list[str]:
+    """Return every object of the answers, each with its fields."""
+    kinds = [route.answer for route in all_routes() if is_object(route)]
+    _, components = msgspec.json.schema_components(kinds, ref_template="#{name}")
+    return [
+        line
+        for name, schema in sorted(components.items())
+        for line in ("", f"### {name}", "", schema_text(schema))
+    ]
+
+
+def is_object(route: Route) -> bool:
+    """Say whether the answer of a route is an object of ours that is described here."""
+    return isinstance(route.answer, type) and issubclass(route.answer, msgspec.Struct) and route.answer is not Answer  # fmt: skip
+
+
+def link(kind: Any) -> str:
+    """Return the link to the description of an object."""
+    return f"[{kind.__name__}](#{kind.__name__.lower()})"
 
 
 def row(route: Route) -> tuple[str, str, str]:

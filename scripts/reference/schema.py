@@ -51,6 +51,8 @@ def kind(schema: Mapping[str, Any]) -> str:
             text = " or ".join(dict.fromkeys(kind(choice) for choice in choices))
         case {"enum": values}:
             text = ", ".join(f"`{value}`" for value in values)
+        case {"type": "string", "contentEncoding": str(encoding)}:
+            text = f"string, {encoding}"
         case {"type": "array", "items": Mapping() as inner}:
             text = f"list of {kind(inner)}"
         case {"type": "object", "additionalProperties": Mapping() as inner}:

@@ -124,6 +124,13 @@ def test_the_event_is_described_with_an_example_that_fits() -> None:
     assert set(content["examples"]["one"]["value"]) <= set(event["properties"])
 
 
+def test_what_was_sent_of_a_failed_event_is_described_as_base64() -> None:
+    raw = DOCUMENT["components"]["schemas"]["FailedEvent"]["properties"]["raw"]
+
+    assert (raw["type"], raw["contentEncoding"]) == ("string", "base64")
+    assert "base64" in raw["description"]
+
+
 def test_every_error_code_is_named() -> None:
     description = DOCUMENT["components"]["responses"]["Problem"]["description"]
 

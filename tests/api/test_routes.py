@@ -167,9 +167,12 @@ def test_a_question_reaches_the_store_as_it_was_sent(shared: Harness) -> None:
 
     answer = shared.request("POST", "/tm/v1/ask/trends", question, key="read")
 
-    assert answer.json()["params"] == {
+    params = answer.json()["params"]
+    # By its id it can be found among those that are being answered, and stopped.
+    assert params.pop("id")
+    assert params == {
         "project": "shop", "insight": "trends", "question": question.decode(), "timezone": "UTC",
-        "seconds": 60,
+        "seconds": 60, "as_of": None,
     }  # fmt: skip
 
 
@@ -187,6 +190,36 @@ def test_a_page_size_is_a_whole_number(shared: Harness, query: str) -> None:
     answer = shared.request("GET", f"/tm/v1/failed?{query}", key="read")
 
     assert (answer.status, answer.json()["path"]) == (400, "limit")
+
+
+@pytest.mark.parametrize(
+    ("query", "path", "hint"),
+    [
+        ("code=SCHEMA_TIPE", "code", "Did you mean 'SCHEMA_TYPE'?"),
+        ("code=bad_id", "code", "Did you mean 'BAD_ID'?"),
+        ("code=NOPE", "code", "The error codes are listed in the reference."),
+        ("code=", "code", "The error codes are listed in the reference."),
+        ("status=Opn", "status", "Did you mean 'open'?"),
+        ("status=x", "status", "Known: open, fixed, replayed, ignored, expired."),
+    ],
+)
+def test_what_nothing_can_have_failed_by_is_told_and_not_answered_with_nothing(
+    shared: Harness, query: str, path: str, hint: str
+) -> None:
+    answer = shared.request("GET", f"/tm/v1/failed?{query}", key="read")
+
+    told = answer.json()
+    assert (answer.status, told["code"], told["path"]) == (400, "BAD_FIELD", path)
+    assert told["hint"] == hint
+
+
+@pytest.mark.parametrize("act", ["replay", "mark"])
+def test_failed_events_of_an_unknown_code_are_not_acted_on(shared: Harness, act: str) -> None:
+    answer = shared.local(
+        "POST", f"/tm/v1/projects/shop/failed/{act}", {"where": {"code": "SCHEMA_TIPE"}}
+    )
+
+    assert (answer.status, answer.json()["hint"]) == (400, "Did you mean 'SCHEMA_TYPE'?")
 
 
 def test_a_header_project_does_not_move_a_key_to_another_project(shared: Harness) -> None:

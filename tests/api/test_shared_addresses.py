@@ -44,6 +44,11 @@ def whose(method: str, path: str, body: Any = None, query: str = "") -> str:
         ("POST", "/track", "data=" + json.dumps(MIXPANEL), "mixpanel"),
         ("POST", "/track", {"api_key": "k", "event": "a", "distinct_id": "u"}, "posthog"),
         ("POST", "/track", POSTHOG, "posthog"),
+        # Nothing here is only Mixpanel's, but PostHog's clients would say more beside the event.
+        ("POST", "/track", [{"event": "a", "properties": {"token": "k"}}], "mixpanel"),
+        ("POST", "/track", [{"event": "a", "uuid": "1", "properties": {"token": "k"}}], "posthog"),
+        ("POST", "/track", [{"event": "a", "distinct_id": "u", "properties": {"token": "k"}}], "posthog"),
+        ("POST", "/track", {"token": "k", "event": "a", "properties": {}}, "posthog"),
         ("POST", "/engage", PROFILE, "mixpanel"),
         ("POST", "/engage", [PROFILE], "mixpanel"),
         ("POST", "/engage", POSTHOG, "posthog"),

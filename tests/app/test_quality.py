@@ -11,8 +11,6 @@ from tallymark.cli.doctor import sources
 from tallymark.cli.main import main
 from tallymark.client import Client, connect
 
-NOW_MS = time.time_ns() // 1_000_000
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -22,12 +20,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(data: Path) -> Iterator[Client]:
     with connect(data, project="default") as found:
+        # Not when the file is read: other tests may run for minutes in between.
+        just_now = time.time_ns() // 1_000_000 - 10_000
         found.send(
             [
-                {"name": "a", "id": "1", "time": NOW_MS - 10_000, "properties": {"plan": "pro"}},
-                {"name": "a", "id": "2", "time": NOW_MS - 10_000, "properties": {"plan": 7}},
-                {"name": "a", "id": "2", "time": NOW_MS - 10_000, "properties": {"plan": 7}},
-                {"name": "a", "id": "2", "time": NOW_MS - 10_000, "properties": {"plan": 8}},
+                {"name": "a", "id": "1", "time": just_now, "properties": {"plan": "pro"}},
+                {"name": "a", "id": "2", "time": just_now, "properties": {"plan": 7}},
+                {"name": "a", "id": "2", "time": just_now, "properties": {"plan": 7}},
+                {"name": "a", "id": "2", "time": just_now, "properties": {"plan": 8}},
                 {"name": "a", "context": {"user_agent": "Googlebot/2.1"}},
                 {"name": "", "id": "4"},
                 {"name": "a", "user_id": "undefined"},
@@ -79,7 +79,7 @@ def test_the_doctor_tells_what_arrives_what_fails_and_why(
 def test_a_source_that_sends_half_of_a_week_ago_is_told() -> None:
     quiet: dict[str, Any] = {
         "source": "pk_1", "protocol": "segment", "received": 40, "last_received_us": 0,
-        "outcomes": {"accepted": 40}, "failed": {}, "dropped": {}, "received_week_ago": 400,
+        "outcomes": {"accepted": 40}, "failed": {}, "dropped": {}, "observed": {}, "received_week_ago": 400,
         "late_p95_seconds": None, "skewed": 0, "without_id": 9,
     }  # fmt: skip
     found = {"sources": [quiet], "drift": {"new": [], "vanished": ["total"], "mixed": []}}

@@ -11,105 +11,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.app.world import NOW, STRICT, TO_INTEGER, World
 from tests.schema.plans import event, plan
 
-from tallymark.app.folders import Folders
-from tallymark.app.replaying import Replay, Report, mark
-from tallymark.app.store_service import StoreService
-from tallymark.collect.batch import Origin, Surroundings, batch_of, prepare
-from tallymark.collect.load import Loader
-from tallymark.collect.protocol import Caller, Decoded, Request
-from tallymark.collect.protocols.native import native
+from tallymark.app.replaying import mark
+from tallymark.collect.batch import Origin, batch_of
+from tallymark.collect.protocol import Caller, Decoded
 from tallymark.collect.protocols.segment import segment
-from tallymark.collect.replay import Around, Where
+from tallymark.collect.replay import Where
 from tallymark.core.clock import SystemClock
 from tallymark.core.event import Batch, Event, Failed
 from tallymark.core.policy import Policy
-from tallymark.core.settings import Settings
-from tallymark.core.sql import Sql
 from tallymark.log.codec import encode_batch
-from tallymark.log.sqlite import SqliteLog
 from tallymark.schema.enforce import compiled
-from tallymark.schema.repair import Repairer, read_repairs
-from tallymark.store.engines.duckdb import DuckEngine
-
-MIB = 1024 * 1024
-NOW = 1_790_000_000_000_000
-STRICT = event("a: {type: integer}", on="{invalid: quarantine, unplanned_property: quarantine}")
-TO_INTEGER = "steps: [{cast: {path: properties.a, to: integer}}]"
-OPEN = Where(status="open")
-
-
-class World:
-    """One project's log and store in a folder, without the processes around them."""
-
-    def __init__(
-        self, folder: Path, text: str | None = STRICT, policy: Policy | None = None
-    ) -> None:
-        self.folders = Folders(folder)
-        self.folders.project("p").mkdir(parents=True)
-        self.caller = Caller("p", "secret", "sk_1", policy or Policy(), compiled(plan(text)) if text else None)  # fmt: skip
-        self.log = SqliteLog(self.folders.log("p"))
-        self.open()
-
-    def open(self) -> None:
-        self.engine = DuckEngine(self.folders.store, memory_bytes=128 * MIB, threads=1)
-        self.loader = Loader("p", self.engine, self.log, self.folders.index("p"), Settings(), SystemClock())  # fmt: skip
-        self.service = StoreService(self.engine, self.folders, Settings(), SystemClock())
-
-    def close(self) -> None:
-        self.loader.close()
-        self.engine.close()
-
-    async def append(self, project: str, batch: Batch, *, size: int) -> int:
-        assert (project, size > 0) == ("p", True)
-        return self.log.append([encode_batch(batch)])
-
-    async def call(self, method: str, params: dict[str, object]) -> bytes:
-        return self.service.call(method, params)
-
-    def send(self, *events: Event, source: str = "sk_1", **headers: str) -> None:
-        """Take events through the steps, as they come from a protocol."""
-        caller = Caller("p", "secret", source, self.caller.policy, self.caller.plan)
-        decoded = Decoded(len(events), list(events))
-        origin = Origin("native", NOW, headers=headers)
-        batch = batch_of(decoded, caller, origin, clock=SystemClock(), around=self.surroundings)
-        self.log.append([encode_batch(batch.batch)])
-
-    surroundings = Surroundings(visitor=lambda _visit, _at: "d_1", key=lambda _: b"k" * 32)
-
-    def send_wire(self, *items: Any, protocol: Any = native, kind: Any = "secret", source: str = "sk_1") -> None:  # fmt: skip
-        caller = Caller("p", kind, source, self.caller.policy, self.caller.plan)
-        body = json.dumps({"batch" if protocol is segment else "events": items}).encode()
-        request = Request("POST", "/v1/batch", "", {}, body, None, NOW)
-        if protocol.open:
-            request = Request("POST", "/v1/batch", "", {}, body, None, NOW, content=protocol.open(request, Settings()))  # fmt: skip
-        made = prepare(protocol, request, caller, Settings(), clock=SystemClock())
-        self.log.append([encode_batch(made.batch)])
-
-    def load(self) -> None:
-        while self.loader.step():
-            pass
-
-    def replay(self, text: str | None = None, where: Where = OPEN, *, dry_run: bool = False, load: bool = True) -> Report:  # fmt: skip
-        repairer = None if text is None else Repairer(read_repairs(text.encode(), "fix"))
-        around = Around(self.caller, Settings(), SystemClock(), self.surroundings.key, repairer)
-        run = Replay("p", around, self.call, self, dry_run=dry_run).run(where, 5)
-        report = asyncio.run(run)
-        assert report.taken == report.fixed + report.still_failed + report.suppressed + report.duplicate  # fmt: skip
-        if load:
-            self.load()
-        return report
-
-    def rows(self, text: str) -> list[tuple[Any, ...]]:
-        return self.engine.fetch("p", Sql(text)).rows
-
-    def statuses(self) -> list[str]:
-        return [row[0] for row in self.rows("SELECT status FROM failed_event ORDER BY seq")]
-
-    def ledger(self) -> dict[str, int]:
-        rows = self.rows("SELECT outcome, sum(items)::BIGINT FROM ledger GROUP BY outcome")
-        return {outcome: int(items) for outcome, items in rows}
 
 
 @pytest.fixture
@@ -121,6 +35,18 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def use(event_id: str = "1", a: Any = "1", **fields: Any) -> Event:
     return Event("e", event_id, fields.pop("time", NOW - 5), properties={"a": a}, **fields)
+
+
+def test_what_is_observed_of_a_replayed_event_is_counted(world: World) -> None:
+    observing = event("a: {type: integer}", on="{invalid: observe}")
+    world.send(use())
+    world.load()
+    world.caller = Caller("p", "secret", "sk_1", Policy(), compiled(plan(observing)))
+
+    assert world.replay().fixed == 1
+    assert world.replay(where=Where(status="replayed")).duplicate == 1
+
+    assert world.rows("SELECT reason, sum(items)::BIGINT FROM ledger WHERE outcome = 'observed' GROUP BY ALL") == [("SCHEMA_TYPE", 1)]  # fmt: skip
 
 
 def test_a_repaired_event_is_counted_as_itself(world: World) -> None:

@@ -83,8 +83,10 @@ def test_a_backup_restored_elsewhere_gives_the_same_answer(
 ) -> None:
     data, client = served
     copy, new = tmp_path / "copy", tmp_path / "new"
-    days = {"since": "2026-11-20", "until": "2026-11-22"}
-    ask: dict[str, Any] = {"series": [{"event": "signup"}], "range": days}
+    ask: dict[str, Any] = {
+        "series": [{"event": "signup"}],
+        "range": {"since": "2026-11-20", "until": "2026-11-22"},
+    }
 
     assert main(["verify", "--data", str(data)]) == 0
     assert main(["backup", str(copy), "--data", str(data)]) == 0
@@ -115,6 +117,23 @@ def test_keys_are_made_listed_and_revoked(
     secret = re.findall(r"rk_\w+", made)[0]
     assert re.search(rf"^{key} +read +board +\S+ +revoked", listed, re.MULTILINE)
     assert secret not in listed
+
+
+@pytest.mark.parametrize("seconds", ["-5", "7776001"])
+def test_a_grace_that_cannot_be_is_refused_with_what_to_say_instead(
+    served: tuple[Path, Client], capsys: pytest.CaptureFixture[str], seconds: str
+) -> None:
+    data, client = served
+    key = client.create_key("read")["key"]["id"]
+
+    status = main(["keys", "rotate", key, "--grace-seconds", seconds, "--data", str(data)])
+
+    said = capsys.readouterr().err
+    assert status == 2
+    assert f"{int(seconds):,} seconds of grace are not between 0 and 7,776,000" in said
+    assert "With 0 the old key ends as soon as its successor is there" in said
+    listed = client.keys()
+    assert [one["expires_at"] for one in listed if one["id"] == key] == [None]
 
 
 def test_a_new_project_whose_name_is_no_id_gets_its_key(

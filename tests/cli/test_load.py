@@ -171,6 +171,44 @@ def test_loading_a_file_again_adds_nothing(
     assert place.ledger() == {"received": 12_001, "accepted": 3000, "duplicate": 9_001}
 
 
+def test_a_second_load_counts_records_and_not_the_header_blank_lines_or_lines_of_a_record(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('time,event,note\n\n2026-01-02,a,"two\nlines"\n2026-01-02,b\n2026-01-02,c,x\n')
+
+    place.load("csv", path)
+    first = capsys.readouterr().out
+    place.load("csv", path)
+    second = capsys.readouterr().out
+
+    assert "Read 3 lines in" in first
+    assert "skipped" not in first
+    assert "Read 1 line in" in second
+    assert " 2  skipped, known to be loaded before" in second
+
+
+def test_a_load_remembered_without_its_count_is_read_whole_again(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"".join(map(log_line, range(20))))
+    place.load("access-log", path)
+    where = place.data / "projects" / place.project / "loads.json"
+    held = msgspec.json.decode(where.read_bytes())
+    for one in held["reached"].values():
+        assert one.pop("before") == 19
+    where.write_bytes(msgspec.json.encode(held))
+    capsys.readouterr()
+
+    place.load("access-log", path)
+
+    said = capsys.readouterr().out
+    assert "Read 20 lines in" in said
+    assert "skipped" not in said
+    assert place.ledger() == {"received": 40, "accepted": 20, "duplicate": 20}
+
+
 def test_a_grown_file_adds_its_new_lines_only(place: Place, tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(log_line(0))

@@ -22,7 +22,7 @@ from tallymark.core.errors import TallymarkError
 
 def test_progress_reads_back_as_written_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "projects" / "p" / "loads.json"
-    progress = Progress("secret", {"key": Reached(7, "d", "a.log")})
+    progress = Progress("secret", {"key": Reached(7, "d", "a.log", before=2)})
 
     write_progress(path, progress)
 

@@ -13,11 +13,12 @@ from tallymark.insights.insight import Provenance
 
 SOURCE = Provenance(
     insight="trends", definition="0123456789abcdef", project="shop", log_position=7,
+    as_of="7@2026-11-26T00:00:00Z",
     identity_position=0, timezone="Europe/Berlin", timezone_data="2026a", engine="DuckDB 2",
     version="0.1.0", rows_read=3, took_ms=12.6,
 )  # fmt: skip
 SOURCE_LINE = (
-    "trends of shop · log position 7 · Europe/Berlin · definition 0123456789ab"
+    "trends of shop · as of 7@2026-11-26T00:00:00Z · Europe/Berlin · definition 0123456789ab"
     " · 3 rows read in 13 ms · Tallymark 0.1.0"
 )
 
@@ -156,7 +157,7 @@ def _trend(*, breakdown: list[str], lines: list[dict[str, Any]], rows: list[Any]
         "lines": lines,
         "warnings": [],
     }
-    return Answer(data, "line", ("day", "count"), rows, SOURCE)
+    return Answer(data, "line", ("day", "count"), rows, {}, SOURCE)
 
 
 def _line(

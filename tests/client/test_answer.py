@@ -11,6 +11,7 @@ SOURCE = Provenance(
     project="default",
     log_position=7,
     identity_position=0,
+    as_of="7@2026-11-26T00:00:00Z",
     timezone="UTC",
     timezone_data="2026a",
     engine="duckdb",
@@ -22,7 +23,9 @@ SOURCE = Provenance(
 
 def trend(values: list[Any]) -> Answer:
     rows = [(f"2026-11-{day:02}", "ads", value) for day, value in enumerate(values, start=1)]
-    return Answer({"breakdown": ["channel"]}, "line", ("day", "channel", "avg ms"), rows, SOURCE)
+    return Answer(
+        {"breakdown": ["channel"]}, "line", ("day", "channel", "avg ms"), rows, {}, SOURCE
+    )
 
 
 def test_a_printed_answer_is_short_and_says_how_to_go_on() -> None:

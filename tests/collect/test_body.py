@@ -111,8 +111,6 @@ def test_a_hundred_thousand_empty_members_are_refused_at_once(encoding: str) -> 
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("gzip", b""),
-        ("gzip", b"no gzip at all"),
         ("gzip", gzip.compress(TEXT)[:-1]),
         ("gzip", gzip.compress(TEXT)[:-8] + b"\0" * 8),
         ("gzip", gzip.compress(TEXT) + b"rubbish"),

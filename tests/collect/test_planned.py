@@ -122,7 +122,7 @@ def test_what_is_only_observed_is_counted_beside_the_batch() -> None:
 
     found = sent(*items, {"name": "other", "id": "9"}, text=text)
 
-    assert found.observed == {"SCHEMA_TYPE": 3, "UNPLANNED_PROP": 3, "UNPLANNED_EVENT": 1}
+    assert found.batch.observed == {"SCHEMA_TYPE": 3, "UNPLANNED_PROP": 3, "UNPLANNED_EVENT": 1}
     assert [one.flags for one in found.batch.events] == [()] * 4
 
 

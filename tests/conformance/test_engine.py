@@ -1,15 +1,19 @@
 """What every engine must do; a new one is added to ``ENGINES`` and has to pass all of it."""
 
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from queue import Queue
 
+import numpy as np
 import pytest
 
 from tallymark.core.errors import Broken, QuestionStopped, TallymarkError, Unavailable
 from tallymark.core.sql import Sql, sql
-from tallymark.store.engine import Commit, Engine, Limits
+from tallymark.store.engine import Commit, Engine, Limits, Reading
 from tallymark.store.engines.duckdb import DuckEngine
 
 MIB = 1024 * 1024
@@ -224,3 +228,69 @@ def test_a_file_that_is_no_store_is_told_as_damage(make: Open, tmp_path: Path) -
     assert told.value.code == "STORE_DAMAGED"
     assert str(tmp_path) not in told.value.message
     engine.close()
+
+
+_LONG = sql(
+    "SELECT count(*) FROM range(100_000) AS a (x), range(100_000) AS b (y) WHERE (x * y) % 7 = 3"
+)
+
+
+def test_a_statement_tells_how_far_it_is_and_is_stopped_from_another_thread(engine: Engine) -> None:
+    begun: Queue[Reading] = Queue()
+    told: list[str] = []
+
+    def run() -> None:
+        limits = Limits(seconds=120, memory_bytes=64 * MIB, rows=10)
+        try:
+            with engine.reading("p", limits) as reading:
+                begun.put(reading)
+                reading(_LONG)
+        except QuestionStopped as error:
+            told.append(error.code)
+
+    running = threading.Thread(target=run)
+    running.start()
+    reading = begun.get(timeout=60)
+    deadline = time.monotonic() + 60
+    while (done := reading.percent()) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    reading.stop()
+    running.join()
+
+    assert done is not None
+    assert 0 <= done < 100
+    assert told == ["QUERY_CANCELLED"]
+
+
+def test_after_it_was_stopped_no_statement_of_a_reading_runs(engine: Engine) -> None:
+    with engine.reading("p", LIMITS) as reading:
+        reading.stop()
+        with pytest.raises(QuestionStopped) as told:
+            reading(Sql("SELECT 1"))
+
+    assert told.value.code == "QUERY_CANCELLED"
+    assert rows(engine, "SELECT 1") == [(1,)]
+
+
+def test_arrays_are_whole_numbers_without_null_up_to_a_limit(engine: Engine) -> None:
+    limits = Limits(seconds=20, memory_bytes=64 * MIB, rows=1, array_rows=5)
+    with engine.reading("p", limits) as reading:
+        found = reading.arrays(Sql("SELECT x AS n, x > 2 AS large FROM range(5) AS r (x)"))
+        assert sorted(zip(found["n"].tolist(), found["large"].tolist(), strict=True)) == [
+            (0, False), (1, False), (2, False), (3, True), (4, True),
+        ]  # fmt: skip
+        with pytest.raises(TypeError):
+            reading.arrays(Sql("SELECT 0.1 AS n"))
+        with pytest.raises(TypeError):
+            reading.arrays(Sql("SELECT CAST(NULL AS BIGINT) AS n"))
+        with pytest.raises(QuestionStopped, match="one by one"):
+            reading.arrays(Sql("SELECT * FROM range(6) AS r (n)"))
+
+
+def test_columns_that_are_held_are_a_table_for_later_statements(engine: Engine) -> None:
+    with engine.reading("p", LIMITS) as reading:
+        reading.hold("chosen", {"key": np.array([3, 1], dtype=np.int64)})
+        assert sorted(reading(Sql("SELECT key + 1 FROM chosen")).rows) == [(2,), (4,)]
+    with engine.reading("p", LIMITS) as reading:
+        reading.hold("chosen", {"key": np.array([], dtype=np.int64)})
+        assert reading(Sql("SELECT count(*) FROM chosen")).rows == [(0,)]

@@ -40,7 +40,8 @@ def test_what_was_learned_can_be_met_by_many_threads_at_once() -> None:
 _QUESTIONS = """
 import sys, threading
 import msgspec
-from tallymark.app.answering import insights, learn_all
+from tallymark.app.answering import insights
+from tallymark.app.learning import learn_all
 
 learn_all()
 sys.setswitchinterval(1e-6)

@@ -120,6 +120,15 @@ def test_labels_that_nobody_bounded_are_bounded_here() -> None:
     assert counter.value("other") == 4_000
 
 
+def test_a_counter_reaches_totals_counted_elsewhere_and_never_falls() -> None:
+    counter = Metrics().counter("n_total", "N.", ("code",))
+
+    for total in (2, 5, 4):
+        counter.reach(total, "A")
+
+    assert counter.render() == ['n_total{code="A"} 5']
+
+
 def test_a_gauge_is_set_when_the_metrics_are_read() -> None:
     metrics = Metrics()
     gauge = metrics.gauge("lag", "Lag.")

@@ -17,6 +17,8 @@ from tests.faults.oracle import Oracle, Sender, check
 from tests.faults.rounds import ACKNOWLEDGED, LONG, ROUNDS, seeded, until
 from tests.faults.server import QUESTIONS, Server, uses
 
+# How long a machine may take that is busy with something else; what it answers stays the same.
+_PATIENCE = 180
 SETTINGS = {"question_seconds": 4, "index_flush_keys": 64}
 HEAVY = {
     "series": [
@@ -128,7 +130,7 @@ def test_given_a_heavy_question_then_it_is_stopped_and_collection_goes_on(
         for place, event in enumerate(events):
             event["properties"] = {"n": number * 10_000 + place, "place": f"{place}-{number}"}
             event["user_id"] = f"u{number}-{place}"
-        assert server.send(events).status == 202
+        assert server.send(events, timeout=_PATIENCE).status == 202
         oracle.note([str(event["id"]) for event in events], 202)
     server.wait_until_loaded(seconds=300)
 
@@ -137,7 +139,7 @@ def test_given_a_heavy_question_then_it_is_stopped_and_collection_goes_on(
     # Several at once, so that none has the machine for itself.
     answers: list[Answer] = []
     askers = [
-        threading.Thread(target=lambda: answers.append(server.ask(HEAVY, timeout=60)))
+        threading.Thread(target=lambda: answers.append(server.ask(HEAVY, timeout=_PATIENCE)))
         for _ in range(8)
     ]
     for asker in askers:
@@ -152,7 +154,8 @@ def test_given_a_heavy_question_then_it_is_stopped_and_collection_goes_on(
     assert {answer.status for answer in answers} <= {200, 503}
     assert set(oracle.codes) == {"202"}
     server.wait_until_loaded()
-    until(lambda: server.ask().status == 200, "the next question is not answered")
+    # It has no more time than the heavy ones had, and others may have the machine.
+    until(lambda: server.ask().status == 200, "the next question is not answered", _PATIENCE)
     assert server.stop() == 0
     check(oracle, server.store)
 

@@ -4,19 +4,25 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.strategies import NOW, History, Link, Use
+from tests.strategies import NOW, Link, ToldHistory, Use
 
-from tallymark.app.answering import compute, insights
+from tallymark.app.answering import compute, insights, members_of
+from tallymark.collect import subjects
+from tallymark.core.event import Batch, ProfileOp
 from tallymark.core.sql import ident, sql
 from tallymark.identity.people import Claim, Move, People
-from tallymark.insights.insight import Scope
+from tallymark.insights.insight import Scope, known_profiles
+from tallymark.insights.pages import Behind
 from tallymark.store.engine import Commit, Limits
 from tallymark.store.engines.duckdb import DuckEngine
 from tallymark.store.tables import SEQ_PER_BATCH
 from tallymark.store.variant import PropertyEncoder
 
 _LIMITS = Limits(seconds=60, memory_bytes=256 * 1024 * 1024, rows=100_000)
-_FILLED = ("event", "event_name", "actor", "person_override", "account", "session", "property")
+_FILLED = (
+    "event", "event_name", "actor", "person_override", "account", "other_group", "session",
+    "property", "profile_value",
+)  # fmt: skip
 
 
 class Store:
@@ -27,9 +33,9 @@ class Store:
             lambda project: path / project / "store.duckdb", memory_bytes=512 * 1024 * 1024
         )
         self.engine.open("test")
-        self.scope = self._scope({}, {}, 0, [])
+        self.scope = self._scope(_Filling(), 0)
 
-    def replace(self, history: History, *, first: int = 1) -> None:
+    def replace(self, history: ToldHistory, *, first: int = 1) -> None:
         """Hold exactly this history, one batch an item, in order of arrival."""
         filling = _Filling()
         for position, item in enumerate(history, start=first):
@@ -38,20 +44,21 @@ class Store:
         position = first + len(history) - 1
         self.engine.append("test", Commit(position, {}, clear))
         self.engine.append("test", Commit(position, filling.tables()))
-        self.scope = self._scope(filling.names, filling.classes, position, filling.moves)
+        self.scope = self._scope(filling, position)
 
-    def _scope(
-        self, names: dict[str, int], classes: Any, position: int, moves: list[Move]
-    ) -> Scope:
+    def _scope(self, filling: "_Filling", position: int) -> Scope:
+        profiles, cleared = known_profiles(list(filling.ways))
         return Scope(
             project="test",
             timezone="UTC",
             now=NOW,
             log_position=position,
-            event_names=dict(names),
-            properties={name: frozenset(kinds) for name, kinds in classes.items()},
-            has_overrides=bool(moves),
-            identity_position=moves[-1].seq if moves else 0,
+            event_names=dict(filling.names),
+            properties={name: frozenset(kinds) for name, kinds in filling.classes.items()},
+            has_overrides=bool(filling.moves),
+            identity_position=filling.moves[-1].seq if filling.moves else 0,
+            profiles=profiles,
+            cleared_profiles=cleared,
         )
 
 
@@ -60,19 +67,26 @@ class _Filling:
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
-        self.classes: dict[str, set[str]] = {}
+        self.classes: dict[str, set[Any]] = {}
         self.moves: list[Move] = []
         self._actors: dict[tuple[str, str], int] = {}
         self._accounts: dict[str, int] = {}
+        self._teams: dict[str, int] = {}
+        self.ways: dict[subjects.Way, int] = {}
+        self._told: dict[str, list[Any]] = {}
         self._sessions: dict[str, int] = {}
         self._people = People(1000)
         self._uses: list[tuple[int, Use, int | None, int | None, int | None]] = []
 
-    def take(self, seq: int, item: Use | Link) -> None:
+    def take(self, seq: int, item: Use | Link | ProfileOp) -> None:
+        if isinstance(item, ProfileOp):
+            self._tell(seq, item)
+            return
         user = self._actor("user", item.user)
         anonymous = self._actor("anonymous", item.anonymous)
         if user is not None and anonymous is not None:
-            self._people.claim([Claim(seq, anonymous, user)])
+            how = item.how if isinstance(item, Link) else "identify"
+            self._people.claim([Claim(seq, anonymous, user, how=how)])
             self.moves += self._people.moves
             self._people.commit()
         if isinstance(item, Use):
@@ -80,6 +94,21 @@ class _Filling:
             person = None if actor is None else self._people.person(actor)
             self._uses.append((seq, item, actor, anonymous, person))
             self.names.setdefault(item.name, len(self.names) + 1)
+
+    def _tell(self, seq: int, said: ProfileOp) -> None:
+        commands = [(seq, said, Batch(0, "", "", 1))]
+        if said.subject_kind in subjects.PERSON_KINDS:
+            self._actor(said.subject_kind, said.subject)
+        values = subjects.values_of(commands)
+        self.ways |= subjects.new_ways(values, self.ways)
+        actors = {f"{kind[0]}:{name}": key for (kind, name), key in self._actors.items()}
+        columns = subjects.value_columns(values, actors, self._group, self._people)
+        for name, values in columns.items():
+            self._told.setdefault(name, []).extend(values)
+
+    def _group(self, group: subjects.Group) -> int | None:
+        kind, name = group
+        return _key(self._accounts if kind == subjects.ACCOUNT else self._teams, name)
 
     def tables(self) -> dict[str, Any]:
         uses = [use for _, use, *_ in self._uses]
@@ -91,7 +120,7 @@ class _Filling:
             "seq": [seq for seq, *_ in self._uses],
             "event_id": [f"id-{seq}" for seq, *_ in self._uses],
             "event_key": [self.names[use.name] for use in uses],
-            "kind": ["track" for _ in uses],
+            "kind": [use.kind for use in uses],
             "time_us": [use.time for use in uses],
             "received_us": [use.time for use in uses],
             "time_rule": ["client" for _ in uses],
@@ -99,17 +128,31 @@ class _Filling:
             "anon_key": [anonymous for _, _, _, anonymous, _ in self._uses],
             "person_key": [person for *_, person in self._uses],
             "account_key": [_key(self._accounts, use.account) for use in uses],
+            "groups": [
+                use.team and msgspec.json.encode({"team": use.team}).decode() for use in uses
+            ],
             "session_key": [_key(self._sessions, use.session) for use in uses],
             "path": [use.path for use in uses],
+            "utm_source": [use.utm_source for use in uses],
+            "country": [use.country for use in uses],
             "is_bot": [use.is_bot for use in uses],
             "value": [use.value for use in uses],
             "revenue": [use.revenue for use in uses],
+            "flags": ["cookieless" if use.is_cookieless else None for use in uses],
             "currency": [use.currency for use in uses],
             "prop_text": text,
             "prop_number": number,
             "prop_other": other,
         }
+        for use in uses:
+            _key(self._teams, use.team)
         return {
+            "profile_value": self._told,
+            "other_group": {
+                "group_key": [*self._teams.values()],
+                "group_type": ["team" for _ in self._teams],
+                "id": [*self._teams],
+            },
             "event": {name: _texts(name, values) for name, values in columns.items()},
             "event_name": {"event_key": [*self.names.values()], "name": [*self.names]},
             "actor": {
@@ -151,3 +194,11 @@ def ask(store: Store, name: str, **question: Any) -> Any:
     asked = msgspec.json.decode(msgspec.json.encode(question), type=insight.question)
     with store.engine.reading("test", _LIMITS) as reading:
         return compute(insight, asked, store.scope, reading).data
+
+
+def behind(store: Store, name: str, question: dict[str, Any], place: dict[str, Any]) -> int:
+    """Return how many are behind a number of an insight; none is listed twice."""
+    with store.engine.reading("test", _LIMITS) as reading:
+        keys = members_of(Behind(name, question, place), store.scope, reading)
+    assert len(set(keys.tolist())) == len(keys)
+    return len(keys)

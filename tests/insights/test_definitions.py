@@ -215,15 +215,15 @@ def test_a_page_does_not_go_on_with_other_definitions(store: Store) -> None:
 
 
 def test_the_same_question_is_another_one_with_other_definitions(store: Store) -> None:
-    from tallymark.app.answering import _definition  # noqa: PLC0415
+    from tallymark.app.answering import definition_of  # noqa: PLC0415
 
     insight = insights()["trends"]
     question = msgspec.convert({"series": [{"event": "active"}]}, insight.question)
     other = msgspec.structs.replace(DEFINED, cohorts={}, questions={})
     changed = msgspec.structs.replace(DEFINED, events={})
 
-    digest = _definition(insight, question, DEFINED)
+    digest = definition_of(insight, question, DEFINED)
 
-    assert digest == _definition(insight, question, other)
-    assert digest != _definition(insight, question, changed)
-    assert _definition(insight, question, None) == _definition(insight, question, changed)
+    assert digest == definition_of(insight, question, other)
+    assert digest != definition_of(insight, question, changed)
+    assert definition_of(insight, question, None) == _definition(insight, question, changed)

@@ -1,11 +1,13 @@
 """Pages in a real browser: Debian's Chromium, headless, on an origin other than the server's."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Final
 
 from playwright.sync_api import BrowserContext, sync_playwright
 
@@ -14,6 +16,8 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 CHROMIUM = "/usr/bin/chromium"
+# A browser on a machine that is busy with something else; only a failure waits so long.
+_PATIENCE_SECONDS: Final = 90
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript"}
 Content = str | Path
 
@@ -27,6 +31,7 @@ def chromium() -> Iterator[BrowserContext]:
             user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
             " Chrome/156.0.0.0 Safari/537.36"
         )
+        context.set_default_timeout(_PATIENCE_SECONDS * 1_000)
         try:
             yield context
         finally:
@@ -66,7 +71,18 @@ def pages(contents: Mapping[str, Content]) -> Iterator[str]:
         thread.join()
 
 
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def module_page(code: str, modules: Mapping[str, str], *scripts: str) -> str:
+    """Return a page that runs a module, as a bundler would make it of what a customer writes.
+
+    ``modules`` are the addresses of the packages it imports; ``scripts`` run before it.
+    """
+    imports = json.dumps({"imports": dict(modules)})
+    before = "".join(f'<script src="{path}"></script>' for path in scripts)
+    return f"""<!doctype html><title>Shop</title>{before}
+<script type="importmap">{imports}</script><script type="module">{code}</script>"""
+
+
+def eventually(holds: Callable[[], bool], what: str, seconds: float = _PATIENCE_SECONDS) -> None:
     """Wait until something holds; fail with what was waited for."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -40,6 +40,14 @@ class Target(Server):
         found: list[dict[str, Any]] = answer.json()["data"]["events"]
         return found[::-1]
 
+    def named(self, *names: str) -> list[dict[str, Any]]:
+        """Return the stored events of these names, oldest first."""
+        return [event for event in self.events() if event["event"] in names]
+
+    def of(self, *users: str) -> list[dict[str, Any]]:
+        """Return the stored events of these users, oldest first."""
+        return [event for event in self.events() if event["user_id"] in users]
+
     def ledger(self) -> dict[str, int]:
         """Return the items by outcome, over everything received."""
         self.wait_until_loaded()

@@ -1,33 +1,19 @@
 """Amplitude's SDKs as they are, pointed at a real server: what they send is stored, and once."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.journey import kept
-from tests.journey.flaky import Flaky, flaky, statuses
-from tests.journey.sdks import Target, as_json, run_node, run_python, snippet, target
+from tests.journey.browser import Content, chromium, eventually, module_page, pages
+from tests.journey.flaky import Flaky, Trouble, statuses
+from tests.journey.sdks import CLIENTS, Target, as_json, run_node, run_python, snippet
 
+SETTINGS = {"account_group": "company"}
 PAGE = "from-amplitude.md"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    folder: Path = tmp_path_factory.mktemp("amplitude")
-    with target(folder, account_group="company") as running:
-        yield running
-
-
-@pytest.fixture
-def proxy(server: Target) -> Iterator[Flaky]:
-    with flaky(server.port) as between:
-        yield between
-
-
-def stored(server: Target, *users: str) -> list[dict[str, Any]]:
-    return [event for event in server.events() if event.get("user_id") in users]
+SCRIPT = CLIENTS.joinpath(
+    "node_modules", "@amplitude", "analytics-browser", "lib", "scripts", "amplitude-min.umd.js"
+)
+EXPORTS = "export const { init, track, flush, setTransport } = window.amplitude"
 
 
 def python(server: Target, calls: str, port: int | None = None) -> str:
@@ -80,7 +66,7 @@ def test_what_the_python_page_says_stores_a_use(server: Target) -> None:
     # Else the SDK waits ten seconds for more before it ends.
     run_python(snippet(PAGE, "py", server).replace("Config(", "Config(flush_interval_millis=100, "))
 
-    (event,) = stored(server, "user-1")
+    (event,) = server.of("user-1")
     assert (event["event"], event["properties"]) == ("Signed Up", {"plan": "pro"})
     assert (event["time_rule"], len(event["id"])) == ("client", 36)
     assert event["context"]["protocol"] == "amplitude"
@@ -109,7 +95,7 @@ wait(7)
 
     assert [code for _, code in told] == [200] * len(told)
     (visited,) = [event for event in server.events() if event["event"] == "Visited"]
-    opened, paid = stored(server, "py-1")
+    opened, paid = server.of("py-1")
     assert (opened["id"], opened["time"]) == ("py-opened", "2026-01-01T10:00:00.500000Z")
     assert (opened["account"], opened["groups"]) == ("acme", {"team": "red"})
     assert opened["properties"] == {
@@ -157,7 +143,7 @@ time.sleep(0.5)
     assert told == [["Paid", 200]] * 3
     # A slow machine lets it send the three in two batches; none of them came again after its 200.
     assert statuses(proxy.seen) >= 3
-    assert sorted(event["properties"]["n"] for event in stored(server, who)) == [0, 1, 2]
+    assert sorted(event["properties"]["n"] for event in server.of(who)) == [0, 1, 2]
     assert server.ledger().get("duplicate", 0) == before
 
 
@@ -173,8 +159,8 @@ def test_a_cut_connection_is_not_tried_again_by_the_python_sdk_which_tells_nobod
         sent[trouble] = statuses(proxy.seen)
 
     assert sent == {"lost": 1, "reset": 1}
-    assert len(stored(server, "py-lost")) == 1
-    assert stored(server, "py-reset") == []
+    assert len(server.of("py-lost")) == 1
+    assert server.of("py-reset") == []
 
 
 def test_a_wrong_key_makes_the_python_sdk_stop(server: Target, proxy: Flaky) -> None:
@@ -185,14 +171,14 @@ def test_a_wrong_key_makes_the_python_sdk_stop(server: Target, proxy: Flaky) -> 
     run_python(program.replace(server.keys["public"], "pk_wrong"))
 
     assert statuses(proxy.seen) == 1
-    assert stored(server, "nobody") == []
+    assert server.of("nobody") == []
 
 
 def test_what_the_node_page_says_stores_a_use(server: Target) -> None:
     # Else the SDK waits ten seconds for more before it ends.
     run_node(snippet(PAGE, "js", server).replace("// this line", "flushIntervalMillis: 50,"))
 
-    (event,) = stored(server, "user-2")
+    (event,) = server.of("user-2")
     assert (event["event"], event["properties"]) == ("Signed Up", {"plan": "pro"})
     assert (len(event["id"]), event["context"]["library_name"]) == (36, "amplitude-node-ts")
     assert event["time_sent"] >= event["time"]
@@ -218,7 +204,7 @@ def test_every_call_of_the_node_sdk_becomes_what_it_means(server: Target) -> Non
 
     assert [code for _, code in told] == [200] * 6
     (visited,) = [event for event in server.events() if event["event"] == "Visited Node"]
-    opened, paid = stored(server, "node-1")
+    opened, paid = server.of("node-1")
     assert (opened["id"], opened["time"]) == ("node-opened", "2026-01-01T10:00:00.500000Z")
     assert opened["properties"] == {"text": "ü 名", "n": 0.1}
     assert (opened["account"], opened["session"]) == ("acme", "node-device/1767261600000")
@@ -251,7 +237,7 @@ def test_through_an_overload_the_node_sdk_stores_each_event_once_and_stops_after
 
     assert told == [["Paid", 200]] * 3
     assert statuses(proxy.seen) == 3
-    assert sorted(event["properties"]["n"] for event in stored(server, who)) == [0, 1, 2]
+    assert sorted(event["properties"]["n"] for event in server.of(who)) == [0, 1, 2]
 
 
 def test_an_event_that_the_node_sdk_gave_up_counts_once_however_often_it_is_tracked_again(
@@ -268,7 +254,7 @@ def test_an_event_that_the_node_sdk_gave_up_counts_once_however_often_it_is_trac
     # Zero: the connection was cut, and the SDK does not try again by itself.
     assert told == [["Again", 0], ["Again", 0], ["Again", 0], ["Again", 200]]
     assert statuses(proxy.seen) == 4
-    assert [event["id"] for event in stored(server, "node-again")] == ["again"]
+    assert [event["id"] for event in server.of("node-again")] == ["again"]
 
 
 def test_of_a_batch_with_a_bad_event_the_node_sdk_sends_nothing_again(
@@ -289,3 +275,106 @@ def test_of_a_batch_with_a_bad_event_the_node_sdk_sends_nothing_again(
         1,
         1,
     )
+
+
+def browsing(server: Target, proxy: Flaky, code: str) -> dict[str, Content]:
+    """Return a site whose page does what the how-to page tells to write, sends soon, and then this."""
+    setup = snippet(PAGE, "js", server, 1).replace(f":{server.port}", f":{proxy.port}")
+    html = module_page(
+        f"{setup}\nwindow.told = []\n{code}",
+        {"@amplitude/analytics-browser": "/amplitude.mjs"},
+        "/amplitude.js",
+    )
+    return {
+        "/": html,
+        "/amplitude.js": SCRIPT,
+        "/amplitude.mjs": EXPORTS,
+        "/elsewhere": "Elsewhere",
+    }
+
+
+def soon(site: dict[str, Content]) -> dict[str, Content]:
+    """Return the same site without the default wait for more to send."""
+    wait = "fetchRemoteConfig: false, flushIntervalMillis: 100,"
+    return {**site, "/": str(site["/"]).replace("fetchRemoteConfig: false,", wait)}
+
+
+def test_a_visit_in_a_browser_is_stored_as_one_person_with_what_the_sdk_records_by_itself(
+    server: Target, proxy: Flaky
+) -> None:
+    contents = soon(browsing(server, proxy, ""))
+    everything = str(contents["/"]).replace("flushIntervalMillis", "autocapture: true, flushIntervalMillis")  # fmt: skip
+    contents["/"] = f'{everything}<button id="buy">Buy</button>'
+    with pages(contents) as site, chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{site}/?utm_source=news&gclid=abc&secret=1")
+        eventually(lambda: bool(server.named("Looked Around")), "nothing came")
+        page.click("#buy")
+        page.evaluate("""amplitude.setUserId('web-1')
+            amplitude.identify(new amplitude.Identify().set('plan', 'pro'))
+            amplitude.setGroup('company', 'acme')
+            amplitude.revenue(new amplitude.Revenue().setPrice(3.99).setQuantity(3).setCurrency('EUR'))""")
+        device = page.evaluate("amplitude.getDeviceId()")
+        session = page.evaluate("amplitude.getSessionId()")
+        eventually(lambda: bool(server.of("web-1")), "the revenue did not come")
+        exposed = "[Amplitude] Viewport Content Updated"
+        eventually(lambda: bool(server.named(exposed)), "what was seen did not come")
+
+    names = ("session_start", "page_view", "Looked Around", "[Amplitude] Element Clicked")
+    assert {one["kind"] for one in server.named(exposed)} == {"interaction"}
+    visit = [one for name in names for one in server.named(name) if one["anonymous_id"] == device]
+    (paid,) = server.of("web-1")
+    start, view, looked, click = visit
+    assert [one["kind"] for one in visit] == ["session", "page", "track", "interaction"]
+    assert looked["properties"]["platform"] == "Web"
+    assert view["context"]["page_url"] == f"{site}/?utm_source=news"
+    assert (view["context"]["title"], view["context"]["utm_source"]) == ("Shop", "news")
+    assert (view["context"]["browser"], view["context"]["channel"]) == ("Chrome", "paid_search")
+    assert click["properties"]["[Amplitude] Element Text"] == "Buy"
+    assert (paid["revenue"], paid["currency"], paid["anonymous_id"]) == (11.97, "EUR", device)
+    assert {one["session"] for one in (*visit, paid)} == {f"{device}/{session}"}
+    assert len({one["person"] for one in (*visit, paid)}) == 1
+    assert {one["time_rule"] for one in (*visit, paid)} == {"client"}
+    assert all(len(one["id"]) == 36 for one in (*visit, paid))
+    assert "secret" not in str(server.events())
+    assert kept.changes(server, "web-1") == [("set", {"plan": "pro"}), ("set", {"company": "acme"})]
+    assert kept.memberships(server, "web-1") == [("account", "acme")]
+    first = dict(kept.changes(server, device))["set_once"]
+    assert (first["initial_utm_source"], first["initial_referrer"]) == ("news", None)
+    assert start["context"]["library_name"] == "amplitude-ts"
+
+
+@pytest.mark.parametrize("trouble", [503, 429, "reset", "lost"])
+def test_through_trouble_the_browser_stores_each_event_once_and_stops_after_success(
+    server: Target, proxy: Flaky, trouble: Trouble
+) -> None:
+    name = f"Trouble {trouble}"
+    proxy.plan(trouble)
+    code = f"amplitude.track('{name}').promise.then(done => told.push(done.code))"
+    contents = soon(browsing(server, proxy, code))
+    html = str(contents["/"]).replace("amplitude.track('Looked Around')\n", "")
+    contents["/"] = html.replace("flushIntervalMillis", "autocapture: false, flushIntervalMillis")
+    with pages(contents) as site, chromium() as browser:
+        page = browser.new_page()
+        page.goto(site)
+        eventually(lambda: page.evaluate("told") == [200], "it was not told of a success")
+        page.wait_for_timeout(1_000)
+
+    assert statuses(proxy.seen) == 2
+    assert len(server.named(name)) == 1
+
+
+def test_what_waits_in_a_page_that_is_left_arrives_once(server: Target, proxy: Flaky) -> None:
+    code = "amplitude.track('Left', { n: 1 }); window.isReady = true"
+    with pages(browsing(server, proxy, code)) as site, chromium() as browser:
+        page = browser.new_page()
+        page.goto(site)
+        page.wait_for_function("() => window.isReady && localStorage.length > 0")
+        page.wait_for_timeout(300)
+        assert server.named("Left") == []
+        page.goto(f"{site}/elsewhere")
+        eventually(lambda: bool(server.named("Left")), "what waited was lost")
+        page.wait_for_timeout(500)
+
+    (left,) = server.named("Left")
+    assert left["properties"]["n"] == 1

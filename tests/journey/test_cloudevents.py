@@ -1,12 +1,10 @@
 """OpenMeter's client and the CloudEvents converters, against a real server."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.journey.flaky import Trouble, bodies, flaky
-from tests.journey.sdks import Target, as_json, run_python, snippet, target
+from tests.journey.sdks import Target, as_json, run_python, snippet
 
 CONVERTED = """
 import sys
@@ -52,20 +50,10 @@ print(json.dumps({"tries": tries}))
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("cloudevents")) as running:
-        yield running
-
-
-def named(server: Target, name: str) -> list[dict[str, Any]]:
-    return [event for event in server.events() if event["event"] == name]
-
-
 def test_the_python_of_the_how_to_page_is_stored_as_the_page_says(server: Target) -> None:
     run_python(snippet("from-openmeter.md", "python", server))
 
-    (event,) = named(server, "request")
+    (event,) = server.named("request")
     assert (event["id"], event["kind"]) == ("req-1", "track")
     assert event["time"] == "2026-09-21T14:13:20Z"
     assert event["time_rule"] == "client"
@@ -84,7 +72,7 @@ def test_the_shell_of_the_how_to_page_is_stored(server: Target, tmp_path: Path) 
         snippet("from-openmeter.md", "sh", server),
     )
 
-    (event,) = named(server, "job")
+    (event,) = server.named("job")
     assert (event["id"], event["account"]) == ("req-2", "acme")
     assert event["properties"] == {"ce_source": "cron", "value": 7}
 
@@ -94,7 +82,7 @@ def test_what_the_converters_of_cloudevents_send_is_stored(server: Target, mode:
     said = run_python(CONVERTED, server.url, server.keys["secret"], mode)
 
     assert said.split() == ["204", "0"]
-    (event,) = [one for one in named(server, "job.done") if one["id"] == f"conv-{mode}"]
+    (event,) = [one for one in server.named("job.done") if one["id"] == f"conv-{mode}"]
     assert event["time"] == "2026-09-21T14:13:20Z"
     assert event["account"] == "Müller GmbH"
     assert event["properties"] == {
@@ -110,7 +98,7 @@ def test_through_trouble_every_event_is_stored_once(server: Target, trouble: Tro
         said = as_json(run_python(SENT, proxy.url, server.keys["secret"], name))
         sent = bodies(proxy.seen)
 
-    events = named(server, name)
+    events = server.named(name)
     assert [event["id"] for event in events] == [f"{name}-{n}" for n in range(3)]
     assert [event["properties"]["tokens"] for event in events] == [100, 101, 102]
     assert said["tries"] in (1, 2)
@@ -124,7 +112,7 @@ def test_after_success_nothing_is_sent_again(server: Target) -> None:
 
     assert said == {"tries": 1}
     assert len(proxy.seen) == 1
-    assert len(named(server, "success")) == 3
+    assert len(server.named("success")) == 3
 
 
 def test_a_bad_event_costs_no_other_and_a_wrong_key_is_told(server: Target) -> None:
@@ -139,7 +127,7 @@ def test_a_bad_event_costs_no_other_and_a_wrong_key_is_told(server: Target) -> N
     assert (mixed.status, mixed.body) == (204, b"")
     assert refused.status == 403
     assert refused.headers["content-type"] == "application/problem+json"
-    assert len(named(server, "good")) == 1
+    assert len(server.named("good")) == 1
     after = server.ledger()
     assert after["accepted"] - before["accepted"] == 1
     assert after["received"] - before["received"] == 2

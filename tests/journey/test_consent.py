@@ -1,22 +1,16 @@
 """What people refuse is not kept, at a real server: not in its answers and not in any of its files."""
 
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.faults.answers import Answer, call
+from tests.journey import kept
 from tests.journey.browser import chromium, eventually, pages
 from tests.journey.contents import contents
-from tests.journey.sdks import Target, target
+from tests.journey.sdks import Target
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("consent")) as made:
-        yield made
 
 
 def send(server: Target, event: dict[str, Any], **headers: str) -> Answer:
@@ -40,8 +34,11 @@ def dropped(server: Target) -> dict[str, int]:
     server.wait_until_loaded()
     told = server.call("GET", "/tm/v1/ledger")
     assert told is not None
-    lines = told.json()["lines"]
-    return {one["reason"]: one["items"] for one in lines if one["outcome"] == "dropped"}
+    found: Counter[str] = Counter()
+    for one in told.json()["lines"]:
+        if one["outcome"] == "dropped":
+            found[one["reason"]] += one["items"]
+    return dict(found)
 
 
 def test_a_refusal_is_answered_like_an_acceptance_and_leaves_a_count_only(server: Target) -> None:
@@ -89,6 +86,40 @@ def test_a_project_that_asks_first_keeps_nothing_before_a_yes(server: Target) ->
     policy(server)
 
     assert [one["id"] for one in stored(server, "first")] == ["f-2"]
+
+
+def test_nothing_is_kept_of_who_somebody_is_who_refused(server: Target) -> None:
+    policy(server)
+    before = dropped(server).get("CONSENT_DENIED", 0)
+    traits = {"email": "canary-3391"}
+    choice = {"consent": {"product": "denied"}}
+    own = {"type": "identify", "user_id": "canary-3391", "anonymous_id": "d-3", "traits": traits}
+    assert send(server, {**own, **choice}).json() == {"accepted": 1, "failed": []}
+    managed = {"consent": {"categoryPreferences": {"Analytics": False}}}
+    message = {"type": "identify", "userId": "canary-3391", "anonymousId": "d-3", "traits": traits}
+    segment = {"writeKey": server.keys["public"], "batch": [{**message, "context": managed}]}
+    answer = call(server.port, "POST", "/v1/batch", segment, {"User-Agent": AGENT})
+    hit = f"/g/collect?v=2&tid={server.keys['public']}&cid=d-3&uid=canary-3391&gcs=G110&en=e&up.x=canary-3391"
+    tag = call(server.port, "POST", hit, None, {"User-Agent": AGENT})
+
+    assert answer is not None
+    assert tag is not None
+    assert (answer.status, tag.status) == (200, 204)
+    # A link and a profile, twice; a use and a profile.
+    assert dropped(server)["CONSENT_DENIED"] == before + 6
+    assert b"canary-3391" not in everything(server)
+
+
+def test_who_said_yes_is_known_also_in_a_project_that_asks_first(server: Target) -> None:
+    policy(server, consent="opt_in")
+    own = {"type": "identify", "user_id": "ida", "anonymous_id": "d-ida", "traits": {"plan": "pro"}}
+    send(server, own)
+    assert kept.changes(server, "ida") == []
+    send(server, {**own, "consent": {"product": "granted"}})
+    policy(server)
+
+    assert kept.changes(server, "ida") == [("set", {"plan": "pro"})]
+    assert kept.links(server, "ida") == {("d-ida", "ida", "identify")}
 
 
 def test_a_cookieless_project_counts_visitors_of_a_day_and_knows_nobody(server: Target) -> None:

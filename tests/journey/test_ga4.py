@@ -1,7 +1,6 @@
 """Google Analytics: ga4mp, and recorded hits of gtag.js from a page in a real browser."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -9,7 +8,7 @@ import pytest
 from tests.faults.answers import Answer, call
 from tests.journey.browser import chromium, eventually, pages
 from tests.journey.flaky import Trouble, bodies, flaky
-from tests.journey.sdks import Target, as_json, run_python, snippet, target
+from tests.journey.sdks import Target, as_json, run_python, snippet
 
 from tallymark.catalog.catalog import Catalog
 
@@ -47,12 +46,6 @@ SHARED = (
 )
 VIEW = "&en=page_view&_fv=1&_ss=1&ep.theme=dark&epn.scroll=90&up.plan=pro&_et=12"
 LINES = "en=scroll&epn.percent_scrolled=90\\r\\nen=purchase&ep.transaction_id={order}&epn.value=19.98&cu=EUR&pr1=idSKU1~nmMug~pr9.99~qt2"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("ga4")) as running:
-        yield running
 
 
 def named(server: Target, *names: str) -> list[dict[str, Any]]:

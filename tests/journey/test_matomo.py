@@ -1,13 +1,12 @@
 """Matomo's tracker for Node, its pictures and its bulks, against a real server."""
 
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.journey.browser import chromium, eventually, pages
-from tests.journey.flaky import Flaky, flaky, statuses
-from tests.journey.sdks import Target, run_node, snippet, target
+from tests.journey.flaky import Flaky, statuses
+from tests.journey.sdks import Target, run_node, snippet
 
 # It reads no answer to what it sends with GET, which keeps Node from ending by itself.
 END = "setTimeout(() => process.exit(), 600);"
@@ -31,26 +30,10 @@ m.trackBulk(hits, (answer) => console.log(answer));
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("matomo")) as server:
-        yield server
-
-
-@pytest.fixture
-def proxy(server: Target) -> Iterator[Flaky]:
-    with flaky(server.port) as proxy:
-        yield proxy
-
-
-def of(server: Target, user: str) -> list[dict[str, Any]]:
-    return [event for event in server.events() if event["user_id"] == user]
-
-
 def test_the_tracker_for_node_stores_what_it_tracks(server: Target, proxy: Flaky) -> None:
     printed = run_node(NODE + END, proxy.url, server.keys["public"], "ana")
 
-    cart, order, view = sorted(of(server, "ana"), key=lambda one: str(one["event"]))
+    cart, order, view = sorted(server.of("ana"), key=lambda one: str(one["event"]))
     assert printed == ""
     assert statuses(proxy.seen, "/matomo.php") == 3
     assert (view["event"], view["kind"]) == ("page_view", "page")
@@ -63,13 +46,16 @@ def test_the_tracker_for_node_stores_what_it_tracks(server: Target, proxy: Flaky
     assert order["properties"]["items"][0]["sku"] == "k1"
     assert {one["anonymous_id"] for one in (view, cart, order)} == {"0123456789abcdef"}
     assert len({one["person"] for one in (view, cart, order)}) == 1
+    assert {one["context"]["session_rule"] for one in (view, cart, order)} == {"computed"}
+    assert len({one["id"] for one in (view, cart, order)}) == 3
+    assert view["person"] is not None
     assert {one["time_rule"] for one in (view, cart, order)} == {"received"}
 
 
 def test_a_bulk_stores_each_of_its_hits_at_its_time(server: Target, proxy: Flaky) -> None:
     printed = run_node(BULK, proxy.url, server.keys["public"], "bo")
 
-    events = of(server, "bo")
+    events = server.of("bo")
     assert '"tracked":3,"invalid":0' in printed
     assert sorted(one["context"]["path"] for one in events) == ["/c", "/c", "/d"]
     assert {one["time_rule"] for one in events} == {"client"}
@@ -87,7 +73,7 @@ def test_what_meets_trouble_on_the_way_is_told_to_the_program_and_stored_nowhere
     printed = run_node(BULK, proxy.url, server.keys["public"], user)
 
     assert "error" in printed
-    assert of(server, user) == []
+    assert server.of(user) == []
     # The tracker never sends again by itself.
     assert statuses(proxy.seen) == 1
 
@@ -110,7 +96,7 @@ const body = JSON.stringify({ requests: ["a", "b", "a"].map((page) => `?idsite=$
 
     assert '"tracked":3' in printed
     assert statuses(proxy.seen) == 2
-    assert sorted(one["context"]["path"] for one in of(server, "dee")) == ["/a", "/a", "/b"]
+    assert sorted(one["context"]["path"] for one in server.of("dee")) == ["/a", "/a", "/b"]
 
 
 def test_the_site_a_tracker_already_has_works_once_it_is_registered(
@@ -122,8 +108,8 @@ def test_the_site_a_tracker_already_has_works_once_it_is_registered(
 
     assert refused == "error 401\n" * 3
     assert taken == ""
-    assert len(of(server, "eve")) == 3
-    assert {one["context"]["source"] for one in of(server, "eve")} == {"matomo:7"}
+    assert len(server.of("eve")) == 3
+    assert {one["context"]["source"] for one in server.of("eve")} == {"matomo:7"}
 
 
 def test_the_page_says_what_to_write_in_node(server: Target) -> None:
@@ -131,7 +117,7 @@ def test_the_page_says_what_to_write_in_node(server: Target) -> None:
 
     run_node(code.replace('uid: "ana"', 'uid: "fay"') + END)
 
-    (event,) = of(server, "fay")
+    (event,) = server.of("fay")
     assert (event["event"], event["properties"]) == ("add to cart", {"category": "shop"})
     assert event["context"]["host"] == "shop.example"
 

@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.journey.flaky import Trouble, bodies, flaky
-from tests.journey.sdks import DOCS, Target, run_python, snippet, target
+from tests.journey.sdks import DOCS, Target, run_python, snippet
 
 TRACES = """
 import sys
@@ -95,12 +94,6 @@ provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 provider.get_tracer("t").start_span("from the environment").end()
 provider.shutdown()
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("otlp")) as running:
-        yield running
 
 
 def named(server: Target, prefix: str) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """A tracking plan at a real server: pushed from files, it holds for what arrives from then on."""
 
+import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,6 @@ SDK = Path(__file__).parents[2] / "sdk" / "python" / "src"
 RULES = (
     "plan: {type: string, enum: [free, pro], required: true}, seats: {type: integer, minimum: 1}"
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("planned")) as made:
-        yield made
 
 
 def push(server: Target, path: Path, *texts: str, breaking: bool = True, **files: str) -> int:
@@ -87,7 +81,54 @@ def test_what_is_observed_is_counted_in_the_metrics(server: Target, tmp_path: Pa
 
     answer = server.call("GET", "/metrics")
     assert answer is not None
-    assert 'tallymark_items{outcome="observed.SCHEMA_ENUM"} 1' in answer.body.decode()
+    assert 'tallymark_plan_observed_total{code="SCHEMA_ENUM"} 1' in answer.body.decode()
+
+
+def test_what_is_observed_outlives_the_process_and_a_store_made_again_from_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with target(tmp_path) as server:
+        assert push(server, tmp_path / "plan", named("watched", "observe")) == 0
+        for number in range(3):
+            send(server, "watched", f"w-{number}", plan="gold", seats=0)
+        send(server, "watched", "w-9", plan="pro", seats=1)
+
+        for act in (server.wait_until_loaded, server.store.unlink):
+            act()
+            server.kill()
+            server.start()
+            server.wait_until_loaded()
+            told = server.call("GET", "/tm/v1/quality")
+            assert told is not None
+            (source,) = told.json()["sources"]
+            assert source["observed"] == {"SCHEMA_ENUM": 3, "SCHEMA_RANGE": 3}
+            assert (source["outcomes"]["accepted"], source["received"]) == (4, 4)
+        assert server.ledger()["accepted"] == 4
+        capsys.readouterr()
+        assert main(["plan", "status", "--data", str(server.data)]) == 0
+        main(["doctor", "--data", str(server.data)])
+
+    said = capsys.readouterr().out
+    assert "1 event: version 1 holds since 20" in said
+    assert re.search(r"^ +3 +SCHEMA_ENUM +native +sk_", said, re.MULTILINE)
+    assert "3 × SCHEMA_RANGE observed, and counted all the same" in said
+
+
+def test_the_status_of_a_plan_tells_what_is_expected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with target(tmp_path) as server:
+        assert main(["plan", "status", "--data", str(server.data)]) == 2
+        assert "has no tracking plan" in capsys.readouterr().err
+        text = event("a: {type: string}", monitors="{freshness: 1h}")
+        assert push(server, tmp_path / "plan", text) == 0
+        capsys.readouterr()
+
+        assert main(["plan", "status", "--hours", "1", "--data", str(server.data)]) == 0
+
+    said = capsys.readouterr().out
+    assert "Observed within 1 h, and counted all the same:\n  none\n" in said
+    assert "warn  plan: e has never come; one in 3,600 s is expected" in said
 
 
 def test_a_plan_that_breaks_is_not_pushed_and_the_old_one_holds(

@@ -2,21 +2,16 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext
-from tests.journey.browser import Content, chromium, eventually, pages
-from tests.journey.flaky import Flaky, bodies, flaky, statuses
-from tests.journey.sdks import CLIENTS, Target, snippet, target
+from tests.journey.browser import Content, eventually, module_page, pages
+from tests.journey.flaky import Flaky, bodies, statuses
+from tests.journey.sdks import CLIENTS, Target, snippet
 
 SCRIPT = CLIENTS / "node_modules" / "@plausible-analytics" / "tracker" / "plausible.js"
-PAGE = """<!doctype html><title>Shop</title>
-<script type="importmap">{"imports": {"@plausible-analytics/tracker": "/plausible.js"}}</script>
-<script>window.__plausible = true</script>
-<script type="module">%s</script>
+BODY = """<script>window.__plausible = true</script>
 <a id="out" href="https://elsewhere.example/x?token=1" target="_blank">out</a>
 <div style="height: 3000px"></div>"""
 CODE = """
@@ -27,31 +22,13 @@ track("Signup", { props: { plan: "pro" }, revenue: { currency: "USD", amount: 9.
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("plausible")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with chromium() as context:
-        yield context
-
-
-@pytest.fixture
-def proxy(server: Target) -> Iterator[Flaky]:
-    with flaky(server.port) as proxy:
-        yield proxy
-
-
 def code(url: str, site: str) -> str:
     return CODE.replace("URL", url).replace("SITE", site)
 
 
 def contents(path: str, script: str) -> dict[str, Content]:
-    files: dict[str, str | Path] = {path: PAGE % script, "/plausible.js": SCRIPT}
-    return files
+    html = module_page(script, {"@plausible-analytics/tracker": "/plausible.js"})
+    return {path: html + BODY, "/plausible.js": SCRIPT}
 
 
 def of(server: Target, path: str) -> list[dict[str, Any]]:
@@ -88,6 +65,10 @@ def test_a_browser_stores_views_events_and_time_on_the_page(
     assert (signup["revenue"], signup["currency"]) == (9.99, "USD")
     assert ping["properties"]["scroll_depth"] > 50
     assert {one["user_id"] for one in by_name.values()} == {None}
+    (visitor,) = {one["anonymous_id"] for one in by_name.values()}
+    assert visitor.startswith("d_")
+    assert len({one["person"] for one in by_name.values()}) == 1
+    assert {one["context"]["session_rule"] for one in by_name.values()} == {"computed"}
     assert all("cookieless" in one["flags"] for one in by_name.values())
     assert {one["time_rule"] for one in by_name.values()} == {"received"}
 

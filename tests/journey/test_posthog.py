@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page
 from tests.faults.answers import call
 from tests.journey.browser import chromium, eventually, pages
 from tests.journey.flaky import Flaky, Trouble, flaky, statuses
-from tests.journey.sdks import CLIENTS, Target, as_json, run_node, run_python, snippet, target
+from tests.journey.sdks import CLIENTS, Target, as_json, run_node, run_python, snippet
 
 PAGE = "from-posthog.md"
 ARRAY = CLIENTS / "node_modules" / "posthog-js" / "dist" / "array.js"
@@ -25,18 +25,8 @@ Object.defineProperty(Navigator.prototype, 'userAgent', { get: () => agent });
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("posthog")) as running:
-        yield running
-
-
-def named(server: Target, name: str) -> list[dict[str, Any]]:
-    return [event for event in server.events() if event["event"] == name]
-
-
 def only(server: Target, name: str) -> dict[str, Any]:
-    (event,) = named(server, name)
+    (event,) = server.named(name)
     return event
 
 
@@ -119,7 +109,7 @@ def test_what_python_sends_is_stored_once_as_it_was_sent(
     assert "os" not in event["context"]
     unknown = only(server, f"{run} unknown")
     assert (unknown["user_id"], is_recent(unknown)) == (None, True)
-    (failure,) = [e for e in named(server, "$exception") if e["user_id"] == f"{run}-ana"]
+    (failure,) = [e for e in server.named("$exception") if e["user_id"] == f"{run}-ana"]
     assert failure["kind"] == "exception"
     assert failure["properties"]["$exception_list"][0]["value"] == "boom"
     after = server.ledger()
@@ -249,9 +239,9 @@ def test_a_visit_in_a_browser_is_stored_as_one_person(
         )
         page.evaluate("posthog.capture('bought', { n: 2, revenue: 9.5, currency: 'EUR' })")
         device = page.evaluate("posthog.get_property('$device_id')")
-        eventually(lambda: bool(named(server, "bought")), "the purchase did not arrive")
+        eventually(lambda: bool(server.named("bought")), "the purchase did not arrive")
         page.goto("about:blank")
-        eventually(lambda: bool(named(server, "$pageleave")), "leaving was not told")
+        eventually(lambda: bool(server.named("$pageleave")), "leaving was not told")
         page.close()
 
     # It asks for nothing that is not here.
@@ -316,7 +306,7 @@ def test_whatever_goes_wrong_a_browser_event_is_stored_once_save_that_429_drops_
         assert [statuses(proxy.seen, "/e/") for proxy in proxies] == wanted
         page.close()
 
-    stored = [len(named(server, f"browser in trouble {n}")) for n, _ in enumerate(TROUBLES)]
+    stored = [len(server.named(f"browser in trouble {n}")) for n, _ in enumerate(TROUBLES)]
     # The SDK drops what gets 429, which is why this server says 503 to it.
     assert stored == [0 if trouble == 429 else 1 for trouble in TROUBLES]
     after = server.ledger()

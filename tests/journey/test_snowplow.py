@@ -1,15 +1,13 @@
 """Snowplow's own trackers, in Python, Node and a real browser, against a real server."""
 
 import textwrap
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
-from tests.journey.browser import chromium, eventually, pages
-from tests.journey.flaky import Flaky, bodies, flaky, statuses
-from tests.journey.sdks import CLIENTS, Target, run_node, run_python, snippet, target
+from tests.journey.browser import Content, eventually, module_page, pages
+from tests.journey.flaky import Flaky, bodies, statuses
+from tests.journey.sdks import CLIENTS, Target, run_node, run_python, snippet
 
 BROWSER = CLIENTS / "node_modules" / "@snowplow" / "browser-tracker" / "dist" / "index.umd.min.js"
 EXPORT = "iglu:com.acme/export/jsonschema/1-0-0"
@@ -55,33 +53,7 @@ trackStructEvent({{ category: "shop", action: "add", value: 3 }});
 trackSelfDescribingEvent({{ event: {{ schema: "{EXPORT}", data: {{ rows: 7 }} }} }});
 </script>"""
 
-# A module of the package, as a bundler would make it of what a customer imports.
-MODULE = """<!doctype html><title>Shop</title><script src="/sp.js"></script>
-<script type="importmap">{"imports": {"@snowplow/browser-tracker": "/module.mjs"}}</script>
-<script type="module">%s</script>"""
 EXPORTS = "export const { newTracker, trackPageView, trackStructEvent } = snowplowBrowserTracking;"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("snowplow")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with chromium() as context:
-        yield context
-
-
-@pytest.fixture
-def proxy(server: Target) -> Iterator[Flaky]:
-    with flaky(server.port) as proxy:
-        yield proxy
-
-
-def of(server: Target, user: str) -> list[dict[str, Any]]:
-    return [event for event in server.events() if event["user_id"] == user]
 
 
 def visit(page: Page, site: str, to: str, server: Target, user: str, **more: str) -> None:
@@ -97,7 +69,7 @@ def test_the_python_tracker_stores_what_it_tracks(
 
     run_python(PYTHON, proxy.url, server.keys["public"], method, user)
 
-    structured, export, page = sorted(of(server, user), key=lambda one: str(one["event"]))
+    structured, export, page = sorted(server.of(user), key=lambda one: str(one["event"]))
     assert statuses(proxy.seen) == (1 if method == "post" else 3)
     assert structured["properties"] == {
         "category": "shop", "label": "book", "property": "blue", "value": 2.5,
@@ -118,12 +90,16 @@ def test_the_python_tracker_stores_what_it_tracks(
 def test_the_node_tracker_stores_what_it_tracks(server: Target, proxy: Flaky) -> None:
     run_node(NODE, proxy.url, server.keys["public"], "bo", "0")
 
-    export, order, item = sorted(of(server, "bo"), key=lambda one: str(one["event"]))
+    export, order, item = sorted(server.of("bo"), key=lambda one: str(one["event"]))
     assert statuses(proxy.seen, TP2) == 1
     assert (export["event"], export["properties"]["rows"]) == ("export", 7)
     assert (order["kind"], order["revenue"], order["currency"]) == ("revenue", 19.9, "EUR")
     assert item["revenue"] is None
     assert {one["session"] for one in (export, order, item)} == {"s-bo"}
+    assert {one["anonymous_id"] for one in (export, order, item)} == {"d-bo"}
+    assert len({one["person"] for one in (export, order, item)}) == 1
+    assert {one["time_rule"] for one in (export, order, item)} == {"client"}
+    assert len({one["id"] for one in (export, order, item)}) == 3
     assert {one["context"]["library_name"] for one in (export, order)} == {"snowplow-node"}
 
 
@@ -135,10 +111,10 @@ def test_a_browser_stores_what_it_tracks(
     with pages({"/": PAGE, "/sp.js": BROWSER}) as site:
         page = browser.new_page()
         visit(page, site, proxy.url, server, user, method=method)
-        eventually(lambda: len(of(server, user)) == 3, "not all events came")
+        eventually(lambda: len(server.of(user)) == 3, "not all events came")
         page.close()
 
-    view, structured, export = of(server, user)
+    view, structured, export = server.of(user)
     assert [one["event"] for one in (view, structured, export)] == ["page_view", "add", "export"]
     assert view["context"]["page_url"] == f"{site}/"
     assert (view["context"]["title"], view["context"]["browser"]) == ("Shop", "Chrome")
@@ -162,12 +138,12 @@ def test_time_on_a_page_comes_as_heartbeats_to_a_path_of_ones_own(
         def has_pinged() -> bool:
             page.mouse.move(10, 10)
             page.mouse.move(20, 20)
-            return any(one["event"] == "page_ping" for one in of(server, "dee"))
+            return any(one["event"] == "page_ping" for one in server.of("dee"))
 
         eventually(has_pinged, "no page ping came")
         page.close()
 
-    events = of(server, "dee")
+    events = server.of("dee")
     assert {one["kind"] for one in events if one["event"] == "page_ping"} == {"heartbeat"}
     assert sum(one["event"] == "page_view" for one in events) == 1
     assert statuses(proxy.seen, "/snowplow/com.acme/v1") == statuses(proxy.seen)
@@ -189,7 +165,7 @@ def test_a_page_that_tracks_nobody_leaves_no_id_and_no_cookie_of_ours(
     assert first["context"].get("ip") is None
     assert first["context"]["browser"] == "Chrome"
     assert [one for one in cookies if one["name"] == "sp"] == []
-    assert of(server, "eve") == []
+    assert server.of("eve") == []
 
 
 def _anonymous(server: Target) -> list[dict[str, Any]]:
@@ -204,7 +180,7 @@ def test_the_python_tracker_counts_once_through_every_trouble(server: Target, pr
 
     run_python(PYTHON, proxy.url, server.keys["public"], "post", "fay")
 
-    assert sorted(one["event"] for one in of(server, "fay")) == ["add to cart", "export", "page_view"]  # fmt: skip
+    assert sorted(one["event"] for one in server.of("fay")) == ["add to cart", "export", "page_view"]  # fmt: skip
     # Three that met trouble, the one that was answered, and nothing after it.
     assert statuses(proxy.seen, TP2) == 4
     assert server.ledger()["conflict"] == 0
@@ -215,7 +191,7 @@ def test_the_node_tracker_counts_once_through_every_trouble(server: Target, prox
 
     run_node(NODE, proxy.url, server.keys["public"], "gus", "5")
 
-    assert sorted(one["event"] for one in of(server, "gus")) == ["export", "transaction", "transaction_item"]  # fmt: skip
+    assert sorted(one["event"] for one in server.of("gus")) == ["export", "transaction", "transaction_item"]  # fmt: skip
     assert statuses(proxy.seen, TP2) == 4
     assert server.ledger()["conflict"] == 0
 
@@ -238,7 +214,7 @@ def test_a_browser_counts_once_through_every_trouble(
             page.wait_for_timeout(100)
         page.close()
 
-    assert [one["event"] for one in of(server, "hal")] == ["page_view", "add", "export"]
+    assert [one["event"] for one in server.of("hal")] == ["page_view", "add", "export"]
     assert statuses(proxy.seen, TP2) == 4
     assert server.ledger()["conflict"] == 0
 
@@ -248,7 +224,7 @@ def test_a_wrong_app_id_makes_the_tracker_stop_and_stores_nothing(
 ) -> None:
     run_node(NODE, proxy.url, "nobody", "ivy", "3")
 
-    assert of(server, "ivy") == []
+    assert server.of("ivy") == []
     assert len(bodies(proxy.seen, TP2)) == 1
 
 
@@ -260,14 +236,15 @@ def test_the_app_id_a_tracker_already_has_works_once_it_is_registered(
 
     run_node(NODE, proxy.url, "my-shop", "joy", "0")
 
-    assert len(of(server, "joy")) == 3
-    assert {one["context"]["source"] for one in of(server, "joy")} == {"snowplow:my-shop"}
+    assert len(server.of("joy")) == 3
+    assert {one["context"]["source"] for one in server.of("joy")} == {"snowplow:my-shop"}
 
 
 def test_the_page_says_what_to_write_in_a_browser(server: Target, browser: BrowserContext) -> None:
     code = snippet("from-snowplow.md", "js", server, 0)
-    contents: dict[str, str | Path] = {
-        "/docs": MODULE % code, "/sp.js": BROWSER, "/module.mjs": EXPORTS,
+    contents: dict[str, Content] = {
+        "/docs": module_page(code, {"@snowplow/browser-tracker": "/module.mjs"}, "/sp.js"),
+        "/sp.js": BROWSER, "/module.mjs": EXPORTS,
     }  # fmt: skip
     with pages(contents) as site:
         page = browser.new_page()
@@ -286,6 +263,6 @@ def test_the_page_says_what_to_write_on_a_server(server: Target) -> None:
     run_python(snippet("from-snowplow.md", "py", server))
     run_node(textwrap.dedent(snippet("from-snowplow.md", "js", server, 1)))
 
-    orders = [one for one in of(server, "ana") if one["event"] == "order"]
+    orders = [one for one in server.of("ana") if one["event"] == "order"]
     assert [one["properties"]["value"] for one in orders] == [19.9, 19.9]
     assert {one["context"]["library_name"] for one in orders} == {"snowplow-py", "snowplow-node"}

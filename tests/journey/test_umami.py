@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.journey.flaky import Flaky, flaky, statuses
-from tests.journey.sdks import Target, as_json, run_node, snippet, target
+from tests.journey import kept
+from tests.journey.flaky import Flaky, statuses
+from tests.journey.sdks import Target, as_json, run_node, snippet
 
 NODE = """
 const umami = require("@umami/node").default;
@@ -26,18 +26,6 @@ umami.init({ websiteId: site, hostUrl: url });
   console.log(JSON.stringify(told));
 })();
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with target(tmp_path_factory.mktemp("umami")) as server:
-        yield server
-
-
-@pytest.fixture
-def proxy(server: Target) -> Iterator[Flaky]:
-    with flaky(server.port) as proxy:
-        yield proxy
 
 
 def of(server: Target, user: str) -> list[dict[str, Any]]:
@@ -61,8 +49,11 @@ def test_the_package_for_node_stores_what_it_tracks(server: Target, proxy: Flaky
     assert (buy["event"], buy["revenue"], buy["currency"]) == ("buy", 9.99, "EUR")
     assert view["person"] == buy["person"] is not None
     assert {one["context"]["is_bot"] for one in (signup, view, buy)} == {False}
+    assert {one["context"]["session_rule"] for one in (view, buy)} == {"computed"}
+    assert {one["time_rule"] for one in (signup, view, buy)} == {"received"}
     # What identify tells is no use: it is counted as received, and is no event.
-    assert server.ledger()["accepted"] >= 4
+    assert kept.changes(server, "ana") == [("set", {"plan": "pro"})]
+    assert server.ledger()["accepted"] == 4
 
 
 def test_the_answers_name_the_same_session_and_never_turn_the_tracker_off(

@@ -159,7 +159,7 @@ def test_a_signal_never_makes_anything_more_permitted(
 
 def test_who_somebody_is_is_not_kept_where_nobody_may_be_known() -> None:
     commands = {
-        (mode, is_server): judge_command(Signals(), Policy(consent=mode), is_server=is_server)
+        (mode, is_server): judge_command({}, Signals(), Policy(consent=mode), is_server=is_server)
         for mode in get_args(Mode)
         for is_server in (False, True)
     }
@@ -170,4 +170,19 @@ def test_who_somebody_is_is_not_kept_where_nobody_may_be_known() -> None:
     assert commands["contract", True] == nobody
     assert commands["opt_in", False] == Judgement("drop", "CONSENT_UNKNOWN")
     assert commands["opt_in", True] == KEEP
-    assert judge_command(Signals(dnt=True), Policy(), is_server=False) == nobody
+    assert judge_command({}, Signals(dnt=True), Policy(), is_server=False) == nobody
+
+
+@pytest.mark.parametrize("is_server", [False, True])
+def test_what_a_person_said_holds_for_who_they_are_as_for_what_they_do(*, is_server: bool) -> None:
+    def verdict_of(said: str, mode: Mode) -> Judgement:
+        consent = {"measurement": "granted", "product": said}
+        return judge_command(consent, Signals(), Policy(consent=mode), is_server=is_server)
+
+    for mode in get_args(Mode):
+        assert verdict_of("denied", mode) == Judgement("drop", "CONSENT_DENIED")
+        assert verdict_of("nonsense", mode) == Judgement("drop", "CONSENT_DENIED")
+    assert verdict_of("granted", "opt_in") == KEEP
+    assert verdict_of("granted", "cookieless") == KEEP
+    assert verdict_of("granted", "contract") == Judgement("drop", "IDENTIFY_IN_COOKIELESS")
+    assert judge_command({"product": "granted"}, Signals(opted_out=True), Policy(), is_server=False) == Judgement("drop", "OPT_OUT")  # fmt: skip

@@ -15,7 +15,7 @@ status: live
 properties:
   amount:   {type: number, minimum: 0, required: true, unit: EUR, pii: none}
   currency: {type: string, enum: [EUR, USD], required: true}
-  email:    {type: string, pii: direct, treat: hmac, keep: 30d}
+  email:    {type: string, pii: direct, treat: hmac}
   coupon:   {type: string, pattern: '^[A-Z]{4}[0-9]{2}$'}
   lines:    {type: array, items: {type: integer, minimum: 1}}
 on: {unplanned_property: tag, invalid: quarantine, missing_required: quarantine}

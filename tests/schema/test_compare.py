@@ -74,7 +74,6 @@ def test_a_new_property_breaks_only_if_it_is_required() -> None:
         ("type: string, pii: direct", "type: string, pii: none", False),
         ("type: string, treat: hmac", "type: string", True),
         ("type: string, treat: hmac", "type: string, treat: drop", False),
-        ("type: string, keep: 30d", "type: string, keep: 60d", False),
     ],
 )  # fmt: skip
 def test_a_change_of_a_property_breaks_or_not(old: str, new: str, expected: bool) -> None:

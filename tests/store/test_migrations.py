@@ -1,5 +1,6 @@
 """A store of an older version opens, keeps what it held, and goes on."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -88,6 +89,57 @@ def test_memberships_of_version_1_get_groups_with_keys_of_their_own(old: Path) -
         (4, 'team ".$*', 1, 7_000_000),
     ]
     assert profiles == [("user", 2), ("anonymous", 4)]
+
+
+def test_profiles_of_version_1_can_be_asked_by_property(old: Path) -> None:
+    engine = opened(old)
+
+    values = rows(engine, "SELECT subject_key, person_key, time_us, op, name, text FROM profile_value ORDER BY seq")  # fmt: skip
+    known = rows(engine, "SELECT subject_kind, name, class, op FROM profile_property ORDER BY ALL")
+    engine.close()
+
+    assert values == [(2, 2, 5_000_000, "set", "plan", "pro"), (4, 4, 5_000_000, "set", "locale", "de")]  # fmt: skip
+    assert known == [("user", "locale", "text", "set"), ("user", "plan", "text", "set")]
+
+
+def test_a_store_of_version_2_gets_the_values_that_loading_would_have_stored(
+    tmp_path: Path,
+) -> None:
+    long = Decimal("12345678901234567890.123456789012345")
+    log = SqliteLog(tmp_path / "log.db")
+    engine = opened(tmp_path / "store.duckdb")
+    told: list[Command] = [
+        ProfileOp("set", "phone", "c1", 1, {"n": long, "t": "x", "l": [1, {"b": Decimal("0.10"), "a": None}]}, "anonymous"),
+        ProfileOp("add", "ana", "c2", 2, {"n": Decimal("0.1"), "t": "no number", "big": 10**40}),
+        ProfileOp("unset", "ana", "c3", 3, {"n": None}),
+        ProfileOp("clear", "acme", "c4", 4, {}, "account"),
+        ProfileOp("union", "acme", "c5", 5, {"tags": "a"}, "account"),
+        IdentityLink("phone", "ana", "c6", 0),
+        IdentityLink("bo", "ana", "c7", 0, "user", "user", "alias"),
+        ProfileOp("set", "bo", "c8", 6, {"ok": True}),
+        IdentityLink("tv", "ana", "c9", 0),
+        ProfileOp("set", "tv", "d1", 7, {"t": ""}, "anonymous"),
+        IdentityLink("tv", "ana", "d2", 0, how="retract"),
+    ]  # fmt: skip
+    log.append([encode_batch(Batch(0, "sk_1", "native", len(told), commands=told))])
+    loader = Loader("p", engine, log, tmp_path / "index", Settings(), SystemClock())
+    loader.step()
+    tables = ("profile_value", "profile_property")
+    loaded = [rows(engine, f"SELECT * FROM {name} ORDER BY ALL") for name in tables]  # noqa: S608
+    loader.close()
+    engine.close()
+    log.close()
+    with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+        for name in (*tables, "session_move"):
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("UPDATE meta SET text = '2' WHERE name = 'schema_version'")
+
+    engine = opened(tmp_path / "store.duckdb")
+
+    migrated = [rows(engine, f"SELECT * FROM {name} ORDER BY ALL") for name in tables]  # noqa: S608
+    engine.close()
+    assert migrated == loaded
+    assert len(loaded[0]) == 10
 
 
 def test_a_store_of_version_1_goes_on_loading(old: Path, tmp_path: Path) -> None:

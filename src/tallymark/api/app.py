@@ -125,6 +125,9 @@ class App:
         try:
             if scope["method"] == "OPTIONS" and self._addresses.methods(scope):
                 path, response = "preflight", _preflight(headers)
+            elif scope["method"] == "HEAD" and "GET" in self._addresses.methods(scope):
+                # Who only looks, as checkers of links and health do, is no use.
+                path, response = "looked at", Response(headers=dict(cors_headers(headers)))
             else:
                 match = self._routes.find(scope)
                 path = match.route.path

@@ -9,12 +9,27 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
 from tallymark.catalog.definitions import StoredDefinitions
-from tallymark.core.errors import Refused
+from tallymark.collect.replay import Where, checked
+from tallymark.core.errors import NotFound, Refused
 from tallymark.core.event import FailedStatus
-from tallymark.core.registry import discover, lookup
+from tallymark.core.ids import new_id
+from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.insights.insight import Answer, Insight
 
-from .bodies import MAX_QUESTION_BYTES, header_map, read_body
+from .answers import (
+    DescribedInsight,
+    EventFate,
+    Explained,
+    FailedPage,
+    Insights,
+    LedgerPage,
+    Quality,
+    Questions,
+    SqlRows,
+    Status,
+    Stopped,
+)
+from .bodies import MAX_PAIR_BYTES, MAX_QUESTION_BYTES, header_map, read_body
 from .problem import Disconnected
 from .services import Call, Route
 
@@ -30,13 +45,17 @@ _PAGE = {
     "cursor": "Where to go on; from the page before.",
     "limit": "Most entries on a page.",
 }
+_ID_HEADER = "tallymark-question"
 _RANGE = {
     "since": "First minute of receipt, as microseconds since 1970.",
     "until": "First minute of receipt that is left out.",
 }
 
 
-AT = {"definitions_at": "Version of the project's definitions to ask with; 0 for none of them."}
+AT = {
+    "as_of": "An earlier moment: as_of of an answer's provenance, or a log position.",
+    "definitions_at": "Version of the project's definitions to ask with; 0 for none of them.",
+}
 
 
 async def ask(call: Call) -> Response:
@@ -58,10 +77,53 @@ async def forward(
         "question": question,
         "timezone": call.caller.project.timezone,
         "seconds": call.services.settings.question_seconds,
+        "as_of": text(call, "as_of"),
+        "id": _question_id(call),
     }
     if stored is not None:
         asked |= {"definitions": stored.content, "definitions_version": stored.version}
-    answer = await _while_wanted(call, call.services.store.call("ask", asked))
+    try:
+        answer = await _while_wanted(call, call.services.store.call("ask", asked))
+    except Disconnected:
+        await _stop(call, str(asked["id"]), is_expected=True)
+        raise
+    return Response(answer, media_type="application/json")
+
+
+async def explain(call: Call) -> Response:
+    """Return what makes two answers differ, cause by cause."""
+    headers = header_map(call.request.scope["headers"])
+    pair = await read_body(call.request.receive, headers, limit=MAX_PAIR_BYTES)
+    stored = await defined(call, whole(call, "definitions_at"))
+    return await from_store(
+        call,
+        "explain",
+        pair=pair,
+        timezone=call.caller.project.timezone,
+        definitions=None if stored is None else stored.content,
+    )
+
+
+async def ask_sql(call: Call) -> Response:
+    """Forward a question in SQL, and return its rows."""
+    headers = header_map(call.request.scope["headers"])
+    question = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
+    return await from_store(call, "sql", question=question)
+
+
+async def questions(call: Call) -> Response:
+    """Return the questions that are being answered now, with how far each is."""
+    return await from_store(call, "questions")
+
+
+async def stop_question(call: Call) -> Response:
+    """Stop a question."""
+    answer = await _stop(call, call.params["id"])
+    if not msgspec.json.decode(answer)["stopped"]:
+        raise NotFound(
+            "No such question is being answered.",
+            hint="It may be over; GET /tm/v1/questions lists those that are not.",
+        )
     return Response(answer, media_type="application/json")
 
 
@@ -77,8 +139,8 @@ async def defined(call: Call, version: int | None) -> StoredDefinitions | None:
 
 async def list_insights(_call: Call) -> Response:
     """Return every insight with the JSON schema of its question and an example."""
-    listed = [_described(insight) for insight in insights().values()]
-    return Response(msgspec.json.encode({"insights": listed}), media_type="application/json")
+    listed = Insights([_described(insight) for insight in insights().values()])
+    return Response(msgspec.json.encode(listed), media_type="application/json")
 
 
 async def event(call: Call) -> Response:
@@ -97,8 +159,15 @@ async def failed(call: Call) -> Response:
     meant = {name: value for name, value in where.items() if value is not None}
     if seq is not None:
         meant["seqs"] = [seq]
-    if meant.get("status", "open") not in get_args(FailedStatus):
-        raise Refused(f"There is no status {str(meant['status'])[:40]!r}.", path="status")
+    status = str(meant.get("status", "open"))
+    known = get_args(FailedStatus)
+    if status not in known:
+        raise Refused(
+            f"There is no status {status[:40]!r}.",
+            path="status",
+            hint=did_you_mean(status.lower(), known) or f"Known: {', '.join(known)}.",
+        )
+    checked(msgspec.convert(meant, Where))
     return await from_store(call, "failed", where=meant, cursor=text(call, "cursor"), limit=limit)
 
 
@@ -108,8 +177,15 @@ async def ledger(call: Call) -> Response:
 
 
 async def quality(call: Call) -> Response:
-    """Return how good what arrived in the last hours is, by source."""
-    return await from_store(call, "quality", hours=whole(call, "hours", least=1))
+    """Return how good what arrived in the last hours is, by source, and whether it is as planned."""
+    plan = call.caller.caller.plan
+    return await from_store(
+        call,
+        "quality",
+        hours=whole(call, "hours", least=1),
+        # As text, since a share such as 0.01 must stay what it is.
+        monitors=None if plan is None else msgspec.to_builtins(plan.monitors),
+    )
 
 
 async def status(call: Call) -> Response:
@@ -143,6 +219,23 @@ async def from_store(call: Call, method: str, **params: object) -> Response:
     return Response(answer, media_type="application/json")
 
 
+def _question_id(call: Call) -> str:
+    given = header_map(call.request.scope["headers"]).get(_ID_HEADER)
+    if given is None:
+        return new_id(call.services.clock.now())
+    if not (0 < len(given) <= 100 and given.isascii() and given.isprintable()):
+        raise Refused("The id of a question is 1 to 100 printable characters.", path=_ID_HEADER)
+    return given
+
+
+async def _stop(call: Call, question_id: str, *, is_expected: bool = False) -> bytes:
+    project = call.caller.project.id
+    stopping: dict[str, object] = {
+        "project": project, "id": question_id, "is_expected": is_expected,
+    }  # fmt: skip
+    return await call.services.store.call("stop_question", stopping)
+
+
 async def _while_wanted(call: Call, work: Coroutine[None, None, bytes]) -> bytes:
     """Return what the work gives; stop it, raising Disconnected, when the client goes away."""
     answering = asyncio.ensure_future(work)
@@ -162,14 +255,14 @@ async def _until_left(receive: Receive) -> None:
         pass
 
 
-def _described(insight: Insight) -> dict[str, Any]:
-    return {
-        "name": insight.name,
-        "summary": insight.summary,
-        "view": insight.view,
-        "question": msgspec.json.schema(insight.question),
-        "example": insight.example,
-    }
+def _described(insight: Insight) -> DescribedInsight:
+    return DescribedInsight(
+        insight.name,
+        insight.summary,
+        insight.view,
+        msgspec.json.schema(insight.question),
+        msgspec.to_builtins(insight.example),
+    )
 
 
 def text(call: Call, name: str) -> str | None:
@@ -191,19 +284,52 @@ def whole(call: Call, name: str, *, least: int = 0) -> int | None:
 
 
 ASK_ROUTES: tuple[Route, ...] = (
-    Route("POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer, query=AT),
-    Route("GET", "/tm/v1/insights", "read", list_insights, "List the questions there are."),
-    Route("GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id."),
-    Route("GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.", query=_PAGE),
-    Route("GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.", query=_RANGE),
+    Route(
+        "POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer,
+        query=AT,
+    ),
+    Route(
+        "POST", "/tm/v1/sql", "read", ask_sql,
+        "Ask in SQL: one SELECT over the documented views, of a copy whose age is told.",
+        answer=SqlRows,
+    ),
+    Route(
+        "POST", "/tm/v1/explain", "read", explain,
+        "Tell what makes two answers to a question differ, cause by cause.", answer=Explained,
+        query={"definitions_at": AT["definitions_at"]},
+    ),
+    Route(
+        "GET", "/tm/v1/questions", "read", questions, "List the questions being answered now.",
+        answer=Questions,
+    ),
+    Route(
+        "DELETE", "/tm/v1/questions/{id}", "read", stop_question, "Stop a question.",
+        answer=Stopped,
+    ),
+    Route(
+        "GET", "/tm/v1/insights", "read", list_insights, "List the questions there are.",
+        answer=Insights,
+    ),
+    Route(
+        "GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id.",
+        answer=EventFate,
+    ),
+    Route(
+        "GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.",
+        answer=FailedPage, query=_PAGE,
+    ),
+    Route(
+        "GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.",
+        answer=LedgerPage, query=_RANGE,
+    ),
     Route(
         "GET", "/tm/v1/quality", "read", quality, "Tell how good what arrives is, by source.",
-        query={"hours": "How far to look back; 24 if left out."},
+        answer=Quality, query={"hours": "How far to look back; 24 if left out."},
     ),
-    Route("GET", "/tm/v1/status", "read", status, "Tell how far loading is."),
+    Route("GET", "/tm/v1/status", "read", status, "Tell how far loading is.", answer=Status),
     Route(
         "GET", "/tm/v1/live", "read", live, "Follow what is accepted and refused now.",
         query={"last_id": "Number of the last entry seen, where a header cannot be sent."},
-        media_type="text/event-stream",
+        media_type="text/event-stream", answer=str,
     ),
 )  # fmt: skip

@@ -13,6 +13,8 @@ from .problem import Disconnected
 
 T = TypeVar("T")
 MAX_QUESTION_BYTES = MIB
+# Two answers with their tables.
+MAX_PAIR_BYTES = 32 * MIB
 
 
 class Room:

@@ -9,15 +9,18 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from tallymark.catalog.catalog import GRACE_SECONDS, Catalog, Project, Site
-from tallymark.catalog.keys import Key, Kind
+from tallymark.catalog.keys import LONGEST_GRACE_SECONDS, Key, Kind
 from tallymark.collect.protocol import Protocol
 from tallymark.core.policy import Policy
 from tallymark.core.registry import discover, lookup
 
+from .answers import Manifest, Verified
 from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
 from .services import Call, Route
 
 T = TypeVar("T")
+# The catalog refuses what lies outside, with a hint that fits.
+_GRACE = Meta(extra_json_schema={"minimum": 0, "maximum": LONGEST_GRACE_SECONDS})
 
 
 class NewProject(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +42,7 @@ class NewKey(Struct, frozen=True, forbid_unknown_fields=True):
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
     """How long the old key goes on working beside its successor."""
 
-    grace_seconds: Annotated[int, Meta(ge=0, le=90 * 86_400)] = GRACE_SECONDS
+    grace_seconds: Annotated[int, _GRACE] = GRACE_SECONDS
 
 
 class IssuedKey(Struct, frozen=True):
@@ -220,7 +223,7 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     Route("GET", "/tm/v1/projects", "local", list_projects, "List the projects.", answer=Projects),
     Route(
         "POST", "/tm/v1/projects", "local", create_project, "Create a project.",
-        body=NewProject, answer=CreatedProject,
+        body=NewProject, answer=CreatedProject, status=201,
     ),
     Route(
         "PUT", "/tm/v1/projects/{project}/policy", "local", set_policy,
@@ -232,12 +235,12 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/keys", "local", create_key, "Create a key.",
-        body=NewKey, answer=IssuedKey,
+        body=NewKey, answer=IssuedKey, status=201,
     ),
     Route("POST", "/tm/v1/keys/{key}/revoke", "local", revoke_key, "End a key.", answer=Key),
     Route(
         "POST", "/tm/v1/keys/{key}/rotate", "local", rotate_key, "Give a key a successor.",
-        body=Rotation, answer=IssuedKey,
+        body=Rotation, answer=IssuedKey, status=201,
     ),
     Route(
         "GET", "/tm/v1/projects/{project}/sites", "local", list_sites, "List a project's sites.",
@@ -246,12 +249,18 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/projects/{project}/sites", "local", add_site,
         "Create a site: a name by which clients of a protocol call the project.",
-        body=SiteName, answer=Site,
+        body=SiteName, answer=Site, status=201,
     ),
     Route(
         "DELETE", "/tm/v1/projects/{project}/sites", "local", remove_site,
         "Remove a site; what it brought stays.", body=SiteName, answer=Sites,
     ),
-    Route("POST", "/tm/v1/backup", "local", backup, "Make a backup.", body=BackupOrder),
-    Route("POST", "/tm/v1/verify", "local", verify, "Check that everything fits together."),
+    Route(
+        "POST", "/tm/v1/backup", "local", backup, "Make a backup.",
+        body=BackupOrder, answer=Manifest,
+    ),
+    Route(
+        "POST", "/tm/v1/verify", "local", verify, "Check that everything fits together.",
+        answer=Verified,
+    ),
 )  # fmt: skip

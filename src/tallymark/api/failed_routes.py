@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from tallymark.collect.replay import MarkOrder, ReplayOrder, Where
+from tallymark.collect.replay import MarkOrder, ReplayOrder, Where, checked
 from tallymark.core.errors import Refused, misfit
 from tallymark.schema.repair import checked_repairs
 
+from .answers import Marked, ReplayReport
 from .bodies import MAX_QUESTION_BYTES, header_map, read_body
 from .services import Call, Route
 
@@ -37,7 +38,7 @@ async def replay(call: Call) -> Response:
     """Try failed events again, after repairs if any are given; those still open if nothing is named."""
     order = await _body(call, _REPLAYED)
     known = await call.services.callers.by_project(call.params["project"])
-    where = order.where
+    where = checked(order.where)
     if where.status is None and where.seqs is None:
         where = msgspec.structs.replace(where, status="open")
     repairs = checked_repairs({"steps": order.steps}, "repairs") if order.steps else None
@@ -50,7 +51,7 @@ async def dismiss(call: Call) -> Response:
     """Give failed events another status."""
     order = await _body(call, _DISMISSED)
     project = (await call.services.callers.by_project(call.params["project"])).project
-    where = order.where
+    where = checked(order.where)
     if where.status is None:
         # What is open already needs no opening; what was repaired stays so.
         status: Literal["open", "ignored"] = "open" if order.status == "ignored" else "ignored"
@@ -79,10 +80,10 @@ _DISMISSED: Final = msgspec.json.Decoder(Dismissed)
 FAILED_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/projects/{project}/failed/replay", "local", replay,
-        "Try failed events again, with repairs.", body=Replayed,
+        "Try failed events again, with repairs.", body=Replayed, answer=ReplayReport,
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/failed/mark", "local", dismiss,
-        "Say that failed events need no attention.", body=Dismissed,
+        "Say that failed events need no attention.", body=Dismissed, answer=Marked,
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
+from tallymark.collect.accept import MOST_PUBLISHED, accepted_of
 from tallymark.core.errors import TallymarkError, Unavailable
 from tallymark.core.event import Batch
 
@@ -19,7 +20,6 @@ HEARTBEAT_SECONDS = 15.0
 _REMEMBERED = 1000
 _MOST_FOLLOWERS = 100
 _MOST_WAITING = 2000
-_SHOWN = 50
 _MOST_TEXT = 200
 
 
@@ -182,17 +182,17 @@ def _seen(number: int, batch: Batch) -> Seen:
         batch.protocol,
         batch.source,
         counts={
-            "accepted": len(batch.events) + len(batch.commands),
+            "accepted": accepted_of(batch),
             "failed": len(batch.failed),
             "dropped": sum(batch.dropped.values()),
         },
         accepted=[
             SeenEvent(one.name, one.id, one.time, one.kind, one.user_id, one.anonymous_id)
-            for one in batch.events[:_SHOWN]
+            for one in batch.events[:MOST_PUBLISHED]
         ],
         failed=[
             SeenFailure(one.code, one.message[:_MOST_TEXT], one.name, one.id)
-            for one in batch.failed[:_SHOWN]
+            for one in batch.failed[:MOST_PUBLISHED]
         ],
     )
 

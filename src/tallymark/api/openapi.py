@@ -9,7 +9,7 @@ import msgspec
 from tallymark import __version__
 from tallymark.collect.protocol import Protocol
 from tallymark.core.errors import CODES
-from tallymark.insights.insight import Insight, Provenance
+from tallymark.insights.insight import Insight, Provenance, Table
 
 from .problem import MEDIA_TYPE, Problem
 from .services import Route
@@ -75,7 +75,7 @@ def document(
 
 
 def _types(routes: Sequence[Route], insights: Sequence[Insight], wire: Sequence[Any]) -> list[Any]:
-    found: list[Any] = [Problem, Provenance]
+    found: list[Any] = [Problem, Provenance, Table]
     found += [kind for route in routes for kind in (route.body, route.answer) if kind is not None]
     found += [insight.question for insight in insights]
     found += [insight.data for insight in insights if insight.data is not None]
@@ -143,10 +143,12 @@ def _in_path(path: str) -> list[Json]:
 def _ask(insight: Insight, route: Route, reference: Mapping[str, Json]) -> Json:
     answer = {
         "type": "object",
-        "required": ["data", "view", "provenance"],
+        "required": ["data", "view", "table", "question", "provenance"],
         "properties": {
-            "data": reference.get(repr(insight.data), {}),
+            "data": reference[repr(insight.data)],
             "view": {"const": insight.view},
+            "table": reference[repr(Table)],
+            "question": reference[repr(insight.question)],
             "provenance": reference[repr(Provenance)],
         },
     }
@@ -171,6 +173,7 @@ def _ask(insight: Insight, route: Route, reference: Mapping[str, Json]) -> Json:
 
 
 def _plain(route: Route, reference: Mapping[str, Json]) -> Json:
+    answer = reference[repr(route.answer)]
     described: Json = {
         "operationId": _operation(route.method, route.path),
         "summary": route.summary,
@@ -178,9 +181,8 @@ def _plain(route: Route, reference: Mapping[str, Json]) -> Json:
         "security": _SECURITY[route.access],
         "parameters": [*_in_path(route.path), *_query(route.query)],
         "responses": {
-            ("201" if "create" in route.summary.lower() else "200"): _ok(
-                route.media_type, reference.get(repr(route.answer), {})
-            ),
+            str(route.status): _ok(route.media_type, answer),
+            **{str(status): _ok(route.media_type, answer) for status in route.also},
             **_problems(),
         },
     }

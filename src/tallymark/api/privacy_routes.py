@@ -8,13 +8,14 @@ from starlette.responses import Response
 
 from tallymark.privacy.consent import OPT_OUT_COOKIE
 
+from .answers import Honoured, OptedOut
 from .bodies import header_map
 from .cors import cors_headers
 from .services import Call, Route
 
 _YEARS: Final = 10
 # The date of the rules in privacy/consent.py that the statement is about.
-_GPC: Final = {"gpc": True, "lastUpdate": "2026-11-25"}
+_GPC: Final = Honoured(gpc=True, last_update="2026-11-25")
 
 
 async def gpc(_call: Call) -> Response:
@@ -41,20 +42,20 @@ _IN = _cookie("", 0)
 
 async def opt_out(call: Call) -> Response:
     """Leave this browser out from now on: a cookie that says so, the same for everybody."""
-    return _answer(call, {"opted_out": True}, _OUT(call))
+    return _answer(call, OptedOut(opted_out=True), _OUT(call))
 
 
 async def opt_in(call: Call) -> Response:
     """Take this browser in again."""
-    return _answer(call, {"opted_out": False}, _IN(call))
+    return _answer(call, OptedOut(opted_out=False), _IN(call))
 
 
 async def opted_out(call: Call) -> Response:
     """Tell whether this browser is left out."""
-    return _answer(call, {"opted_out": call.request.cookies.get(OPT_OUT_COOKIE) == "1"})
+    return _answer(call, OptedOut(opted_out=call.request.cookies.get(OPT_OUT_COOKIE) == "1"))
 
 
-def _answer(call: Call, said: dict[str, bool], cookie: str | None = None) -> Response:
+def _answer(call: Call, said: OptedOut, cookie: str | None = None) -> Response:
     response = Response(msgspec.json.encode(said), media_type="application/json")
     # A page that lets its visitors choose is of another origin.
     for name, value in cors_headers(header_map(call.request.scope["headers"])):
@@ -65,8 +66,8 @@ def _answer(call: Call, said: dict[str, bool], cookie: str | None = None) -> Res
 
 
 PRIVACY_ROUTES: tuple[Route, ...] = (
-    Route("GET", "/.well-known/gpc.json", "open", gpc, "Tell that Global Privacy Control is honoured."),
-    Route("GET", "/tm/v1/opt-out", "open", opted_out, "Tell whether this browser is left out."),
-    Route("POST", "/tm/v1/opt-out", "open", opt_out, "Leave this browser out; stores nothing here."),
-    Route("POST", "/tm/v1/opt-in", "open", opt_in, "Take this browser in again."),
+    Route("GET", "/.well-known/gpc.json", "open", gpc, "Tell that Global Privacy Control is honoured.", answer=Honoured),
+    Route("GET", "/tm/v1/opt-out", "open", opted_out, "Tell whether this browser is left out.", answer=OptedOut),
+    Route("POST", "/tm/v1/opt-out", "open", opt_out, "Leave this browser out; stores nothing here.", answer=OptedOut),
+    Route("POST", "/tm/v1/opt-in", "open", opt_in, "Take this browser in again.", answer=OptedOut),
 )  # fmt: skip

@@ -9,13 +9,14 @@ from starlette.responses import Response
 
 from tallymark.core.errors import TallymarkError
 
+from .answers import Alive, Readiness
 from .reference_page import reference_page
 from .services import Call, Route
 
 
 async def healthz(_call: Call) -> Response:
     """Answer as long as the process runs."""
-    return Response(b'{"alive":true}', media_type="application/json")
+    return Response(msgspec.json.encode(Alive()), media_type="application/json")
 
 
 async def readyz(call: Call) -> Response:
@@ -29,7 +30,7 @@ async def readyz(call: Call) -> Response:
         else:
             found[name] = "ok"
     is_ready = all(said == "ok" for said in found.values())
-    body = msgspec.json.encode({"ready": is_ready, "checks": found})
+    body = msgspec.json.encode(Readiness(is_ready, found))
     return Response(body, 200 if is_ready else 503, media_type="application/json")
 
 
@@ -58,19 +59,25 @@ def described(describe: Callable[[], dict[str, Any]]) -> tuple[Route, ...]:
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy})
 
     return (
-        Route("GET", "/tm/v1/openapi.json", "open", openapi, "This description, as OpenAPI 3.1."),
+        Route(
+            "GET", "/tm/v1/openapi.json", "open", openapi, "This description, as OpenAPI 3.1.",
+            answer=dict[str, Any],
+        ),
         Route(
             "GET", "/tm/v1/docs", "open", docs, "This description, to read.",
-            media_type="text/html",
+            media_type="text/html", answer=str,
         ),
     )  # fmt: skip
 
 
 SERVICE_ROUTES: tuple[Route, ...] = (
-    Route("GET", "/healthz", "open", healthz, "Tell that the process runs."),
-    Route("GET", "/readyz", "open", readyz, "Tell whether events can be taken and asked about."),
+    Route("GET", "/healthz", "open", healthz, "Tell that the process runs.", answer=Alive),
+    Route(
+        "GET", "/readyz", "open", readyz, "Tell whether events can be taken and asked about.",
+        answer=Readiness, also=(503,),
+    ),
     Route(
         "GET", "/metrics", "metrics", metrics, "Show the counters, for Prometheus.",
-        media_type="text/plain",
+        media_type="text/plain", answer=str,
     ),
 )  # fmt: skip

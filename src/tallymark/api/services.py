@@ -85,7 +85,10 @@ class Call(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """One address that is answered. ``body``, ``answer`` and ``query`` are for the reference."""
+    """One address that is answered. ``body``, ``answer`` and ``query`` are for the reference.
+
+    ``status`` is that of success; ``also`` are others under which the same answer comes.
+    """
 
     method: str
     path: str
@@ -96,3 +99,5 @@ class Route(Struct, frozen=True):
     answer: Any = None
     query: Mapping[str, str] = {}
     media_type: str = "application/json"
+    status: int = 200
+    also: tuple[int, ...] = ()

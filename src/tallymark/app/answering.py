@@ -11,21 +11,17 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from tallymark import __version__
+from tallymark.app.as_of import AsOf
 from tallymark.app.cohorts import Holding
-from tallymark.collect.protocol import Protocol
+from tallymark.app.kept_answers import Kept, KeptAnswers, Wanted
+from tallymark.app.questions import Questions, Steps
+from tallymark.app.scoping import Asking, definitions_of, scope_of
 from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery, misfit
-from tallymark.core.ids import hash128
+from tallymark.core.ids import hash128, new_id
 from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
-from tallymark.core.sql import Sql, sql
-from tallymark.core.structs import learn
-from tallymark.insights.definitions import (
-    Definitions,
-    decode_definitions,
-    encode_definitions,
-    in_force,
-)
+from tallymark.insights.definitions import Definitions, encode_definitions
 from tallymark.insights.insight import (
     Columnar,
     Insight,
@@ -33,41 +29,28 @@ from tallymark.insights.insight import (
     Result,
     Scope,
     Statement,
-    Table,
+    in_zone_of,
 )
 from tallymark.insights.pages import BEHIND, Behind
 from tallymark.insights.references import used
-from tallymark.store.engine import Engine, Fetch, Limits, Reading, Rows
+from tallymark.store.engine import Engine, Limits, Reading, Rows
 from tallymark.store.engines.duckdb import engine_version
-from tallymark.store.tables import MOST_PROPERTIES
 
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
-_EVENT_NAMES = Sql("SELECT name, event_key FROM event_name ORDER BY event_key")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Answered(Struct, frozen=True):
-    """An answer as it is sent: shaped data, the same as a flat table, and its provenance."""
+    """An answer as it is sent: shaped data, the same as a flat table, what was asked, its provenance.
+
+    ``question`` is whole: also what was left out, with its default.
+    """
 
     data: Any
     view: str
-    table: Table
-    provenance: Provenance
-
-
-class Asking(Struct, frozen=True):
-    """A question as it comes: which insight, of which project, and the project's time zone.
-
-    ``definitions`` are the project's as JSON, of the version named; without them names mean nothing.
-    """
-
-    project: str
-    insight: str
+    table: Any
     question: Any
-    timezone: str = "UTC"
-    seconds: float | None = None
-    definitions: str | None = None
-    definitions_version: int | None = None
+    provenance: Provenance
 
 
 def insights() -> Mapping[str, Insight]:
@@ -75,59 +58,93 @@ def insights() -> Mapping[str, Insight]:
     return discover("tallymark.insights", Insight)
 
 
-def learn_all() -> None:
-    """Import every insight and protocol and learn their structs, while there is one thread."""
-    insights()
-    discover("tallymark.collect.protocols", Protocol)
-    learn()
+class Answering:
+    """Answers the questions of every project; safe to use from several threads.
 
+    An answer is kept for a few seconds for whoever asks the same of the same events: as of the
+    moment it was computed, which its provenance tells.
+    """
 
-def answer(engine: Engine, asking: Asking, settings: Settings, clock: Clock) -> bytes:
-    """Return the JSON of an ``Answered``; raises InvalidQuery, NotFound or QuestionStopped."""
-    with engine.reading(asking.project, limits_of(asking, settings)) as reading:
-        return _encode(answered(asking, reading, settings, clock))
+    def __init__(self, engine: Engine, settings: Settings, clock: Clock) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._clock = clock
+        self._kept = KeptAnswers(settings.kept_answer_bytes)
+        self.questions = Questions(clock)
+
+    def answer(self, asking: Asking) -> bytes:
+        """Return the JSON of an ``Answered``; raises InvalidQuery, NotFound or QuestionStopped."""
+        insight = lookup(insights(), asking.insight, "insight")
+        question = decode_question(insight, asking.question)
+        definitions = definitions_of(asking)
+        started = self._clock.monotonic()
+        with self._engine.reading(asking.project, limits_of(asking, self._settings)) as reading:
+            key = asking.id or new_id(self._clock.now())
+            with self.questions.during(key, asking.project, insight.name, reading) as steps:
+                scoped = scope_of(reading, asking, self._settings, self._clock)
+                wanted = Wanted(
+                    definition=definition_of(insight, question, definitions),
+                    project=asking.project,
+                    timezone=scoped.scope.timezone,
+                    log_position=scoped.scope.log_position,
+                    as_of=asking.as_of,
+                )
+                kept = self._kept.find(wanted, scoped.scope.now)
+                if kept is None:
+                    computed = compute(insight, question, scoped.scope, reading, steps)
+                    kept = Kept(
+                        scoped.scope.now,
+                        _encode(computed.data),
+                        _encode(insight.table(computed.data)),
+                        computed.rows_read,
+                    )
+                    self._kept.keep(wanted, kept)
+                    is_kept = False
+                else:
+                    is_kept = True
+        provenance = Provenance(
+            insight=insight.name,
+            definition=wanted.definition,
+            project=asking.project,
+            log_position=scoped.scope.log_position,
+            identity_position=scoped.identity_position,
+            as_of=str(AsOf(scoped.scope.log_position, kept.now)),
+            timezone=getattr(question, "timezone", None) or scoped.scope.timezone,
+            timezone_data=tzdata.IANA_VERSION,
+            engine=engine_version(),
+            version=__version__,
+            rows_read=kept.rows_read,
+            took_ms=round((self._clock.monotonic() - started) * 1000, 1),
+            definitions_version=asking.definitions_version,
+            is_kept=is_kept,
+        )
+        asked = msgspec.Raw(_encode(question))
+        data, table = msgspec.Raw(kept.data), msgspec.Raw(kept.table)
+        return _encode(Answered(data, insight.view, table, asked, provenance))
+
+    def forget(self) -> None:
+        """Let go of the answers that are kept, because a store is made anew."""
+        self._kept.forget()
 
 
 def limits_of(asking: Asking, settings: Settings) -> Limits:
     """Return what a question may take."""
+    most = settings.question_seconds
     return Limits(
-        seconds=min(asking.seconds or settings.question_seconds, settings.question_seconds),
+        seconds=min(asking.seconds or most, most),
         memory_bytes=settings.question_memory_bytes,
         rows=settings.question_rows,
     )
 
 
-def answered(asking: Asking, reading: Reading, settings: Settings, clock: Clock) -> Answered:
-    """Return the answer to a question on one commit; raises InvalidQuery or NotFound."""
-    insight = lookup(insights(), asking.insight, "insight")
-    question = decode_question(insight, asking.question)
-    started = clock.monotonic()
-    scope, identity_position = _scope(reading, asking, settings, clock)
-    definitions = None if asking.definitions is None else decode_definitions(asking.definitions)
-    if definitions is not None:
-        scope = msgspec.structs.replace(scope, definitions=in_force(definitions))
-    computed = compute(insight, question, scope, reading)
-    provenance = Provenance(
-        insight=insight.name,
-        definition=_definition(insight, question, definitions),
-        project=asking.project,
-        log_position=scope.log_position,
-        identity_position=identity_position,
-        timezone=getattr(question, "timezone", None) or scope.timezone,
-        timezone_data=tzdata.IANA_VERSION,
-        engine=engine_version(),
-        version=__version__,
-        rows_read=computed.rows_read,
-        took_ms=round((clock.monotonic() - started) * 1000, 1),
-        definitions_version=asking.definitions_version,
-    )
-    return Answered(computed.data, insight.view, insight.table(computed.data), provenance)
-
-
-def _definition(insight: Insight, question: Any, definitions: Definitions | None) -> str:
-    """Return what stands for the question and for every definition it names."""
+def definition_of(
+    insight: Insight, question: Struct, definitions: Definitions | None = None
+) -> str:
+    """Return the hash of what a question asks and of every definition it names."""
     named = {} if definitions is None else used(question, definitions)
-    parts = [f"{kind} {name} {encode_definitions(one).decode()}" for (kind, name), one in named.items()]  # fmt: skip
+    parts = [
+        f"{kind} {name} {encode_definitions(one).decode()}" for (kind, name), one in named.items()
+    ]
     return hash128(insight.name, _canonical.encode(question).decode(), *parts).hex()
 
 
@@ -138,21 +155,27 @@ class Computed(Struct, frozen=True):
     rows_read: int
 
 
-def compute(insight: Insight, question: Any, scope: Scope, reading: Reading) -> Computed:
+def compute(
+    insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None = None
+) -> Computed:
     """Answer a decoded question on one commit; raises InvalidQuery for what cannot be asked."""
+    scope = in_zone_of(question, scope)
     if insight.pinned is not None:
         scope = insight.pinned(question, scope)
     holding = reading if isinstance(reading, Holding) else Holding(reading, members_of)
-    question = _prepared(insight, question, scope, holding)
+    question = _expanded(insight, question, scope, holding)
     behind = getattr(question, "behind", None)
     if behind is not None:
-        holding.hold(BEHIND, {"key": members_of(behind, scope, holding)})
-    results = _results(insight.to_sql(question, scope), holding)
+        holding.hold(BEHIND, {"key": members_of(behind, scope, holding, steps)})
+    _hold_prepared(insight, question, scope, holding, steps)
+    results = _results(insight.to_sql(question, scope), holding, steps)
     data = insight.shape(question, scope, results)
     return Computed(data, sum(_length(result) for result in results))
 
 
-def members_of(behind: Behind, scope: Scope, reading: Reading) -> NDArray[np.int64]:
+def members_of(
+    behind: Behind, scope: Scope, reading: Reading, steps: Steps | None = None
+) -> NDArray[np.int64]:
     """Return the keys of who is behind a number; raises InvalidQuery if nobody can be."""
     insight = lookup(insights(), behind.insight, "insight")
     if insight.members is None or insight.place is None:
@@ -165,13 +188,15 @@ def members_of(behind: Behind, scope: Scope, reading: Reading) -> NDArray[np.int
     holding = reading if isinstance(reading, Holding) else Holding(reading, members_of)
     # As JSON, because numbers with a point in it were read as decimals.
     asked = decode_question(insight, _encode(behind.question))
-    question = _prepared(insight, asked, scope, holding)
     place = _converted(behind.place, insight.place, "behind.place.")
+    scope = in_zone_of(asked, scope)
+    question = _expanded(insight, asked, scope, holding)
     found = insight.members(question, place, scope)
-    return found.keys(_results(found.statements, holding))
+    _hold_prepared(insight, question, scope, holding, steps)
+    return found.keys(_results(found.statements, holding, steps))
 
 
-def _prepared(insight: Insight, question: Any, scope: Scope, holding: Holding) -> Any:
+def _expanded(insight: Insight, question: Any, scope: Scope, holding: Holding) -> Any:
     """Return the question without names, once the members of its cohorts are held."""
     if insight.expand is not None:
         question = insight.expand(question, scope)
@@ -181,11 +206,25 @@ def _prepared(insight: Insight, question: Any, scope: Scope, holding: Holding) -
     return question
 
 
-def _results(statements: Sequence[Statement], reading: Reading) -> list[Result]:
-    return [
-        reading.arrays(one.statement) if isinstance(one, Columnar) else reading(one)
-        for one in statements
-    ]
+def _hold_prepared(
+    insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None
+) -> None:
+    if insight.prepared is not None:
+        ready = insight.prepared(question, scope)
+        reading.hold(ready.name, ready.columns(_results(ready.statements, reading, steps)))
+
+
+def _results(
+    statements: Sequence[Statement], reading: Reading, steps: Steps | None
+) -> list[Result]:
+    found: list[Result] = []
+    if steps is not None:
+        steps.more(len(statements))
+    for one in statements:
+        if steps is not None:
+            steps.next()
+        found.append(reading.arrays(one.statement) if isinstance(one, Columnar) else reading(one))
+    return found
 
 
 def _length(result: Result) -> int:
@@ -228,38 +267,3 @@ def _hint(insight: Insight, text: str) -> str | None:
     wrong = text.partition("`")[2].partition("`")[0]
     known = insight.question.__struct_fields__
     return did_you_mean(wrong, known) or f"Known fields: {', '.join(known)}."
-
-
-def _scope(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> tuple[Scope, int]:
-    counters = dict(fetch(Sql("SELECT name, amount FROM progress")).rows)
-    properties: dict[str, frozenset[Any]] = {}
-    page = settings.question_rows
-    known = _every(fetch, Sql('SELECT name, "class" FROM property ORDER BY ALL'), page)
-    for name, kind in known:
-        properties[name] = properties.get(name, frozenset()) | {kind}
-    overrides = fetch(Sql("SELECT count(*) FROM person_override WHERE NOT is_folded")).rows[0][0]
-    identity_position = counters.get("identity_position", 0)
-    scope = Scope(
-        project=asking.project,
-        timezone=asking.timezone,
-        now=clock.now(),
-        log_position=counters.get("log_position", 0),
-        event_names=dict(_every(fetch, _EVENT_NAMES, page)),
-        properties=properties,
-        has_overrides=overrides > 0,
-        identity_position=identity_position,
-        has_more_properties=len(known) >= MOST_PROPERTIES,
-        max_rows=settings.question_rows,
-    )
-    return scope, identity_position
-
-
-def _every(fetch: Fetch, rows: Sql, most: int) -> list[tuple[Any, ...]]:
-    """Return all rows, in pages: a list of names may be longer than an answer may be."""
-    found: list[tuple[Any, ...]] = []
-    while True:
-        page = sql("{rows} LIMIT {most} OFFSET {had}", rows=rows, most=most, had=len(found))
-        more = fetch(page).rows
-        found += more
-        if len(more) < most:
-            return found

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from tallymark import __version__
+from tallymark.api.answers import FileEntry, Manifest, ProjectEntry
 from tallymark.app.folders import Folders, locked
 from tallymark.core.errors import TallymarkError
 from tallymark.log.sqlite import SqliteLog
@@ -30,34 +31,6 @@ FORMAT = 1
 _CHUNK = 1024 * 1024
 
 StoreCall = Callable[[str, dict[str, object]], Awaitable[bytes]]
-
-
-class FileEntry(Struct, frozen=True):
-    """One file of a backup: its size in bytes and the BLAKE2b-256 of its content."""
-
-    path: str
-    size_bytes: int
-    blake2b: str
-
-
-class ProjectEntry(Struct, frozen=True):
-    """What a backup holds of one project."""
-
-    log_head: int
-    log_items: int
-    store_position: int
-    events: int
-    ledger: dict[str, int]
-
-
-class Manifest(Struct, frozen=True):
-    """What a backup holds."""
-
-    format: int
-    version: str
-    created_at: int
-    files: list[FileEntry]
-    projects: dict[str, ProjectEntry]
 
 
 class StoreStatus(Struct, frozen=True):

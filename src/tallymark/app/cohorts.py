@@ -43,6 +43,14 @@ class Holding:
         self._reading.hold(name, columns)
         self._held.add(name)
 
+    def percent(self) -> float | None:
+        """Return how far the present statement is."""
+        return self._reading.percent()
+
+    def stop(self) -> None:
+        """Stop the present statement, and refuse others."""
+        self._reading.stop()
+
     def hold_for(self, value: Any, scope: Scope) -> None:
         """Hold the members of every cohort in a value, as of the scope.
 

@@ -9,6 +9,7 @@ from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Fetch
 
 MOST_ROWS: Final = 500
+_MOST_AGED: Final = 10_000
 # What crosses the socket at once; each event may have a megabyte.
 _MOST_BYTES: Final = 32 * 1024 * 1024
 
@@ -48,6 +49,22 @@ def rows_after(fetch: Fetch, where: Where, after: int) -> list[dict[str, Any]]:
         )
     )  # fmt: skip
     return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def aged(fetch: Fetch, before: int, after: int) -> list[int]:
+    """Return the next places, after one, of those received before an instant whose time has ended.
+
+    Not of those whose time had ended already.
+    """
+    found = fetch(
+        sql(
+            "SELECT seq FROM failed_event WHERE received_us < {before} AND seq > {after}"
+            " AND (status IN ('open', 'ignored') OR octet_length(raw) > 0)"
+            " ORDER BY seq LIMIT {most}",
+            before=before, after=after, most=_MOST_AGED,
+        )
+    )  # fmt: skip
+    return [int(seq) for (seq,) in found.rows]
 
 
 def held(fetch: Fetch, project: str, ids: Sequence[Sequence[str]]) -> list[int | None]:

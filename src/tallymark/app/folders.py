@@ -7,7 +7,7 @@ data/
   front.sock       the owner's own way in
   store.sock       from the front to the store process
   salts/           today's salt of visitors' ids
-  projects/<id>/   log.db  store.duckdb  loads.json  pseudonym.key  index/  corrupt/
+  projects/<id>/   log.db  store.duckdb  loads.json  pseudonym.key  index/  console/  corrupt/
 """
 
 import fcntl
@@ -89,6 +89,10 @@ class Folders(Struct, frozen=True):
     def loads(self, name: str) -> Path:
         """Return the file that remembers which files were loaded how far."""
         return self.project(name) / "loads.json"
+
+    def console(self, name: str) -> Path:
+        """Return the folder of the copy that questions in SQL read."""
+        return self.project(name) / "console"
 
     def rebuild_mark(self, name: str) -> Path:
         """Return the file whose presence says that the store must be built anew."""

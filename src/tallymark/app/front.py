@@ -20,9 +20,10 @@ from tallymark.api.guard import Guard
 from tallymark.api.live import Live
 from tallymark.api.server import Listener, local_socket, serve, tcp_socket
 from tallymark.api.services import Services
-from tallymark.app.answering import learn_all
+from tallymark.app.expiry import keep_expired
 from tallymark.app.folders import Folders, locked
 from tallymark.app.front_store import FrontStore
+from tallymark.app.learning import learn_all
 from tallymark.app.link import StoreLink
 from tallymark.app.privacy_files import PrivacyFiles
 from tallymark.app.retention import keep_trimmed
@@ -162,6 +163,12 @@ class _Front:
                 clock=self._clock, logger=self._logger,
             )
         )  # fmt: skip
+        expiring = loop.create_task(
+            keep_expired(
+                self._folders, self._settings, writer, link.call,
+                clock=self._clock, logger=self._logger,
+            )
+        )  # fmt: skip
         purging = loop.create_task(privacy.keep_purged())
         try:
             await serve(
@@ -173,6 +180,7 @@ class _Front:
             )
         finally:
             trimming.cancel()
+            expiring.cancel()
             purging.cancel()
             with suppress(TallymarkError):
                 await collector.flush()
@@ -240,15 +248,31 @@ class _Front:
         )  # fmt: skip
 
     def _count(self, collector: Collector, writer: LogWriter) -> None:
-        items = self._metrics.gauge(
-            "tallymark_items", "Items and requests taken since the start, by outcome.", ("outcome",)
+        batches = self._metrics.counter(
+            "tallymark_batches_total", "Batches made durable, one for most requests."
+        )
+        items = self._metrics.counter(
+            "tallymark_items_total",
+            "Items made durable: accepted, failed or dropped, the last two by error code.",
+            ("outcome", "code"),
+        )
+        observed = self._metrics.counter(
+            "tallymark_plan_observed_total",
+            "Findings of the tracking plan that are observed only, by error code.",
+            ("code",),
         )
         queued = self._metrics.gauge("tallymark_log_queued_bytes", "Bytes waiting for the disk.")
         heads = self._metrics.gauge("tallymark_log_head", "Last durable position.", ("project",))
 
         def read() -> None:
             for name, amount in collector.counts().items():
-                items.set(amount, name)
+                outcome, _, code = name.partition(".")
+                if outcome == "requests":
+                    batches.reach(amount)
+                elif outcome == "observed":
+                    observed.reach(amount, code)
+                else:
+                    items.reach(amount, outcome, code)
             queued.set(writer.queued_bytes())
             for project, head in writer.heads().items():
                 heads.set(head, project)

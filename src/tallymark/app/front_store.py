@@ -4,11 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import structs
 
+from tallymark.api.answers import (
+    CheckedLog,
+    CheckedProject,
+    CheckedStore,
+    Holdings,
+    Marked,
+    Status,
+    Verified,
+)
 from tallymark.app.backup import back_up
 from tallymark.app.folders import Folders
 from tallymark.app.link import StoreLink
@@ -57,14 +65,17 @@ class FrontStore:
         return await (own(params) if own else self._link.call(method, params))
 
     async def _status(self, params: dict[str, object]) -> bytes:
-        status: dict[str, Any] = msgspec.json.decode(await self._link.call("status", params))
-        project = str(params["project"])
+        held = msgspec.json.decode(await self._link.call("status", params), type=Holdings)
+        project = held.project
         head = self._writer.heads().get(project)
         if head is None:
             head = await asyncio.to_thread(_head, self._folders.log(project))
-        status["log_head"] = head
-        status["log_error"] = self._writer.last_error()
-        status["behind"] = max(0, head - status["log_position"])
+        status = Status(
+            **structs.asdict(held),
+            log_head=head,
+            log_error=self._writer.last_error(),
+            behind=max(0, head - held.log_position),
+        )
         return _encode(status)
 
     async def _backup(self, params: dict[str, object]) -> bytes:
@@ -91,16 +102,18 @@ class FrontStore:
             order.project, order.where, order.status, self._link.call, self._writer,
             self._clock.now(),
         )  # fmt: skip
-        return _encode({"marked": marked})
+        return _encode(Marked(marked))
 
     async def _verify(self, _params: dict[str, object]) -> bytes:
-        found: dict[str, Any] = {}
+        found: dict[str, CheckedProject] = {}
         for project in self._folders.projects():
             report = await asyncio.to_thread(_verify_log, self._folders.log(project))
-            store = msgspec.json.decode(await self._link.call("check", {"project": project}))
-            found[project] = {"log": report, "store": store}
-        is_ok = all(one["log"]["ok"] and not one["store"]["wrong"] for one in found.values())
-        return _encode({"ok": is_ok, "projects": found})
+            store = msgspec.json.decode(
+                await self._link.call("check", {"project": project}), type=CheckedStore
+            )
+            found[project] = CheckedProject(report, store)
+        is_ok = all(one.log.ok and not one.store.wrong for one in found.values())
+        return _encode(Verified(is_ok, found))
 
 
 def _head(path: Path) -> int:
@@ -110,9 +123,9 @@ def _head(path: Path) -> int:
         return log.head()
 
 
-def _verify_log(path: Path) -> dict[str, Any]:
+def _verify_log(path: Path) -> CheckedLog:
     if not path.exists():
-        return {"ok": True, "batches": 0}
+        return CheckedLog(ok=True)
     with closing(SqliteLog(path, readonly=True)) as log:
         report = log.verify()
-    return {"ok": report.ok, **structs.asdict(report)}
+    return CheckedLog(ok=report.ok, **structs.asdict(report))

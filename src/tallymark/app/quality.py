@@ -9,11 +9,12 @@ taken from receipt is counted as skewed. Drift compares the names of properties 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
-
+from tallymark.api.answers import Drift, Quality, SourceQuality
+from tallymark.app.monitors import monitored
 from tallymark.collect.ledger import OUTCOMES
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.sql import Sql, sql
+from tallymark.schema.plan import Monitors
 from tallymark.store.engine import Fetch
 
 HOUR: Final = 3600 * MICROSECONDS
@@ -21,54 +22,8 @@ WEEK: Final = 7 * 24 * HOUR
 _MOST_NAMES: Final = 50
 
 
-class SourceQuality(Struct, frozen=True):
-    """What one key, or site, sent by one protocol.
-
-    ``failed`` and ``dropped`` are items by reason. ``received_week_ago`` is the same span a week
-    before. Lateness in seconds is None where no event with a time of its own was counted.
-    """
-
-    source: str
-    protocol: str
-    received: int
-    outcomes: dict[str, int]
-    failed: dict[str, int]
-    dropped: dict[str, int]
-    received_week_ago: int
-    first_received_us: int | None
-    last_received_us: int | None
-    late_p50_seconds: float | None = None
-    late_p95_seconds: float | None = None
-    skewed: int = 0
-    bots: int = 0
-    without_id: int = 0
-
-    @property
-    def is_valid_share(self) -> float:
-        """Share of what was received that counts or counted before; 1 where nothing was received."""
-        good = self.outcomes.get("accepted", 0) + self.outcomes.get("duplicate", 0)
-        return good / self.received if self.received else 1.0
-
-
-class Drift(Struct, frozen=True):
-    """Property names that are new, that came before and no more, and that come in several types."""
-
-    new: list[str]
-    vanished: list[str]
-    mixed: list[str]
-
-
-class Quality(Struct, frozen=True):
-    """What arrived since an instant, by source, those with most first."""
-
-    since_us: int
-    until_us: int
-    sources: list[SourceQuality]
-    drift: Drift
-
-
-def quality(fetch: Fetch, now: int, hours: int) -> Quality:
-    """Return the figures of the last hours."""
+def quality(fetch: Fetch, now: int, hours: int, watched: Mapping[str, Monitors]) -> Quality:
+    """Return the figures of the last hours, and of what the plan watches by event."""
     since = now - hours * HOUR
     lines = _ledger(fetch, since, now)
     before = {
@@ -90,6 +45,7 @@ def quality(fetch: Fetch, now: int, hours: int) -> Quality:
             outcomes={outcome: line.get(outcome, 0) for outcome in OUTCOMES},
             failed=line["failed"],
             dropped=line["dropped by reason"],
+            observed=line["observed"],
             received_week_ago=before.get((source, protocol), 0),
             first_received_us=line["first"],
             last_received_us=line["last"],
@@ -98,7 +54,8 @@ def quality(fetch: Fetch, now: int, hours: int) -> Quality:
         for (source, protocol), line in lines.items()
     ]
     found.sort(key=lambda one: (-one.received, one.source, one.protocol))
-    return Quality(since, now, found, _drift(fetch, since))
+    expected = monitored(fetch, now, since, watched)
+    return Quality(since, now, found, _drift(fetch, since), expected)
 
 
 def _ledger(fetch: Fetch, since: int, until: int) -> dict[tuple[str, str], dict[str, Any]]:
@@ -114,8 +71,11 @@ def _ledger(fetch: Fetch, since: int, until: int) -> dict[tuple[str, str], dict[
     for source, protocol, outcome, reason, items, first, last in rows:
         line = lines.setdefault(
             (source, protocol),
-            {"failed": {}, "dropped by reason": {}, "first": first, "last": last},
+            {"failed": {}, "dropped by reason": {}, "observed": {}, "first": first, "last": last},
         )
+        if outcome == "observed":
+            line["observed"][reason] = int(items)
+            continue
         line[outcome] = line.get(outcome, 0) + int(items)
         line["first"], line["last"] = min(line["first"], first), max(line["last"], last)
         if outcome == "dropped":

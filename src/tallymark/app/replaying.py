@@ -7,13 +7,14 @@ there without the other.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
+from tallymark.api.answers import ReplayExample, ReplayReport
 from tallymark.collect.accept import Appender
 from tallymark.collect.claims import command_claim, content
 from tallymark.collect.replay import Around, Attempt, FailedRow, Where, attempt, caller_kind
@@ -24,30 +25,6 @@ MOST_EXAMPLES: Final = 100
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 StoreCall = Callable[[str, dict[str, object]], Awaitable[bytes]]
-
-
-class Example(Struct, frozen=True):
-    """One failed event before and after its repairs, and what became of it."""
-
-    seq: int
-    outcome: str
-    code: str
-    message: str
-    before: Any
-    after: Any
-
-
-class Report(Struct, frozen=True, rename={"taken": "in"}):
-    """What became of the failed events of a run; ``reasons`` counts the codes of those not stored."""
-
-    dry_run: bool
-    taken: int
-    fixed: int
-    still_failed: int
-    suppressed: int
-    duplicate: int
-    reasons: dict[str, int]
-    examples: list[Example]
 
 
 class Replay:
@@ -64,9 +41,9 @@ class Replay:
         self._seen: dict[tuple[str, str], int] = {}
         self._counts = dict.fromkeys(("fixed", "still_failed", "suppressed", "duplicate"), 0)
         self._reasons: dict[str, int] = {}
-        self._examples: list[Example] = []
+        self._examples: list[ReplayExample] = []
 
-    async def run(self, where: Where, examples: int) -> Report:
+    async def run(self, where: Where, examples: int) -> ReplayReport:
         """Try everything that is meant; return what became of it once it is durable."""
         after = 0
         while rows := await failed_rows(self._call, self._project, where, after):
@@ -77,7 +54,7 @@ class Replay:
                 self._count(one, outcome, examples)
             if not self._dry_run:
                 await self._store(judged)
-        return Report(
+        return ReplayReport(
             self._dry_run, sum(self._counts.values()), **self._counts, reasons=self._reasons,
             examples=self._examples,
         )  # fmt: skip
@@ -117,7 +94,7 @@ class Replay:
             self._reasons[one.code] = self._reasons.get(one.code, 0) + 1
         if len(self._examples) < min(examples, MOST_EXAMPLES):
             self._examples.append(
-                Example(one.row.seq, outcome, one.code, one.message, one.before, one.after)
+                ReplayExample(one.row.seq, outcome, one.code, one.message, one.before, one.after)
             )
 
     async def _store(self, judged: list[tuple[Attempt, str]]) -> None:
@@ -129,6 +106,9 @@ class Replay:
             stored = [one for one, outcome in pairs if outcome == "fixed"]
             events = [event for one in stored for event in one.events]
             commands = [command for one in stored for command in one.commands]
+            observed: Counter[str] = Counter()
+            for one in stored:
+                observed.update(one.observed)
             batch = Batch(
                 received_at=self._around.clock.now(),
                 source=source,
@@ -137,6 +117,7 @@ class Replay:
                 server_side=caller_kind(source) != "public",
                 events=events,
                 commands=commands,
+                observed=dict(observed),
                 marks=[Mark(one.row.seq, _status(one, outcome)) for one, outcome in pairs],
             )
             await self._log.append(self._project, batch, size=len(_encode(batch)))

@@ -7,10 +7,12 @@ import msgspec
 
 from tallymark.core.clock import Clock
 from tallymark.core.errors import QuestionStopped, TallymarkError
+from tallymark.core.registry import lookup
 from tallymark.core.settings import Settings
 from tallymark.store.engine import Engine
 
-from .answering import Asking, answered, limits_of
+from .answering import compute, decode_question, insights, limits_of
+from .scoping import Asking, scope_of
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -52,13 +54,16 @@ def answer_sides(
                 found.append(None)
                 continue
             try:
-                one = answered(side, reading, settings, standing)
+                insight = lookup(insights(), side.insight, "insight")
+                question = decode_question(insight, side.question)
+                scope = scope_of(reading, side, settings, standing).scope
+                data = compute(insight, question, scope, reading).data
             except QuestionStopped:
                 raise
             except TallymarkError as error:
                 found.append({"error": error.message})
             else:
-                found.append({"table": one.table, "lines": _lines(one.data)})
+                found.append({"table": insight.table(data), "lines": _lines(data)})
     return _encode(found)
 
 

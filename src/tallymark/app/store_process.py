@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from tallymark.app.answering import learn_all
 from tallymark.app.folders import Folders
+from tallymark.app.learning import learn_all
 from tallymark.app.link import Call, serve_link
 from tallymark.app.loading import LoadingThread
 from tallymark.app.orders import StoreOrders
@@ -31,6 +31,7 @@ from tallymark.store.engines.duckdb import DuckEngine
 
 _QUESTIONS_AT_ONCE = 8
 _QUESTION_NICE = 3
+_QUICK = frozenset({"status", "questions", "stop_question"})
 
 
 def main() -> int:
@@ -53,7 +54,7 @@ async def _run(orders: StoreOrders) -> None:
     pool = ThreadPoolExecutor(
         _QUESTIONS_AT_ONCE, thread_name_prefix="question", initializer=_step_back
     )
-    # Who only wants to know how far loading is does not queue behind questions.
+    # Who only wants to know how far loading or a question is does not queue behind questions.
     quick = ThreadPoolExecutor(1, thread_name_prefix="status")
     engine = await loop.run_in_executor(pool, _engine, settings, folders)
     service = StoreService(engine, folders, settings, clock)
@@ -68,11 +69,12 @@ async def _run(orders: StoreOrders) -> None:
         if call.method == "ping":
             return b"{}"
         try:
-            executor = quick if call.method == "status" else pool
+            executor = quick if call.method in _QUICK else pool
             return await loop.run_in_executor(executor, service.call, call.method, call.params)
         except TallymarkError as error:
             if error.code == "STORE_DAMAGED":
                 loading.rebuild(str(call.params["project"]))
+                service.forget_answers()
             raise
         except Exception as error:
             logger.bug("store method failed", error, method=call.method)

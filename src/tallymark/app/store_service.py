@@ -2,14 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from tallymark.app.answering import Asking, answer
-from tallymark.app.failures import condition, held, rows_after
+from tallymark.api.answers import (
+    CheckedStore,
+    CountedEvent,
+    EventFate,
+    FailedBrief,
+    FailedEvent,
+    FailedPage,
+    Holdings,
+    LedgerLine,
+    LedgerPage,
+    Repeat,
+)
+from tallymark.app.answering import Answering
+from tallymark.app.console import Console, decode_sql
+from tallymark.app.explaining import decode_pair, explain
+from tallymark.app.failures import aged, condition, held, rows_after
 from tallymark.app.folders import Folders
 from tallymark.app.quality import quality
+from tallymark.app.scoping import Asking
 from tallymark.app.sides import answer_sides
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
@@ -19,6 +34,7 @@ from tallymark.core.errors import NotFound, Refused
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
 from tallymark.identity import portraits
+from tallymark.schema.plan import Monitors
 from tallymark.store.engine import Engine, Fetch, Limits, Rows
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -36,6 +52,7 @@ SELECT (SELECT count(*) FROM event),
 """
 
 Params = Mapping[str, Any]
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class StoreService:
@@ -46,13 +63,20 @@ class StoreService:
         self._folders = folders
         self._settings = settings
         self._clock = clock
+        self._answering = Answering(engine, settings, clock)
+        self._console = Console(engine, folders, settings, clock)
         self.methods: dict[str, Callable[[Params], bytes]] = {
             "ask": self.ask,
             "ask_sides": self.ask_sides,
+            "explain": self.explain,
+            "sql": self.sql,
+            "questions": self.questions,
+            "stop_question": self.stop_question,
             "status": self.status,
             "event": self.event,
             "failed": self.failed,
             "failed_rows": self.failed_rows,
+            "aged_failed": self.aged_failed,
             "held": self.held,
             "ledger": self.ledger,
             "person": self.person,
@@ -70,10 +94,46 @@ class StoreService:
         return self.methods[method](params)
 
     def ask(self, params: Params) -> bytes:
-        """Answer a question: project, insight, question (JSON), timezone, seconds."""
+        """Answer a question: project, insight, question (JSON), timezone, seconds, as_of, id."""
         asking = msgspec.convert(dict(params), Asking)
         self._known(asking.project)
-        return answer(self._engine, asking, self._settings, self._clock)
+        return self._answering.answer(asking)
+
+    def explain(self, params: Params) -> bytes:
+        """Tell what makes two answers differ: project, timezone, definitions, pair (JSON)."""
+        project = self._known(params["project"])
+        asking = Asking(
+            project,
+            "",
+            b"{}",
+            str(params.get("timezone") or "UTC"),
+            definitions=params.get("definitions"),
+        )
+        pair = decode_pair(params["pair"])
+        with self._engine.reading(project, self._limits()) as reading:
+            return _encode(
+                explain(pair.before, pair.after, asking, reading, self._settings, self._clock)
+            )
+
+    def sql(self, params: Params) -> bytes:
+        """Answer a question in SQL: project, question (JSON)."""
+        project = self._known(params["project"])
+        return _encode(self._console.ask(project, decode_sql(params["question"])))
+
+    def questions(self, params: Params) -> bytes:
+        """List the questions of a project that are being answered, with how far each is."""
+        return _encode({"questions": self._answering.questions.listed(str(params["project"]))})
+
+    def stop_question(self, params: Params) -> bytes:
+        """Stop a question by its id; say whether it was under way."""
+        stopped = self._answering.questions.stop(
+            str(params["id"]), str(params["project"]), is_expected=bool(params.get("is_expected"))
+        )
+        return _encode({"stopped": stopped})
+
+    def forget_answers(self) -> None:
+        """Let go of the answers that are kept, because a store is made anew."""
+        self._answering.forget()
 
     def ask_sides(self, params: Params) -> bytes:
         """Answer questions of the same events at the same instant: project, sides, timezone, seconds."""
@@ -84,7 +144,7 @@ class StoreService:
         """Say how far a project is loaded and what it holds."""
         project = self._known(params["project"])
         with self._engine.reading(project, self._limits()) as fetch:
-            return _encode({"project": project, **_holdings(fetch)})
+            return _encode(_holdings(fetch, project))
 
     def event(self, params: Params) -> bytes:
         """Tell what became of an event id: counted, sent again, in conflict, refused or unknown."""
@@ -120,33 +180,31 @@ class StoreService:
                 f"The store holds no event with the id {event_id!r}.",
                 hint="One that was accepted a moment ago may still be loading; ask again.",
             )
-        found: dict[str, Any] = {"id": event_id, "outcome": "refused", "failed": _records(failed)}
-        if held:
-            seq = int(held[0][0])
-            found["outcome"] = "counted"
-            found["seq"] = seq
-            found["event"] = _records(
-                self._fetch(
-                    project,
-                    sql(
-                        "SELECT event.seq, name, time_us, time_client_us, received_us, source,"
-                        " protocol, flags FROM event JOIN event_name USING (event_key)"
-                        " WHERE event.seq = {seq}",
-                        seq=seq,
-                    ),
-                )
-            )
-            found["duplicates"] = _records(
-                self._fetch(
-                    project,
-                    sql(
-                        "SELECT seq, received_us FROM duplicate WHERE first_seq = {seq}"
-                        " ORDER BY seq LIMIT {most}",
-                        seq=seq, most=_PAGE,
-                    ),
-                )
-            )  # fmt: skip
-        return _encode(found)
+        refused = _all(FailedBrief, failed)
+        if not held:
+            return _encode(EventFate(event_id, "refused", refused))
+        seq = int(held[0][0])
+        counted = self._fetch(
+            project,
+            sql(
+                "SELECT event.seq, name, time_us, time_client_us, received_us, source,"
+                " protocol, flags FROM event JOIN event_name USING (event_key)"
+                " WHERE event.seq = {seq}",
+                seq=seq,
+            ),
+        )
+        repeats = self._fetch(
+            project,
+            sql(
+                "SELECT seq, received_us FROM duplicate WHERE first_seq = {seq}"
+                " ORDER BY seq LIMIT {most}",
+                seq=seq, most=_PAGE,
+            ),
+        )  # fmt: skip
+        fate = EventFate(
+            event_id, "counted", refused, seq, _all(CountedEvent, counted), _all(Repeat, repeats)
+        )
+        return _encode(fate)
 
     def failed(self, params: Params) -> bytes:
         """Page through failed events, newest first, with counts of the open ones by reason."""
@@ -170,14 +228,12 @@ class StoreService:
                 " GROUP BY code ORDER BY 2 DESC, 1"
             ),
         )
-        records = _records(page)
-        return _encode(
-            {
-                "failed": records,
-                "counts": dict(counts.rows),
-                "cursor": str(records[-1]["seq"]) if len(records) == most else None,
-            }
+        statuses = self._fetch(
+            project, Sql("SELECT status, count(*) FROM failed_event GROUP BY status ORDER BY 1")
         )
+        found = _all(FailedEvent, page)
+        cursor = str(found[-1].seq) if len(found) == most else None
+        return _encode(FailedPage(found, dict(counts.rows), dict(statuses.rows), cursor))
 
     def failed_rows(self, params: Params) -> bytes:
         """Return the failed events that are meant after a place in the log, in order, whole."""
@@ -185,6 +241,12 @@ class StoreService:
         where = msgspec.convert(params["where"], Where)
         with self._engine.reading(project, self._limits()) as fetch:
             return _encode(rows_after(fetch, where, int(params["after"])))
+
+    def aged_failed(self, params: Params) -> bytes:
+        """Return the places of failed events whose time has ended, after a place in the log."""
+        project = self._known(params["project"])
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode(aged(fetch, int(params["before"]), int(params["after"])))
 
     def held(self, params: Params) -> bytes:
         """Return the content digests of the events that hold ids, by namespace and id."""
@@ -207,7 +269,7 @@ class StoreService:
             ),
         )
         totals = _totals(lambda statement: self._fetch(project, statement))
-        return _encode({"totals": totals, "balanced": balances(totals), "lines": _records(lines)})
+        return _encode(LedgerPage(totals, balances(totals), _all(LedgerLine, lines)))
 
     def person(self, params: Params) -> bytes:
         """Tell everything known of the person an id belongs to: kind, id, at (microseconds)."""
@@ -241,8 +303,9 @@ class StoreService:
         """Return how good what arrived in the last hours is, by source."""
         project = self._known(params["project"])
         hours = min(int(params.get("hours") or _HOURS), _MOST_HOURS)
+        watched = msgspec.convert(params.get("monitors") or {}, dict[str, Monitors])
         with self._engine.reading(project, self._limits()) as fetch:
-            return _encode(quality(fetch, self._clock.now(), hours))
+            return _encode(quality(fetch, self._clock.now(), hours, watched))
 
     def snapshot(self, params: Params) -> bytes:
         """Copy a project's store to ``target`` at a commit; say what the copy holds."""
@@ -250,7 +313,7 @@ class StoreService:
         target = Path(params["target"])
         self._engine.snapshot(project, target)
         with self._engine.other(target) as copy:
-            return _encode(_holdings(copy))
+            return _encode(_holdings(copy, project))
 
     def check(self, params: Params) -> bytes:
         """Recount a project's store against its own ledger and keys; list what does not agree."""
@@ -269,7 +332,7 @@ class StoreService:
             wrong.append(f"{events - distinct_seqs} events are stored twice")
         if joined != events:
             wrong.append(f"{events - joined} events have no dedupe key")
-        return _encode({"project": project, "events": events, "ledger": totals, "wrong": wrong})
+        return _encode(CheckedStore(project, events, totals, wrong))
 
     def _known(self, project: Any) -> str:
         name = str(project)
@@ -288,7 +351,7 @@ class StoreService:
         )
 
 
-def _holdings(fetch: Fetch) -> dict[str, Any]:
+def _holdings(fetch: Fetch, project: str) -> Holdings:
     counters = dict(fetch(Sql("SELECT name, amount FROM progress")).rows)
     totals = _totals(fetch)
     held = fetch(
@@ -301,21 +364,20 @@ def _holdings(fetch: Fetch) -> dict[str, Any]:
             """
         )
     ).rows[0]
-    names = (
-        "events",
-        "first_time_us",
-        "last_time_us",
-        "last_received_us",
-        "actors",
-        "failed_events",
+    events, first_time, last_time, last_received, actors, failed = held
+    return Holdings(
+        project=project,
+        log_position=counters.get("log_position", 0),
+        identity_position=counters.get("identity_position", 0),
+        events=events,
+        first_time_us=first_time,
+        last_time_us=last_time,
+        last_received_us=last_received,
+        actors=actors,
+        failed_events=failed,
+        ledger=totals,
+        balanced=balances(totals),
     )
-    return {
-        "log_position": counters.get("log_position", 0),
-        "identity_position": counters.get("identity_position", 0),
-        **dict(zip(names, held, strict=True)),
-        "ledger": totals,
-        "balanced": balances(totals),
-    }
 
 
 def _totals(fetch: Fetch) -> dict[str, int]:
@@ -323,8 +385,9 @@ def _totals(fetch: Fetch) -> dict[str, int]:
     return {name: int(found.get(name, 0)) for name in ("received", *OUTCOMES)}
 
 
-def _records(rows: Rows) -> list[dict[str, Any]]:
-    return [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+def _all(kind: type[T], rows: Rows) -> list[T]:
+    """Return rows as structs whose fields are named as the columns."""
+    return [kind(**dict(zip(rows.columns, row, strict=True))) for row in rows.rows]
 
 
 def _cursor(text: Any) -> int:

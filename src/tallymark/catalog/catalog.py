@@ -24,7 +24,7 @@ from tallymark.core.policy import Policy
 from tallymark.core.registry import did_you_mean
 
 from .definitions import DefinitionVersions
-from .keys import Key, Kind, digest, new_key_text, parse
+from .keys import Key, Kind, checked_grace, digest, new_key_text, parse
 from .migrate import migrate
 from .plans import StoredPlan, add_plan, newest_plan
 from .tables import API_KEY, PROJECT, SITE
@@ -178,7 +178,7 @@ class Catalog:
     ) -> tuple[Key, str]:
         """Add a successor of a key and return it with its text; the old one works until the grace ends.
 
-        Raises Refused for a key that no longer works.
+        Raises Refused for a key that no longer works, or a grace below 0 or above 90 days.
         """
         with self._write() as connection:
             old = _key_of(connection, key_id)
@@ -186,7 +186,7 @@ class Catalog:
                 raise Refused(
                     f"The key {key_id} no longer works.", hint="Create a new key instead."
                 )
-            end = now + grace_seconds * MICROSECONDS
+            end = now + checked_grace(grace_seconds) * MICROSECONDS
             if old.expires_at is not None:
                 end = min(end, old.expires_at)
             connection.execute(

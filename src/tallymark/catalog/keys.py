@@ -12,8 +12,10 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from tallymark.core.errors import Refused
 from tallymark.core.ids import random_text
 
+LONGEST_GRACE_SECONDS = 90 * 86_400
 Kind: TypeAlias = Literal["public", "secret", "read"]
 
 PREFIXES: dict[str, Kind] = {"pk": "public", "sk": "secret", "rk": "read"}
@@ -78,3 +80,16 @@ def checksum(body: str) -> str:
 def digest(secret: str) -> bytes:
     """Return what is kept of the secret part of a key."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def checked_grace(seconds: int) -> int:
+    """Return how long a key works beside its successor; raises Refused if it cannot be so long."""
+    if not 0 <= seconds <= LONGEST_GRACE_SECONDS:
+        raise Refused(
+            f"{seconds:,} seconds of grace are not between 0 and {LONGEST_GRACE_SECONDS:,}, which"
+            " are 90 days.",
+            path="grace_seconds",
+            hint="With 0 the old key ends as soon as its successor is there; to end it without one,"
+            " revoke it.",
+        )
+    return seconds

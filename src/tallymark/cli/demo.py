@@ -140,11 +140,19 @@ def _load(client: Client, note: Path, scale: float) -> Story:
     # Written first: if this is broken off, the next run sends the same events, which count once.
     note.write_bytes(msgspec.json.encode(story))
     began = clock.monotonic()
+    before = client.status()["ledger"]["duplicate"]
     sent = client.send(_watched(story))
     with Console(stderr=True).status("Counting them …"):
         client.wait(timeout_seconds=_LOAD_SECONDS)
     took = clock.monotonic() - began
-    print(f"Loaded {sent.accepted:,} events of {DAYS} days in {took:.0f} s.", flush=True)
+    status = client.status()
+    again = status["ledger"]["duplicate"] - before
+    print(
+        f"Sent {sent.accepted:,} events of {DAYS} days in {took:.0f} s. Of these {again:,} had been"
+        " sent before, as by a client that got no answer and tries again; each counts once, so"
+        f" {status['events']:,} count.",
+        flush=True,
+    )
     story = msgspec.structs.replace(story, is_whole=True)
     note.write_bytes(msgspec.json.encode(story))
     return story

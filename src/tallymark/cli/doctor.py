@@ -23,6 +23,7 @@ _CLOCK_SLACK: Final = 2 * MICROSECONDS
 _SHARE: Final = 0.05
 _ENOUGH: Final = 100
 _FEW_NAMES: Final = 8
+_SENDING: Final = "See whether what sends it still does, or change `monitors` in the plan."
 _DRIFTS: Final = {
     "new": "",
     "vanished": "If that was not meant, see what changed where they were sent.",
@@ -116,6 +117,8 @@ def _troubles(name: str, one: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("warn", f"  {name}: {count:,} × {code}", fix)
     for code, count in one["dropped"].items():
         yield Finding("ok", f"  {name}: {count:,} dropped, {code}")
+    for code, count in one["observed"].items():
+        yield Finding("ok", f"  {name}: {count:,} × {code} observed, and counted all the same")
     events = one["outcomes"]["accepted"]
     if one["skewed"] > events * _SHARE:
         yield Finding("warn", f"  {name}: {one['skewed']:,} events with a wrong clock", "Set the clocks of whatever sends them.")  # fmt: skip
@@ -124,6 +127,29 @@ def _troubles(name: str, one: dict[str, Any]) -> Iterator[Finding]:
     before = one["received_week_ago"]
     if before > _ENOUGH and one["received"] < before / 2:
         yield Finding("warn", f"  {name}: {before:,} came in the same hours a week ago", "See whether something stopped sending.")  # fmt: skip
+
+
+def monitors(found: dict[str, Any]) -> Iterator[Finding]:
+    """Yield what the tracking plan expects of events and is not so; or that all is."""
+    told = found["monitors"]
+    for one in told:
+        if one["is_met"] is not False:
+            continue
+        event, most = one["event"], one["high"]
+        match one["what"]:
+            case "freshness" if one["found"] is None:
+                yield Finding("warn", f"plan: {event} has never come; one in {most:,.0f} s is expected", _SENDING)  # fmt: skip
+            case "freshness":
+                yield Finding("warn", f"plan: {event} came last {one['found']:,.0f} s ago; one in {most:,.0f} s is expected", _SENDING)  # fmt: skip
+            case "volume":
+                yield Finding("warn", f"plan: {event} came {one['found']:,.0f} times in 24 hours; {one['low']:,.0f} to {most:,.0f} are expected", _SENDING)  # fmt: skip
+            case _:
+                yield Finding("warn", f"plan: {one['found']:.2%} of {event} lack {one['property']}; {most:.2%} may", "See what sends them without it.")  # fmt: skip
+    held = sum(one["is_met"] is True for one in told)
+    if told:
+        open_ = sum(one["is_met"] is None for one in told)
+        later = f", {open_} cannot be told yet" if open_ else ""
+        yield Finding("ok", f"plan: {held} of {len(told)} expectations are met{later}")
 
 
 def clock(last_received: int | None, now: int) -> Finding:
@@ -176,7 +202,9 @@ def _project(client: Client) -> Iterator[Finding]:
         yield loading(status)
         yield ledger(status)
         yield from failures(client.failed(limit=1)["counts"])
-        yield from sources(client.quality(), SystemClock().now())
+        quality = client.quality()
+        yield from sources(quality, SystemClock().now())
+        yield from monitors(quality)
         yield clock(status["last_received_us"], SystemClock().now())
     except TallymarkError as error:
         yield Finding("bad", f"project: {error.message}", error.hint)

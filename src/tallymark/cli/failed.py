@@ -23,7 +23,7 @@ _FILTERS: Final = ("code", "event", "source", "protocol", "status")
 _HELP: Final = {
     "code": "only failures of this code", "event": "only of this event name",
     "source": "only sent with this key, by its public part", "protocol": "only of this protocol",
-    "status": "only of this status: open, fixed, replayed or ignored",
+    "status": "only of this status: open, fixed, replayed, ignored or expired",
 }  # fmt: skip
 _to_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -123,7 +123,9 @@ def _listed(client: Client, where: dict[str, Any], limit: int) -> list[str]:
         return ["None."]
     lines = aligned(("seq", "received", "code", "event", "id", "status", "message"), rows)
     counts = ", ".join(f"{count:,} × {code}" for code, count in page["counts"].items())
-    return [*lines, f"Open in all: {counts or 'none'}."]
+    expired = page["statuses"].get("expired", 0)
+    gone = f" Of {expired:,} the time ended; what was sent is gone." if expired else ""
+    return [*lines, f"Open in all: {counts or 'none'}.{gone}"]
 
 
 def _shown(client: Client, seq: int) -> list[str]:
@@ -134,6 +136,8 @@ def _shown(client: Client, seq: int) -> list[str]:
     lines = [f"{name:10}  {shown(str(one[name]))}" for name in one if name != "raw" and one[name] is not None]  # fmt: skip
     fix = CODES[one["code"]].fix if one["code"] in CODES else ""
     raw = base64.b64decode(one["raw"] or "")
+    if not raw and one["raw_bytes"]:
+        return [*lines, f"{'advice':10}  {fix}", "", "What was sent is kept no longer; see the setting failed_keep_days."]  # fmt: skip
     return [*lines, f"{'advice':10}  {fix}", "", *_pretty(raw)]
 
 

@@ -27,7 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
     create.add_argument("--new-project", action="store_true", help="make the project named by --project first")  # fmt: skip
     revoke = actions.add_parser("revoke", help="end a key at once")
     rotate = actions.add_parser("rotate", help="give a key a successor; both work for a while")
-    rotate.add_argument("--grace-seconds", type=int, help="how long the old one goes on working (default: a day)")  # fmt: skip
+    rotate.add_argument("--grace-seconds", type=int, help="how long the old one goes on working (default: a day; 0: not at all)")  # fmt: skip
     for action in (revoke, rotate):
         action.add_argument("key", help="id of the key, see `tallymark keys list`")
     for action in (listing, create, revoke, rotate):

@@ -174,32 +174,41 @@ def _load_file(
 ) -> None:
     key = file_key(job.source, file, job.options)
     reached = None if job.is_from_start else progress.reached.get(key)
-    start = start_of(job.source, file, reached)
+    # Without a count of what is skipped the file is read whole; nothing is counted twice by that.
+    known = None if reached is None else reached.before
+    start = 0 if known is None else start_of(job.source, file, reached)
+    before = (known or 0) if start else 0
     sender = Sender(client, str(file), report, keeps_failures=job.is_local)
     items = _bounded(_whole(job, file, options, start, report), job.limit)
-    is_first = True
     try:
         with sender:
-            for item in items:
-                if is_first and start:
-                    report.skipped += item.line - 1
-                is_first = False
-                _take(item, str(file), report, sender, job.rejects)
+            for number, item in enumerate(items, before):
+                if number == before:
+                    report.skipped += before
+                _take(item, number, str(file), report, sender, job.rejects)
                 teller.tell(file, item.offset, report)
     finally:
         if sender.durable is not None:
-            digest = job.source.digest(file, sender.durable)
-            progress.reached[key] = Reached(sender.durable, digest, str(file))
+            offset, read = sender.durable.offset, sender.durable.before
+            digest = job.source.digest(file, offset)
+            progress.reached[key] = Reached(offset, digest, str(file), read)
 
 
-def _take(item: Item, file: str, report: Report, sender: Sender, rejects: BinaryIO | None) -> None:
+def _take(
+    item: Item,
+    before: int,
+    file: str,
+    report: Report,
+    sender: Sender,
+    rejects: BinaryIO | None,
+) -> None:
     report.read += 1
     if isinstance(item, Record):
         report.seen.add(item)
         if item.event:
-            sender.add(item)
+            sender.add(item, before)
         return
-    sender.add_failure(item)
+    sender.add_failure(item, before)
     _reject(item, file, report, rejects)
 
 

@@ -22,11 +22,16 @@ _NAME = "loads.json"
 
 
 class Reached(Struct, frozen=True):
-    """The last line known to be durable: where it begins, and its digest; ``file`` is for people."""
+    """The last line known to be durable: where it begins, and its digest; ``file`` is for people.
+
+    ``before`` is how many lines of the file were read before it: no header, no blank line, and a
+    record of several lines once. None if nobody counted.
+    """
 
     position: int
     digest: str
     file: str
+    before: int | None = None
 
 
 class Progress(Struct):

@@ -22,12 +22,19 @@ _LONGEST_MESSAGE: Final = 500
 _AHEAD: Final = 3
 
 
+class Place(Struct, frozen=True):
+    """Where a line begins, and how many lines of its file were read before it."""
+
+    offset: int
+    before: int
+
+
 class _Batch(Struct):
     events: bytearray
     failed: bytearray
     lines: list[int]
     failures: int = 0
-    last: int = 0
+    last: Place = Place(0, 0)
 
     def is_empty(self) -> bool:
         return not (self.lines or self.failures)
@@ -38,7 +45,7 @@ class Sender:
 
     With ``keeps_failures`` the lines that gave no event are sent too, to be kept with their reason;
     only the owner of the data folder may do that.
-    ``durable`` is the offset of the last line the server has confirmed. Leaving the context sends
+    ``durable`` is the place of the last line the server has confirmed. Leaving the context sends
     what is left, also after Ctrl-C; an error of the sending thread is raised to whoever adds.
     """
 
@@ -52,19 +59,19 @@ class Sender:
         self._waiting: Queue[_Batch | None] = Queue(_AHEAD)
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
-        self.durable: int | None = None
+        self.durable: Place | None = None
 
-    def add(self, record: Record) -> None:
-        """Take a record along; returns at once unless too many batches wait."""
+    def add(self, record: Record, before: int) -> None:
+        """Take along a record that so many were read before; waits if too many batches do."""
         encoded = self._encoder.encode(record.event)
         batch = self._with_room(len(encoded))
         if batch.lines:
             batch.events += b","
         batch.events += encoded
         batch.lines.append(record.line)
-        batch.last = record.offset
+        batch.last = Place(record.offset, before)
 
-    def add_failure(self, failure: Failure) -> None:
+    def add_failure(self, failure: Failure, before: int) -> None:
         """Take along a line that is no event, if the server keeps such; like ``add``."""
         if not self._keeps_failures:
             return
@@ -74,7 +81,7 @@ class Sender:
             batch.failed += b","
         batch.failed += encoded
         batch.failures += 1
-        batch.last = failure.offset
+        batch.last = Place(failure.offset, before)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -24,6 +24,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "load": "Load events from access logs, CSV, JSON lines or Parquet files.",
     "follow": "Send what goes on as it goes on: access logs, StatsD, MQTT, NetFlow, folders.",
     "ask": "Ask a question and print the answer as a table, JSON or CSV.",
+    "sql": "Ask in SQL, with one SELECT over events, people, sessions and accounts.",
+    "explain": "Tell what makes two answers to a question differ, cause by cause.",
     "who": "Tell everything known of one person, or of one group.",
     "identity": "List what was linked and refused; link ids, or take a link back.",
     "keys": "List, create, revoke and rotate the keys of a project.",

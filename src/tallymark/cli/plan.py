@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from tallymark.core.clock import MICROSECONDS, rfc3339
 from tallymark.core.errors import NotFound
 from tallymark.schema.compare import compare
 from tallymark.schema.enforce import codes_of, compiled
@@ -18,9 +19,10 @@ from tallymark.schema.infer import infer
 from tallymark.schema.plan import Plan, decode_plan, encode_plan
 
 from .connection import add_connection_flags, open_client
+from .doctor import monitors
 from .main import COMMANDS, Subparsers
 from .plan_samples import samples
-from .render import shown
+from .render import aligned, shown
 
 _FOLDER: Final = "plan"
 
@@ -52,8 +54,11 @@ def add_parser(subparsers: Subparsers) -> None:
     push = actions.add_parser("push", help="make it the plan that holds for what arrives")
     push.add_argument("--breaking", action="store_true", help="even if it breaks what was sent until now")  # fmt: skip
     pull = actions.add_parser("pull", help="write the plan that holds to a folder")
+    status = actions.add_parser("status", help="tell which plan holds, what is observed and what it expects")  # fmt: skip
+    status.add_argument("--hours", type=int, default=24, help="how far to look back (default: 24)")
     for action in (push, pull):
         _add_folder(action)
+    for action in (push, pull, status):
         add_connection_flags(action)
 
 
@@ -136,6 +141,26 @@ def _pull(args: argparse.Namespace) -> int:
     return 0
 
 
+def _status(args: argparse.Namespace) -> int:
+    with open_client(args, must_exist=True) as client:
+        pulled = client.plan()
+        quality = client.quality(hours=args.hours)
+    since = pulled["created_at"] - pulled["created_at"] % MICROSECONDS
+    plan = decode_plan(msgspec.json.Encoder(decimal_format="number").encode(pulled["plan"]))
+    print(f"{_counted(plan)}: version {pulled['version']} holds since {rfc3339(since)}.")
+    rows = [
+        (f"{count:,}", code, one["protocol"], one["source"])
+        for one in quality["sources"]
+        for code, count in one["observed"].items()
+    ]
+    print(f"Observed within {args.hours} h, and counted all the same:")
+    table = aligned(("times", "code", "protocol", "source"), rows) if rows else ["none"]
+    print("\n".join(f"  {line}" for line in table))
+    for finding in monitors(quality):
+        print(f"{finding.health:4}  {shown(finding.what)}")
+    return 0
+
+
 def _counted(plan: Plan) -> str:
     count = len(plan.events)
     return "1 event" if count == 1 else f"{count} events"
@@ -143,5 +168,5 @@ def _counted(plan: Plan) -> str:
 
 _ACTIONS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "lint": _lint, "diff": _diff, "gen": _gen, "test": _test, "infer": _infer, "push": _push,
-    "pull": _pull,
+    "pull": _pull, "status": _status,
 }  # fmt: skip

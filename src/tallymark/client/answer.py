@@ -24,7 +24,8 @@ _SHOWN_ROWS = 60
 class Answer(Struct, frozen=True):
     """What a question gave.
 
-    ``data`` is as the insight shapes it; ``columns`` and ``rows`` are the same, flattened. Numbers
+    ``data`` is as the insight shapes it; ``columns`` and ``rows`` are the same, flattened;
+    ``question`` is what was asked, whole. Numbers
     are ``int`` or ``Decimal``, never ``float``; times are RFC 3339 text here and aware in frames.
     """
 
@@ -32,6 +33,7 @@ class Answer(Struct, frozen=True):
     view: str
     columns: tuple[str, ...]
     rows: list[tuple[Cell, ...]]
+    question: Any
     provenance: Provenance
 
     def __repr__(self) -> str:
@@ -91,6 +93,7 @@ class _Reply(Struct, frozen=True):
     view: str
     table: _Table
     provenance: Provenance
+    question: Any = None
 
 
 _DECODER = msgspec.json.Decoder(_Reply, float_hook=Decimal)
@@ -99,13 +102,30 @@ _DECODER = msgspec.json.Decoder(_Reply, float_hook=Decimal)
 def decode_answer(body: bytes) -> Answer:
     """Return the answer a server's JSON body holds, its numbers exactly as written."""
     reply = _DECODER.decode(body)
-    return Answer(reply.data, reply.view, reply.table.columns, reply.table.rows, reply.provenance)
+    return Answer(
+        data=reply.data,
+        view=reply.view,
+        columns=reply.table.columns,
+        rows=reply.table.rows,
+        question=reply.question,
+        provenance=reply.provenance,
+    )
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """Return what names an answer, so that it can be explained."""
+    return {
+        "insight": answer.provenance.insight,
+        "question": answer.question,
+        "as_of": answer.provenance.as_of,
+        "table": {"columns": answer.columns, "rows": answer.rows},
+    }
 
 
 def source_line(provenance: Provenance) -> str:
     """Return where an answer came from, in one line: with it, the same answer can be had again."""
     return (
-        f"{provenance.insight} of {provenance.project} · log position {provenance.log_position}"
+        f"{provenance.insight} of {provenance.project} · as of {provenance.as_of}"
         f" · {provenance.timezone} · definition {provenance.definition[:12]}"
         f" · {provenance.rows_read:,} rows read in {provenance.took_ms:.0f} ms"
         f" · Tallymark {provenance.version}"

@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -19,7 +17,9 @@ from tallymark.core.errors import NotFound, Refused, Unavailable
 from tallymark.core.ids import new_id
 from tallymark.core.structs import learn
 
-from .answer import Answer, decode_answer
+from .answer import Answer, decode_answer, told
+from .calls import DECODER, address
+from .owning import Owning
 from .private import PrivateServer
 from .transport import Request, Transport
 
@@ -33,8 +33,6 @@ BATCH_BYTES = 900_000
 BATCH_EVENTS = 5_000
 _MOST_SHRINKING = 50
 _SEND_PATIENCE_SECONDS = 120
-_LONG_TIMEOUT_SECONDS = 24 * 3600
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class SendResult(Struct, frozen=True):
@@ -52,7 +50,7 @@ class _Sent(Struct, frozen=True):
     failed: list[dict[str, Any]] = []
 
 
-class Client:
+class Client(Owning):
     """A connection to a Tallymark server; ``project`` is what calls are about, None where a key says.
 
     Use it as a context manager, or call ``close``. Threads may share it; they take turns.
@@ -67,11 +65,9 @@ class Client:
         clock: Clock | None = None,
     ) -> None:
         learn()
-        self._transport = transport
-        self.project = project
+        super().__init__(transport, project)
         self._server = server
         self._clock = clock or SystemClock()
-        self._encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
 
     @property
     def has_own_server(self) -> bool:
@@ -138,20 +134,66 @@ class Client:
 
     # Questions
 
-    def ask(self, insight: str, /, *, definitions_at: int | None = None, **question: Any) -> Answer:
+    def ask(
+        self,
+        insight: str,
+        /,
+        *,
+        as_of: str | None = None,
+        question_id: str | None = None,
+        definitions_at: int | None = None,
+        **question: Any,
+    ) -> Answer:
         """Return the answer to a question, e.g. ``ask("trends", series=[{"event": "signup"}])``.
 
         ``@name`` asks the saved question of that name; what else is given replaces parts of it.
-        ``definitions_at`` is the version of the project's definitions that is asked with. Raises the
-        server's error, with its code and hint.
+        ``as_of`` is that of an earlier answer's provenance, or a log position: then the data is
+        that of then. ``question_id`` names the question while it is being answered, see
+        ``questions``. ``definitions_at`` is the version of the project's definitions that is asked
+        with. Raises the server's error, with its code and hint.
         """
-        path = _address("ask", *(("saved", insight[1:]) if insight[:1] == "@" else (insight,)))
-        at = "" if definitions_at is None else f"?definitions_at={definitions_at}"
-        return decode_answer(self._call("POST", path + at, question, is_repeatable=True))
+        path = address("ask", *(("saved", insight[1:]) if insight[:1] == "@" else (insight,)))
+        asked = {"as_of": as_of, "definitions_at": definitions_at}
+        given = {name: value for name, value in asked.items() if value is not None}
+        response = self._call(
+            "POST",
+            path + (f"?{urlencode(given)}" if given else ""),
+            question,
+            is_repeatable=True,
+            headers={} if question_id is None else {"Tallymark-Question": question_id},
+        )
+        return decode_answer(response)
+
+    def sql(self, statement: str, *, limit: int = 1_000, max_age_seconds: int = 60) -> Any:
+        """Return the rows of one SELECT over ``events``, ``people``, ``accounts`` and ``sessions``.
+
+        They are of a copy that is made anew when it is older than ``max_age_seconds``; the answer
+        says how old it is, and ``is_cut`` if there are more rows than ``limit``.
+        """
+        asked = {"sql": statement, "limit": limit, "max_age_seconds": max_age_seconds}
+        return DECODER.decode(self._call("POST", "/tm/v1/sql", asked, is_repeatable=True))
+
+    def explain(self, before: Answer, after: Answer) -> Any:
+        """Return what makes two answers to a question differ: each number, and its causes."""
+        pair = {"before": told(before), "after": told(after)}
+        body = self._call("POST", "/tm/v1/explain", pair, is_repeatable=True)
+        return DECODER.decode(body)
+
+    def questions(self) -> list[dict[str, Any]]:
+        """Return the questions being answered now, with how far each is."""
+        return list(self._get("/tm/v1/questions")["questions"])
+
+    def stop_question(self, question_id: str) -> None:
+        """Stop a question; raises NotFound if it is not being answered."""
+        self._call("DELETE", address("questions", question_id), is_repeatable=False)
 
     def insights(self) -> Any:
         """Return every insight the server knows, with the JSON schema of its question."""
         return self._get("/tm/v1/insights")["insights"]
+
+    def definitions(self, version: int | None = None) -> Any:
+        """Return what the project defines by name, with its version, 0 if nothing."""
+        return self._get("/tm/v1/definitions", version=version)
 
     def event(self, event_id: str) -> Any:
         """Return what became of an event id: counted, sent again, in conflict or refused."""
@@ -170,14 +212,14 @@ class Client:
         kinds = ("user", "anonymous") if kind is None else (kind,)
         for tried in kinds[:-1]:
             with suppress(NotFound):
-                return self._get(_address("people", tried, name), at=_time(at))
-        return self._get(_address("people", kinds[-1], name), at=_time(at))
+                return self._get(address("people", tried, name), at=_time(at))
+        return self._get(address("people", kinds[-1], name), at=_time(at))
 
     def group(
         self, name: str, *, group_type: str = "account", at: datetime | str | None = None
     ) -> Any:
         """Return everything known of a group, such as an account; raises NotFound."""
-        return self._get(_address("groups", group_type, name), at=_time(at))
+        return self._get(address("groups", group_type, name), at=_time(at))
 
     def links(self, **filters: Any) -> Any:
         """Return a page of claims that two ids are one person, newest first, and their counts."""
@@ -188,7 +230,7 @@ class Client:
     def ready(self) -> dict[str, str]:
         """Return each part the server needs, with ``ok`` or the code of what is wrong with it."""
         response = self._transport.answer(Request("GET", "/readyz", is_error_told=False))
-        checks: dict[str, str] = _DECODER.decode(response.body)["checks"]
+        checks: dict[str, str] = DECODER.decode(response.body)["checks"]
         return checks
 
     def status(self) -> dict[str, Any]:
@@ -233,89 +275,6 @@ class Client:
         """Return how good what arrived in the last hours is, by source."""
         return self._get("/tm/v1/quality", hours=hours)
 
-    # Looking after it; only over the socket of the data folder
-
-    def projects(self) -> list[dict[str, Any]]:
-        """Return every project, by id."""
-        return list(self._get("/tm/v1/projects")["projects"])
-
-    def create_project(self, name: str, **options: Any) -> Any:
-        """Create a project; return ``project`` and ``keys`` with their secrets, shown this once."""
-        return self._post("/tm/v1/projects", {"name": name, **options})
-
-    def keys(self, project: str | None = None) -> list[dict[str, Any]]:
-        """Return every key a project had, oldest first; their secrets are not kept."""
-        return list(self._get(f"/tm/v1/projects/{self._named(project)}/keys")["keys"])
-
-    def create_key(self, kind: str, *, project: str | None = None, **options: Any) -> Any:
-        """Create a public, secret or read key; return ``key`` and ``secret``, shown this once."""
-        return self._post(f"/tm/v1/projects/{self._named(project)}/keys", {"kind": kind, **options})
-
-    def revoke(self, key_id: str) -> Any:
-        """End a key now."""
-        return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/revoke", {})
-
-    def rotate(self, key_id: str, **options: Any) -> Any:
-        """Make a successor of a key; return ``key`` and ``secret``, shown this once."""
-        return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/rotate", options)
-
-    def sites(self, project: str | None = None) -> list[dict[str, Any]]:
-        """Return the names by which clients of other protocols call a project."""
-        return list(self._get(f"/tm/v1/projects/{self._named(project)}/sites")["sites"])
-
-    def add_site(self, protocol: str, name: str, *, project: str | None = None) -> Any:
-        """Let clients of a protocol call a project by that name; return the site."""
-        path = f"/tm/v1/projects/{self._named(project)}/sites"
-        return self._post(path, {"protocol": protocol, "name": name})
-
-    def remove_site(
-        self, protocol: str, name: str, *, project: str | None = None
-    ) -> list[dict[str, Any]]:
-        """End a site now; return those that are left."""
-        path = f"/tm/v1/projects/{self._named(project)}/sites"
-        body = {"protocol": protocol, "name": name}
-        answer = self._call("DELETE", path, body, is_repeatable=False)
-        return list(_DECODER.decode(answer)["sites"])
-
-    def plan(self, project: str | None = None) -> Any:
-        """Return the tracking plan that holds, with its version; raises NotFound if there is none."""
-        return self._get(f"/tm/v1/projects/{self._named(project)}/plan")
-
-    def push_plan(self, plan: Any, *, project: str | None = None, breaking: bool = False) -> Any:
-        """Make a tracking plan the one that holds; return its version and what changed."""
-        path = f"/tm/v1/projects/{self._named(project)}/plan" + ("?breaking=1" if breaking else "")
-        return _DECODER.decode(self._call("PUT", path, plan, is_repeatable=False))
-
-    def definitions(self, version: int | None = None) -> Any:
-        """Return what the project defines by name, with its version, 0 if nothing."""
-        return self._get("/tm/v1/definitions", version=version)
-
-    def push_definitions(
-        self, definitions: Any, *, project: str | None = None, dry_run: bool = False
-    ) -> Any:
-        """Make definitions those that hold; return what changes, also in numbers."""
-        path = (
-            f"/tm/v1/projects/{self._named(project)}/definitions{'?dry_run=1' if dry_run else ''}"
-        )
-        return _DECODER.decode(self._call("PUT", path, definitions, is_repeatable=False))
-
-    def replay(self, *, project: str | None = None, **order: Any) -> Any:
-        """Try failed events again: ``where``, ``steps`` of repairs, ``dry_run``; return the report."""
-        return self._post(f"/tm/v1/projects/{self._named(project)}/failed/replay", order)
-
-    def mark_failed(self, where: Mapping[str, Any], status: str = "ignored") -> int:
-        """Say that failed events need no attention (``ignored``) or do (``open``); return how many."""
-        order = {"where": where, "status": status}
-        return int(self._post(f"/tm/v1/projects/{self._named(None)}/failed/mark", order)["marked"])
-
-    def backup(self, target: str | Path) -> Any:
-        """Write a consistent copy to a new folder on the server's machine; return its manifest."""
-        return self._post("/tm/v1/backup", {"target": str(Path(target).absolute())})
-
-    def verify(self) -> Any:
-        """Check log, store and ledger against each other and return what was found."""
-        return self._post("/tm/v1/verify", {})
-
     def close(self) -> None:
         """Close the connection, and end the server if it was started for this client."""
         self._transport.close()
@@ -334,50 +293,6 @@ class Client:
     ) -> None:
         self.close()
 
-    def _get(self, path: str, **query: Any) -> Any:
-        given = {name: value for name, value in query.items() if value is not None}
-        return _DECODER.decode(
-            self._call("GET", path + (f"?{urlencode(given)}" if given else ""), is_repeatable=True)
-        )
-
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return _DECODER.decode(self._call("POST", path, body, is_repeatable=False))
-
-    def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, is_repeatable: bool
-    ) -> bytes:
-        request = Request(
-            method,
-            path,
-            None if body is None else self._encoder.encode(body),
-            {"Content-Type": "application/json", **self._scope(None)},
-            is_repeatable=is_repeatable,
-            timeout_seconds=None if is_repeatable else _LONG_TIMEOUT_SECONDS,
-        )
-        return self._transport.answer(request).body
-
-    def _scope(self, project: str | None) -> dict[str, str]:
-        chosen = project or self.project
-        return {} if chosen is None else {"Tallymark-Project": chosen}
-
-    def _named(self, project: str | None) -> str:
-        chosen = project or self.project
-        if chosen is None:
-            raise Refused(
-                "No project is named.",
-                code="PROJECT_UNKNOWN",
-                hint="Pass project=… to connect() or to this call.",
-            )
-        return quote(chosen, safe="")
-
-
-def _address(*parts: str) -> str:
-    return "/tm/v1/" + "/".join(quote(part, safe="") for part in parts)
-
-
-def _time(at: datetime | str | None) -> str | None:
-    return at.isoformat() if isinstance(at, datetime) else at
-
 
 def _compress(body: bytes) -> tuple[bytes, dict[str, str]]:
     packed = zstd.compress(body, 3)
@@ -387,12 +302,5 @@ def _compress(body: bytes) -> tuple[bytes, dict[str, str]]:
     return packed, {"Content-Encoding": "zstd"}
 
 
-def _plain(value: Any) -> Any:
-    """Return what JSON can say of values that pandas and numpy put into rows."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    if callable(getattr(value, "item", None)):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no JSON form; give text, a number or a list")
+def _time(at: datetime | str | None) -> str | None:
+    return at.isoformat() if isinstance(at, datetime) else at

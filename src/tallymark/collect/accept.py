@@ -1,6 +1,8 @@
 """From a request to the log: inflate, decode, steps, one batch, durable; only then the answer.
 
-``batch.prepare`` is the pure part. The ``Collector`` adds the effects: the log, the live view, the
+Whoever reads a request also encodes its batch and gives its events up: what travels between threads
+is bytes, and not tens of thousands of objects that another core would have to fetch only to free
+them. ``batch.prepare`` is the pure part. The ``Collector`` adds the effects: the log, the live view, the
 counters.
 """
 
@@ -16,6 +18,8 @@ from tallymark.core.clock import MICROSECONDS, Clock
 from tallymark.core.errors import Refused
 from tallymark.core.event import Batch, Failed
 from tallymark.core.settings import Settings
+from tallymark.log.codec import encode_batch
+from tallymark.log.log import Entry
 from tallymark.privacy.consent import signals_of
 from tallymark.privacy.scrub import scrub_raw
 
@@ -24,6 +28,8 @@ from .body import GZIP_MAGIC, inflate
 from .protocol import Caller, Protocol, Reply, Request
 
 MINUTE = 60 * MICROSECONDS
+# As many as the live view shows of a request.
+MOST_PUBLISHED = 50
 # Refused requests of one project and code in a minute, beyond which most are only counted.
 FLOOD_FROM = 600
 FLOOD_SAMPLE = 100
@@ -41,16 +47,24 @@ class Appender(Interface):
         """Return the position of the batch once it is durable; raises Unavailable."""
 
 
+class Log(Interface):
+    """The same, for whoever has encoded its batches already."""
+
+    async def append(self, project: str, batch: Batch | Entry, *, size: int) -> int:
+        """Return the position of the batch once it is durable; raises Unavailable."""
+
+
 class Collector:
     """Accepts requests of every protocol; one per server.
 
-    ``publish`` is called on the event loop with each project's batch once it is durable.
+    ``publish`` is called on the event loop with each project's batch once it is durable. It holds at
+    most ``MOST_PUBLISHED`` events and, if it had more, no commands; ``received`` counts all the same.
     """
 
     def __init__(
         self,
         settings: Settings,
-        log: Appender,
+        log: Log,
         *,
         clock: Clock,
         publish: Callable[[str, Batch], None] = lambda project, batch: None,
@@ -105,11 +119,9 @@ class Collector:
             raise read.why
         for step, seconds in read.seconds.items():
             self._seconds[step] = self._seconds.get(step, 0.0) + seconds
-        for code, times in read.observed.items():
-            self._counts[f"observed.{code}"] += times
-        if read.batch.received:
-            await self._store(caller.project, read.batch, size)
-        return protocol.reply(read.decoded, request)
+        if read.entry is not None:
+            await self._store(caller.project, read.batch, size, read.entry)
+        return read.reply
 
     async def flush(self) -> None:
         """Store the counts of refused requests that were held back; to be called before closing."""
@@ -135,7 +147,11 @@ class Collector:
         packed = "content-encoding" in request.headers
         return len(request.body) >= (_THREAD_FROM_PACKED_BYTES if packed else _THREAD_FROM_BYTES)
 
-    def _read(
+    def _read(self, protocol: Protocol, request: Request, caller: Caller) -> "_Ready | _Unreadable":
+        read = self._prepared_or_not(protocol, request, caller)
+        return read if isinstance(read, _Unreadable) else _ready(read, protocol, request)
+
+    def _prepared_or_not(
         self, protocol: Protocol, request: Request, caller: Caller
     ) -> "Prepared | _Unreadable":
         if protocol.open is not None:
@@ -158,18 +174,22 @@ class Collector:
 
     def _prepared(self, protocol: Protocol, request: Request, caller: Caller) -> Prepared:
         return prepare(
-            protocol, request, caller, self._settings, clock=self._clock, around=self._around
-        )
+            protocol, request, caller, self._settings, clock=self._clock, around=self._around,
+            may_stay_text=True,
+        )  # fmt: skip
 
-    async def _store(self, project: str, batch: Batch, size: int) -> None:
-        await self._log.append(project, batch, size=size)
-        accepted = len(batch.events) + len(batch.commands)
+    async def _store(
+        self, project: str, batch: Batch, size: int, entry: Entry | None = None
+    ) -> None:
+        await self._log.append(project, entry or batch, size=size)
         self._counts["requests"] += 1
-        self._counts["accepted"] += accepted
+        self._counts["accepted"] += accepted_of(batch)
         for item in batch.failed:
             self._counts[f"failed.{item.code}"] += 1
         for code, items in batch.dropped.items():
             self._counts[f"dropped.{code}"] += items
+        for code, times in batch.observed.items():
+            self._counts[f"observed.{code}"] += times
         self._publish(project, batch)
 
     async def _store_refusal(
@@ -207,6 +227,28 @@ class Collector:
 class _Unreadable(Struct, frozen=True):
     why: Refused
     text: bytes
+
+
+class _Ready(Struct, frozen=True):
+    """What is left of a request that was read; ``entry`` is None if there is nothing to keep."""
+
+    reply: Reply
+    batch: Batch
+    entry: Entry | None
+    seconds: dict[str, float]
+
+
+def _ready(read: Prepared, protocol: Protocol, request: Request) -> _Ready:
+    batch = read.batch
+    entry = encode_batch(batch) if batch.received else None
+    if len(batch.events) > MOST_PUBLISHED:
+        batch = structs.replace(batch, events=batch.events[:MOST_PUBLISHED], commands=[])
+    return _Ready(protocol.reply(read.decoded, request), batch, entry, read.seconds)
+
+
+def accepted_of(batch: Batch) -> int:
+    """Return how many items of a batch count, also of one that was shortened to be published."""
+    return batch.received - len(batch.failed) - sum(batch.dropped.values())
 
 
 def _legible(protocol: Protocol, request: Request) -> bytes:

@@ -43,7 +43,10 @@ def sort_out(decoded: Decoded, stepped: Stepped, commands: list[Command]) -> Sor
         _failed(one, decoded.places[one.place]) for one in stepped.aside if not one.is_rejected
     ]
     whole = _strict(stepped.events, [decoded.places[place] for place in stepped.places])
-    whole += _strict(commands, decoded.places[len(decoded.events) :])
+    # Those of the commands that consent let through.
+    places = zip(map(id, decoded.commands), decoded.places[len(decoded.events) :], strict=True)
+    place_of = dict(places)
+    whole += _strict(commands, [place_of[id(one)] for one in commands])
     named = {one.index for one in failed}
     # The answer names each item once, those that fail by themselves first.
     dropped = [
@@ -57,8 +60,7 @@ def sort_out(decoded: Decoded, stepped: Stepped, commands: list[Command]) -> Sor
 
 def _strict(items: Sequence[Event | Command], places: Sequence[int]) -> list[Failed]:
     found = []
-    # Commands are kept all, or none where consent forbids them.
-    for item, index in zip(items, places, strict=False):
+    for item, index in zip(items, places, strict=True):
         raw = _encode(item)
         name = item.name if isinstance(item, Event) else None
         found.append(

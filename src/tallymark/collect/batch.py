@@ -21,22 +21,18 @@ from tallymark.privacy.scrub import scrub_ip, scrub_line, scrub_raw
 
 from .aside import sort_out
 from .protocol import Caller, Decoded, Protocol, Request
-from .steps import StepContext, run_steps
+from .steps import StepContext, Stepped, run_steps
 
 # A place in the log has this much room for the items of one batch.
 _MOST_ITEMS = 65_536
 
 
 class Prepared(Struct, frozen=True):
-    """A batch ready for the log, what it was decoded from, and the seconds each step took.
-
-    ``observed`` counts what is not as planned and was kept all the same.
-    """
+    """A batch ready for the log, what it was decoded from, and the seconds each step took."""
 
     batch: Batch
     decoded: Decoded
     seconds: dict[str, float]
-    observed: dict[str, int] = {}
 
 
 class Surroundings(Struct, frozen=True):
@@ -69,9 +65,17 @@ def prepare(
     *,
     clock: Clock,
     around: Surroundings = NOTHING_KEPT,
+    may_stay_text: bool = False,
 ) -> Prepared:
-    """Return the batch of a request whose body is inflated already; raises Refused."""
-    decoded = protocol.decode(request, caller, settings)
+    """Return the batch of a request whose body is inflated already; raises Refused.
+
+    ``may_stay_text`` says that its properties need not be read: all it will be is encoded.
+    """
+    decoded = None
+    if may_stay_text and protocol.verbatim is not None:
+        decoded = protocol.verbatim(request, caller, settings)
+    if decoded is None:
+        decoded = protocol.decode(request, caller, settings)
     origin = Origin(protocol.name, request.received_at, request.peer, request.headers)
     return batch_of(decoded, caller, origin, clock=clock, around=around)
 
@@ -107,7 +111,7 @@ def batch_of(
         key=around.key(caller.project) if _uses_key(caller) else b"",
         plan=caller.plan,
     )
-    stepped = run_steps(decoded.events, context, clock)
+    stepped = _stepped(decoded, context, clock)
     commands, refused = _allowed(decoded, signals, policy, is_server=is_server)
     sorted_out = sort_out(decoded, stepped, commands)
     events, commands = sorted_out.events, sorted_out.commands
@@ -134,19 +138,34 @@ def batch_of(
         commands=commands,
         failed=failed,
         dropped=dropped,
+        observed=stepped.observed,
     )
     told = structs.replace(decoded, failed=decoded.failed + sorted_out.told)
-    return Prepared(batch, told, stepped.seconds, stepped.observed)
+    return Prepared(batch, told, stepped.seconds)
+
+
+def _stepped(decoded: Decoded, around: StepContext, clock: Clock) -> Stepped:
+    if decoded.is_ready:
+        return Stepped(decoded.events, {}, {})
+    return run_steps(decoded.events, around, clock)
 
 
 def _allowed(
     decoded: Decoded, signals: Signals, policy: Policy, *, is_server: bool
 ) -> tuple[list[Command], dict[str, int]]:
     """Return the commands that may be kept, and how many may not by reason."""
-    found = judge_command(signals, policy, is_server=is_server)
-    if found.verdict == "keep" or not decoded.commands:
-        return decoded.commands, {}
-    return [], {found.reason: len(decoded.commands)}
+    # Most say nothing of consent, and share one verdict.
+    unsaid = judge_command({}, signals, policy, is_server=is_server)
+    kept: list[Command] = []
+    dropped: dict[str, int] = {}
+    for command in decoded.commands:
+        said = command.consent
+        found = judge_command(said, signals, policy, is_server=is_server) if said else unsaid
+        if found.verdict == "keep":
+            kept.append(command)
+        else:
+            dropped[found.reason] = dropped.get(found.reason, 0) + 1
+    return kept, dropped
 
 
 def _summed(*counts: Mapping[str, int]) -> dict[str, int]:

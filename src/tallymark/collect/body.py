@@ -9,6 +9,7 @@ from typing import Protocol
 
 from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
+from tallymark.collect.protocol import Request
 from tallymark.core.errors import Refused
 from tallymark.core.settings import MIB, Settings
 
@@ -37,7 +38,7 @@ def inflate(body: bytes, content_encoding: str, settings: Settings) -> bytes:
     match encoding:
         case "gzip" | "x-gzip":
             # A proxy may decode the body and leave the header in place.
-            if body[:1] in (b"{", b"["):
+            if not body.startswith(GZIP_MAGIC):
                 return _plain(body, settings)
             return _inflate(body, _gzip, settings)
         case "deflate":
@@ -49,6 +50,16 @@ def inflate(body: bytes, content_encoding: str, settings: Settings) -> bytes:
                 f"Content-Encoding {content_encoding[:100]!r} is not supported.",
                 code="UNSUPPORTED_ENCODING",
             )
+
+
+def inflated(request: Request, settings: Settings) -> bytes:
+    """Return the body of a request as ``inflate`` does, by what its header says."""
+    return inflate(request.body, request.headers.get("content-encoding", ""), settings)
+
+
+def unmarked(body: bytes) -> bytes:
+    """Return a text without a byte order mark and the white space around it."""
+    return body.removeprefix(b"\xef\xbb\xbf").strip()
 
 
 def is_ndjson(content_type: str) -> bool:

@@ -60,8 +60,10 @@ def command_claim(command: Command) -> Event:
             does = f"group:{command.group_type}"
         case _:
             assert_never(command)
-    # The repaired time is not what the client said: a retry is repaired by another skew.
+    # The repaired time is not what the client said: a retry is repaired by another skew. Nor is what
+    # somebody chose a part of what is known of them.
     said = msgspec.structs.asdict(msgspec.structs.replace(command, time=0))
+    del said["consent"]
     return Event(
         name=does, id=f"{does}:{command.id}", time=0, properties=said,
         namespace=f"{command.namespace}/command",

@@ -60,6 +60,13 @@ class Identifier:
         linking.restore(self._people, self._fetch)
         self._noted = linking.Noted()
         self._links: list[Link] = []
+        self._ways: dict[subjects.Way, int] = {
+            (kind, name, made, op, is_long): int(seq)
+            for kind, name, made, op, is_long, seq in self._rows(
+                'SELECT subject_kind, name, "class", op, is_long, first_seq FROM profile_property'
+            ).rows
+        }
+        self._new_ways: dict[subjects.Way, int] = {}
         self._sessions = Sessions(
             settings.session_gap_minutes * 60 * MICROSECONDS,
             settings.session_cap_hours * 3600 * MICROSECONDS,
@@ -68,6 +75,7 @@ class Identifier:
         )
         self._restore_sessions(counters.get("watermark_us", 0), settings)
         self._identity_position = counters.get("identity_position", 0)
+        self._session_position = counters.get("session_position", 0)
 
     def identify(self, loading: Sequence[Loading], commands: Numbered, now: int) -> Identified:
         """Return the keys of the events, which are in log order, and the rows that go with them."""
@@ -92,6 +100,10 @@ class Identifier:
             "account_key": [accounts.get(one.event.groups.get("account", "")) for one in loading],
         }
         self._assign_sessions(columns, loading, given, first_new_actor, now)
+        values = subjects.values_of(commands)
+        self._new_ways = subjects.new_ways(values, self._ways)
+
+        first = loading[0].seq if loading else commands[0][0] if commands else 0
 
         def group_key(group: subjects.Group) -> int:
             kind, name = group
@@ -101,19 +113,20 @@ class Identifier:
         return Identified(
             event_columns=columns if loading else {},
             tables={
-                **self._named_tables(
-                    loading[0].seq if loading else commands[0][0] if commands else 0
-                ),
+                **self._named_tables(first),
                 "identity_link": linking.link_columns(self._links),
                 "person_override": linking.move_columns(
-                    self._people.moves, loading, actor_keys, first_new_actor
+                    self._people.moves, loading, actor_keys, first_new_actor,
+                    subjects.first_told(commands, actors),
                 ),
                 "profile": subjects.profile_columns(commands, actors, group_key),
+                "profile_value": subjects.value_columns(values, actors, group_key, self._people),
+                "profile_property": subjects.way_columns(self._new_ways),
                 "membership": subjects.membership_columns(commands, actors, group_key),
             },
-            statements=self._session_moves(),
-            counters=self._counters(),
-        )
+            statements=self._session_moves(first),
+            counters=self._counters(first),
+        )  # fmt: skip
 
     def commit(self) -> None:
         """Keep what the last ``identify`` allotted: its commit is durable."""
@@ -123,6 +136,7 @@ class Identifier:
         self._people.commit()
         self._sessions.commit()
         self._new_names = {}
+        self._ways |= self._new_ways
 
     def rollback(self) -> None:
         """Take back what the last ``identify`` allotted."""
@@ -232,23 +246,31 @@ class Identifier:
             ),
         }
 
-    def _session_moves(self) -> tuple[Sql, ...]:
+    def _session_moves(self, first: int) -> tuple[Sql, ...]:
         if not self._sessions.moved:
             return ()
-        return (
-            sql(
-                """
-                UPDATE event SET session_key = moved.session_key
-                FROM (SELECT unnest({seqs}::BIGINT[]) AS seq,
-                             unnest({keys}::BIGINT[]) AS session_key) AS moved
-                WHERE event.seq = moved.seq
-                """,
-                seqs=[seq for seq, _ in self._sessions.moved],
-                keys=[2 * key + 1 for _, key in self._sessions.moved],
-            ),
+        moved = sql(
+            "(SELECT unnest({seqs}::BIGINT[]) AS seq, unnest({keys}::BIGINT[]) AS session_key)",
+            seqs=[seq for seq, _ in self._sessions.moved],
+            keys=[2 * key + 1 for _, key in self._sessions.moved],
         )
+        # What a question as of an earlier position finds is the session of before.
+        kept = sql(
+            "INSERT INTO session_move SELECT {first}, event.seq, event.session_key"
+            " FROM event JOIN {moved} AS moved ON event.seq = moved.seq",
+            first=first,
+            moved=moved,
+        )
+        update = sql(
+            "UPDATE event SET session_key = moved.session_key"
+            " FROM {moved} AS moved WHERE event.seq = moved.seq",
+            moved=moved,
+        )
+        return kept, update
 
-    def _counters(self) -> dict[str, int]:
+    def _counters(self, first: int) -> dict[str, int]:
+        if self._sessions.moved:
+            self._session_position = first
         if self._links:
             self._identity_position = max(self._identity_position, self._links[-1].claim.seq)
         return {
@@ -259,6 +281,7 @@ class Identifier:
             "next_computed_session": self._sessions.next_key,
             "watermark_us": self._sessions.watermark,
             "identity_position": self._identity_position,
+            "session_position": self._session_position,
         }
 
     def _surrogates(

@@ -5,22 +5,22 @@
 ``received`` is what the front counted when the request came; the outcomes are counted in load, one
 by one. That the two agree is checked, not assumed.
 
+Lines of ``observed`` stand beside these: findings of the tracking plan, by code, in events that went on
+to some outcome all the same. They count each time an event comes, and one event may have several.
+
 Each load adds lines of its own, and lines that differ in nothing but their items are summed where
 they are read. From time to time they become one line, so that they stay few.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from tallymark.collect.rows import Columns, columns_of
 from tallymark.core.clock import MICROSECONDS
-from tallymark.core.event import Batch
+from tallymark.core.event import Batch, Outcome
 from tallymark.core.sql import Sql, sql
 
-Outcome: TypeAlias = Literal[
-    "received", "accepted", "duplicate", "conflict", "quarantined", "dropped", "rejected"
-]
 OUTCOMES: tuple[Outcome, ...] = (
     "accepted", "duplicate", "conflict", "quarantined", "dropped", "rejected",
 )  # fmt: skip

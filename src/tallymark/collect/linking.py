@@ -90,17 +90,23 @@ def link_columns(links: Sequence[Link]) -> Columns:
 
 
 def move_columns(
-    moves: Sequence[Move], loading: Sequence[Loading], actor_keys: Keys, first_new_actor: int
+    moves: Sequence[Move],
+    loading: Sequence[Loading],
+    actor_keys: Keys,
+    first_new_actor: int,
+    told: Mapping[int, int],
 ) -> Columns:
-    """Return the rows of ``person_override``: moves of actors that had events before.
+    """Return the rows of ``person_override``: moves of actors that were known before.
 
-    Events of this load are stored with the person as of its end, so only a question about a place
-    within the load needs the moves of actors that had no events stored yet.
+    What is of this load is stored with the person as of its end, so only a question about a place
+    within the load needs the moves of new actors, and only of those with an event, or something
+    told of them (``told`` says where first), before they moved.
     """
     new = np.array([move.actor for move in moves if move.actor >= first_new_actor], dtype=np.int64)
-    first: dict[int, int] = {}
+    first = dict(told)
     for place in np.flatnonzero(np.isin(actor_keys, new)).tolist() if len(new) else ():
-        first.setdefault(int(actor_keys[place]), loading[place].seq)
+        actor, seq = int(actor_keys[place]), loading[place].seq
+        first[actor] = min(seq, first.get(actor, seq))
     rows = [
         (move.seq, move.actor, move.was, move.into, move.actor >= first_new_actor)
         for move in moves

@@ -44,7 +44,7 @@ _SPARE_LINES = 20
 _MOST_OVERRIDES = 2_000
 
 
-# Writes who is who by now into the events themselves. The changes stay: a question about an earlier
+# Writes who is who by now into the events, and into what was told, themselves. The changes stay: a question about an earlier
 # position needs to know who was who then.
 FOLD: Final = (
     Sql(
@@ -53,6 +53,14 @@ FOLD: Final = (
         FROM (SELECT actor_key, arg_max(into_key, seq) AS into_key
               FROM person_override WHERE NOT is_folded GROUP BY actor_key) AS late
         WHERE event.actor_key = late.actor_key
+        """
+    ),
+    Sql(
+        """
+        UPDATE profile_value SET person_key = late.into_key
+        FROM (SELECT actor_key, arg_max(into_key, seq) AS into_key
+              FROM person_override WHERE NOT is_folded GROUP BY actor_key) AS late
+        WHERE subject_kind IN ('user', 'anonymous') AND subject_key = late.actor_key
         """
     ),
     Sql("UPDATE person_override SET is_folded = true WHERE NOT is_folded"),

@@ -23,6 +23,7 @@ from tallymark.core.errors import Refused
 from tallymark.core.settings import Settings
 
 from .body import GZIP_MAGIC, inflate
+from .lz import unpacked
 
 _GZIP: Final = frozenset({"gzip", "gzip-js"})
 _NO_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -52,7 +53,7 @@ def open_loosely(request: Request, settings: Settings) -> Loose:
     query = form_fields(request.query)
     body = _inflated(request, query, settings)
     if query.get("compression") == "lz64":
-        raise Refused("compression=lz64 is not supported.", code="UNSUPPORTED_ENCODING")
+        body = _unpacked(body, query, settings)
     text = body.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] in (b"{", b"["):
         return Loose(values(text), query)
@@ -158,6 +159,13 @@ def _inflated(request: Request, query: Mapping[str, str], settings: Settings) ->
     if query.get("compression") in _GZIP and body[:2] == GZIP_MAGIC:
         body = inflate(body, "gzip", settings)
     return body
+
+
+def _unpacked(body: bytes, query: Mapping[str, str], settings: Settings) -> bytes:
+    """Return the text that PostHog's oldest SDKs sent as ``data``, in a form, the query or alone."""
+    words = body.decode("utf-8", "replace").strip()
+    given = form_fields(words).get("data") or query.get("data") or words
+    return unpacked(given, settings)
 
 
 def _unquoted(text: str) -> str:

@@ -1,6 +1,6 @@
 """The work of one store commit: what the log holds, decided, identified and made into rows."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -9,10 +9,10 @@ import numpy as np
 from tallymark.collect import dedupe
 from tallymark.collect.claims import command_claim, line_claim
 from tallymark.collect.identify import Identifier
-from tallymark.collect.ledger import Ledger, Outcome, balances
+from tallymark.collect.ledger import Ledger, balances
 from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_columns
 from tallymark.core.errors import CODES, Broken, Unavailable
-from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed, FailedStatus
+from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed, FailedStatus, Outcome
 from tallymark.core.sql import Sql, sql
 from tallymark.log.codec import decode_batch
 from tallymark.log.log import Record
@@ -41,6 +41,7 @@ class OneLoad:
         self._failed: list[tuple[int, Failed, Batch, int]] = []
         self._duplicates: list[tuple[int, int, int]] = []
         self._marks: dict[int, FailedStatus] = {}
+        self._expired: set[int] = set()
         self.position = 0
         self.ledger = Ledger()
         self.properties: Properties = {}
@@ -67,9 +68,15 @@ class OneLoad:
             place += len(batch.commands)
             for index, failed in enumerate(batch.failed):
                 self._take_failed(place + index, failed, batch)
-            self._marks.update((mark.seq, mark.status) for mark in batch.marks)
+            for mark in batch.marks:
+                if mark.status == "expired":
+                    self._expired.add(mark.seq)
+                else:
+                    self._marks[mark.seq] = mark.status
             for reason, items in batch.dropped.items():
                 self.ledger.add(batch, "dropped", items, reason)
+            for code, times in batch.observed.items():
+                self.ledger.add(batch, "observed", times, code)
 
     def prepare(self, keys: dedupe.Keys, encoder: PropertyEncoder | None = None) -> None:
         """Do what needs no knowledge of the store: keys, digests and, with an encoder, rows.
@@ -163,6 +170,7 @@ class OneLoad:
             statements=(
                 *self._property_statements(known),
                 *_marked(self._marks),
+                *_ended(self._expired),
                 *identified.statements,
             ),
             counters=identified.counters,
@@ -300,6 +308,17 @@ def _marked(marks: Mapping[int, FailedStatus]) -> Iterator[Sql]:
             " WHERE seq IN (SELECT unnest({seqs}::BIGINT[]))",
             status=status, seqs=[seq for seq, one in marks.items() if one == status],
         )  # fmt: skip
+
+
+def _ended(seqs: Collection[int]) -> Iterator[Sql]:
+    """Yield what takes away all that was sent; what has been repaired stays known as that."""
+    if seqs:
+        yield sql(
+            "UPDATE failed_event SET raw = ''::BLOB,"
+            " status = CASE WHEN status IN ('open', 'ignored') THEN 'expired' ELSE status END"
+            " WHERE seq IN (SELECT unnest({seqs}::BIGINT[]))",
+            seqs=sorted(seqs),
+        )
 
 
 def _line(failed: Failed) -> str | None:

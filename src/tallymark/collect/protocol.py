@@ -59,7 +59,8 @@ class Decoded(Struct, frozen=True):
     of the person; None leaves it to the kind of key. ``hides_address`` says that a person's address may
     be used for nothing, not even for an id that lasts a day. ``note`` is for the protocol's ``reply``.
     ``places`` are the items that the events, and after them the commands, came from: only of a
-    protocol whose answer tells the outcome of each item.
+    protocol whose answer tells the outcome of each item. ``is_ready`` says that the events are what the
+    steps would leave of them.
     """
 
     received: int
@@ -73,6 +74,7 @@ class Decoded(Struct, frozen=True):
     hides_address: bool = False
     note: Any = None
     places: list[int] = []
+    is_ready: bool = False
 
 
 class Reply(Struct, frozen=True):
@@ -117,6 +119,9 @@ class Protocol(Struct, frozen=True):
     item becomes a ``Failed`` and never sinks the rest. New ids for events without one come from
     ``new_id``.
 
+    ``verbatim`` gives the same as ``decode`` and the steps, with properties as the text that was sent, for
+    a request in which nothing is out of the ordinary; None for any other.
+
     ``routes`` are (method, path) pairs; a path may have ``{name}`` segments. A protocol with an
     ``open`` is also answered under ``/<name>``, so that no two can ever be confused there.
 
@@ -125,13 +130,17 @@ class Protocol(Struct, frozen=True):
     it once for each; they get the reply to the last. ``is_legible`` says that personal fields stand under
     their names in its JSON; if not, nothing is kept of a body that is refused as a whole. ``refuse`` gives the answer that makes this
     protocol's clients stop or retry rightly when nothing of a request was taken; without it they get
-    problem+json. Retry-After is added to a 429 or 503. ``answer`` and ``query`` are for the reference.
+    problem+json. Retry-After is added to a 429 or 503. ``own_id`` gives the namespace and the id under
+    which ``decode`` would take an item of a client that names it, so that one which could not be taken
+    counts once however it comes in later; the id is None where the client named none. ``answer`` and
+    ``query`` are for the reference.
     """
 
     name: str
     routes: tuple[tuple[str, str], ...]
     decode: Callable[[Request, Caller, Settings], Decoded]
     reply: Callable[[Decoded, Request], Reply]
+    verbatim: Callable[[Request, Caller, Settings], Decoded | None] | None = None
     summary: str = ""
     open: Callable[[Request, Settings], Any] | None = None
     credential: Callable[[Request], str | None] = no_credential
@@ -139,6 +148,7 @@ class Protocol(Struct, frozen=True):
     apart: Callable[[Request], Sequence[Request]] = one_sender
     is_legible: bool = True
     refuse: Callable[[TallymarkError, Request], Reply] | None = None
+    own_id: Callable[[dict[str, Any]], tuple[str, str | None]] | None = None
     endpoints: tuple[Endpoint, ...] = ()
     answer: Any = None
     query: Mapping[str, str] = {}

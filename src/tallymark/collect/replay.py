@@ -1,8 +1,9 @@
 """A failed event tried again: repaired, checked as any other, through the steps of today.
 
 What had been read before it failed is kept as an event; anything else as it came, and is taken for an
-item of the native protocol once it is repaired. It keeps its id, with the namespace it had, its time
-and when it was received, so however often it is replayed it counts once.
+item of the native protocol once it is repaired. It keeps its id, with the namespace that its own
+protocol would give it, its time and when it was received, so however often it is replayed, and even if
+its client sends it once more and it can be taken then, it counts once.
 """
 
 from decimal import Decimal
@@ -14,11 +15,12 @@ from msgspec import Struct, structs
 from tallymark.core.clock import Clock, rfc3339
 from tallymark.core.errors import CODES, Refused
 from tallymark.core.event import Batch, Command, Event, FailedStatus
+from tallymark.core.registry import did_you_mean, discover
 from tallymark.core.settings import Settings
 from tallymark.schema.repair import Repairer, Repairs
 
 from .batch import Origin, Surroundings, batch_of
-from .protocol import Caller, Decoded, KeyKind, Request
+from .protocol import Caller, Decoded, KeyKind, Protocol, Request
 from .protocols.native import native
 from .steps import COOKIELESS
 
@@ -53,6 +55,19 @@ class Where(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     seqs: tuple[int, ...] | None = None
 
 
+def checked(where: Where) -> Where:
+    """Return what is meant; raises Refused for a code that nothing can have failed by."""
+    code = where.code
+    if code is not None and code not in CODES:
+        raise Refused(
+            f"There is no error code {code[:40]!r}.",
+            path="code",
+            hint=did_you_mean(code.upper(), CODES)
+            or "The error codes are listed in the reference.",
+        )
+    return where
+
+
 class FailedRow(Struct, frozen=True):
     """A failed event as the store keeps it."""
 
@@ -79,6 +94,7 @@ class Attempt(Struct, frozen=True):
     after: dict[str, Any] | None = None
     events: list[Event] = []
     commands: list[Command] = []
+    observed: dict[str, int] = {}
     code: str = ""
     message: str = ""
 
@@ -112,9 +128,10 @@ class MarkOrder(Struct, frozen=True):
 
 
 class _Item(Struct, frozen=True):
-    """A failed item as repairs see it, and the event it was, if it had been read."""
+    """A failed item as repairs see it, whose ids its id is of, and the event it was if it was read."""
 
     view: dict[str, Any]
+    namespace: str
     event: Event | None = None
 
 
@@ -143,7 +160,7 @@ def attempt(row: FailedRow, around: Around) -> Attempt:
         (code, *_) = batch.dropped
         return structs.replace(tried, outcome="suppressed", code=code, message=CODES[code].meaning)
     events = [_kept(one, item) for one in batch.events]
-    return structs.replace(tried, events=events, commands=batch.commands)
+    return structs.replace(tried, events=events, commands=batch.commands, observed=batch.observed)
 
 
 def caller_kind(source: str) -> KeyKind:
@@ -159,15 +176,20 @@ def _opened(row: FailedRow) -> _Item:
     try:
         if row.stage in _READ or row.code == "PII_BLOCKED":
             event = _decode_event(row.raw)
-            return _Item(_view(event), event)
+            return _Item(_view(event), event.namespace, event)
         item = _decode(row.raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise Refused("What was kept of it is no JSON of an event.") from None
     if not isinstance(item, dict):
         raise Refused("What was kept of it is no JSON object.")
+    protocol = discover("tallymark.collect.protocols", Protocol).get(row.protocol)
+    if protocol is None or protocol.own_id is None:
+        namespace, own = row.protocol, item.get("id")
+    else:
+        namespace, own = protocol.own_id(item)
     # Without an id of its own it is given one that every replay gives it.
-    event_id = row.event_id or f"failed:{row.seq}"
-    return _Item(item if item.get("id") is not None else {**item, "id": event_id})
+    event_id = row.event_id or f"failed:{row.seq}" if own is None else own
+    return _Item({**item, "id": event_id}, namespace)
 
 
 def _view(event: Event) -> dict[str, Any]:
@@ -182,8 +204,10 @@ def _taken(item: _Item, after: dict[str, Any], row: FailedRow, around: Around) -
     decoded = native.decode(request, caller, around.settings)
     events = [_restored(one, item, after, row) for one in decoded.events]
     origin = Origin(row.protocol, around.clock.now())
+    # One that failed undecoded may be a change of a profile, which must not be made twice either.
+    commands = [structs.replace(one, namespace=item.namespace) for one in decoded.commands]
     return batch_of(
-        Decoded(decoded.received, events, decoded.commands, decoded.failed),
+        Decoded(decoded.received, events, commands, decoded.failed),
         caller, origin, clock=around.clock, around=Surroundings(key=around.key),
     ).batch  # fmt: skip
 
@@ -194,7 +218,7 @@ def _restored(event: Event, item: _Item, after: dict[str, Any], row: FailedRow) 
     if was is None:
         return structs.replace(
             event,
-            namespace=row.protocol,
+            namespace=item.namespace,
             flags=(*event.flags, REPLAYED),
             received_at=row.received_us,
         )

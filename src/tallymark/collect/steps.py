@@ -18,10 +18,11 @@ from tallymark.core.policy import Policy, Purpose
 from tallymark.privacy.consent import Signals, judge
 from tallymark.privacy.cookieless import Visit, site_of
 from tallymark.privacy.pseudonyms import hints_at_people, treated
-from tallymark.privacy.scrub import scrub_ip, scrub_path, scrub_url
+from tallymark.privacy.scrub import scrub_ip
 from tallymark.schema.enforce import Compiled, enforce
 
 from .enrich import page_parts, referrer_host, user_agent
+from .places import derived, scrubbed
 
 COOKIELESS = "cookieless"
 
@@ -175,46 +176,17 @@ def mask_ip(event: Event, around: StepContext) -> Result:
 
 def scrub_urls(event: Event, around: StepContext) -> Result:
     """Scrub page and referrer; campaign parameters move to the context before the query goes."""
-    context, policy = event.context, around.policy
-    changed: dict[str, str] = {}
-    if (url := context.page_url) is not None:
-        page = scrub_url(url, policy)
-        if page.url != url:
-            changed["page_url"] = page.url
-        if page.campaign:
-            changed |= {name: got for name, got in page.campaign if not getattr(context, name)}
-    if (referrer := context.referrer) is not None:
-        kept = scrub_url(referrer, policy).url
-        if kept != referrer:
-            changed["referrer"] = kept
-    if (path := context.page_path) is not None:
-        kept = scrub_path(path, policy)
-        if kept != path:
-            changed["page_path"] = kept
-    if not changed:
-        return event
-    return structs.replace(event, context=structs.replace(context, **changed))
+    kept = scrubbed(event.context, around.policy)
+    return event if kept is event.context else structs.replace(event, context=kept)
 
 
 def derive_agent(event: Event, around: StepContext) -> Result:
-    """Replace the user agent by what it tells: browser, system, device class, robot or not.
-
-    What the client says itself goes before what its user agent suggests.
-    """
-    context = event.context
-    raw = context.user_agent or around.user_agent
+    """Replace the user agent by what it tells: browser, system, device class, robot or not."""
+    raw = event.context.user_agent or around.user_agent
     if raw is None:
         return event
     agent = user_agent(raw)
-    told = structs.replace(
-        context,
-        browser=context.browser or agent.browser,
-        browser_version=context.browser_version or agent.browser_version,
-        os=context.os or agent.os,
-        os_version=context.os_version or agent.os_version,
-        device_type=context.device_type or agent.device_type,
-        user_agent=None,
-    )
+    told = derived(event.context, agent)
     # Some clients say themselves that they are one.
     if agent.is_bot and "bot" not in event.flags:
         return structs.replace(event, context=told, flags=(*event.flags, "bot"))

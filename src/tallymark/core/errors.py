@@ -109,6 +109,7 @@ _TABLE: tuple[Code, ...] = (
     Code("QUERY_INVALID", "query", 400, "The question cannot be asked as it stands.", "The message names the field; see the insight's reference."),
     Code("TIMEZONE_UNKNOWN", "query", 400, "The time zone is not an IANA name.", "Use a name such as Europe/Berlin."),
     Code("QUERY_TOO_LARGE", "query", 400, "The question would give more rows or buckets than allowed.", "Shorten the range or use a longer interval."),
+    Code("QUERY_CANCELLED", "query", 499, "Whoever asked the question cancelled it, or went away.", "Ask again if the answer is still wanted."),
     Code("QUERY_STOPPED", "query", 503, "The question reached its time or memory limit.", "Shorten the range, filter more, or raise the limit."),
     Code("CURSOR_INVALID", "query", 400, "The page cursor is not one we gave out.", "Start again without a cursor."),
     # service

@@ -7,7 +7,7 @@ never ``float``: they read back exactly as they were sent.
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 Kind: TypeAlias = Literal[
     "track", "page", "screen", "session", "revenue", "exception", "metric", "span", "log",
@@ -86,6 +86,18 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     received_at: int | None = None
 
 
+NO_PROPERTIES: Final = Raw()
+
+
+class Verbatim(Event, frozen=True, omit_defaults=True, gc=False):
+    """An event on its way to the log whose properties are still the JSON text that was sent.
+
+    Only for what need not look into them: in the log, and from there on, it is an event as any other.
+    """
+
+    properties: Raw = NO_PROPERTIES  # type: ignore[assignment]
+
+
 IdKind: TypeAlias = Literal["user", "anonymous"]
 Operation: TypeAlias = Literal[
     "set", "set_once", "unset", "add", "append", "prepend", "union", "remove", "clear", "delete"
@@ -95,7 +107,7 @@ Operation: TypeAlias = Literal[
 class ProfileOp(Struct, frozen=True, omit_defaults=True, tag="profile"):
     """A change of what is known of a person or group; not a use.
 
-    ``subject_kind`` is ``user``, ``anonymous`` or the type of a group.
+    ``subject_kind`` is ``user``, ``anonymous`` or the type of a group; ``consent`` as of an event.
     """
 
     op: Operation
@@ -105,6 +117,7 @@ class ProfileOp(Struct, frozen=True, omit_defaults=True, tag="profile"):
     properties: dict[str, Json] = {}
     subject_kind: str = "user"
     namespace: str = "native"
+    consent: dict[str, str] = {}
 
 
 class IdentityLink(Struct, frozen=True, omit_defaults=True, tag="link"):
@@ -118,6 +131,7 @@ class IdentityLink(Struct, frozen=True, omit_defaults=True, tag="link"):
     other_kind: IdKind = "user"
     how: Literal["identify", "alias", "merge", "retract"] = "identify"
     namespace: str = "native"
+    consent: dict[str, str] = {}
 
 
 class GroupMembership(Struct, frozen=True, omit_defaults=True, tag="group"):
@@ -130,6 +144,7 @@ class GroupMembership(Struct, frozen=True, omit_defaults=True, tag="group"):
     user_id: str | None = None
     anonymous_id: str | None = None
     namespace: str = "native"
+    consent: dict[str, str] = {}
 
 
 Command: TypeAlias = ProfileOp | IdentityLink | GroupMembership
@@ -158,6 +173,17 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     is_quarantined: bool = False
 
 
+# What becomes of an item, that it came, and what was noted of it without becoming anything else.
+Outcome: TypeAlias = Literal[
+    "received",
+    "accepted",
+    "duplicate",
+    "conflict",
+    "quarantined",
+    "dropped",
+    "rejected",
+    "observed",
+]
 FailedStatus: TypeAlias = Literal["open", "fixed", "replayed", "ignored", "expired"]
 
 
@@ -172,8 +198,9 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     """What one request brought, as one row of the log; everything later is derived from these.
 
     ``received`` counts the items of the request; each ends in exactly one outcome of the ledger.
-    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code). ``marks`` go
-    through the log like everything else, so that a store made again from it has them too.
+    ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code). ``observed``
+    counts, by code, what is not as planned of events that were kept all the same. ``marks`` go through
+    the log like everything else, so that a store made again from it has them too.
     """
 
     received_at: int
@@ -188,4 +215,5 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     commands: list[Command] = []
     failed: list[Failed] = []
     dropped: dict[str, int] = {}
+    observed: dict[str, int] = {}
     marks: list[Mark] = []

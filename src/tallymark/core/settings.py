@@ -113,8 +113,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = 0
     log_trim_seconds: Annotated[
-        int, _size("How often the log is searched for batches that need not stay.")
+        int,
+        _size(
+            "How often batches of the log and failed events are searched for that need not stay."
+        ),
     ] = 3600
+    failed_keep_days: Annotated[
+        int,
+        Meta(
+            description="Days what was sent of a failed event stays in the store, by receipt; why it "
+            "failed stays. 0 keeps all.",
+            ge=0,
+        ),
+    ] = 30
     disk_reserve_bytes: Annotated[int, _size("Free space below which collection answers 503.")] = (
         256 * MIB
     )
@@ -132,6 +143,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         256 * MIB
     )
     question_rows: Annotated[int, _size("Most rows a question may return.")] = 100_000
+    sql_seconds: Annotated[int, _size("Longest a question in SQL may run.")] = 30
+    sql_memory_bytes: Annotated[
+        int, _size("Most memory, as addresses, of the process of a question in SQL.")
+    ] = 1024 * MIB
+    kept_answer_bytes: Annotated[
+        int, _size("Room for answers of the last seconds, given to whoever asks the same.")
+    ] = 16 * MIB
     index_flush_keys: Annotated[
         int, _size("Keys of one index held in memory before they go to a file.")
     ] = 262_144

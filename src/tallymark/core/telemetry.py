@@ -142,6 +142,12 @@ class Counter:
             key = self._bounded(values)
             self._amounts[key] = self._amounts.get(key, 0) + amount
 
+    def reach(self, amount: float, *values: str) -> None:
+        """Bring the series of these label values to a total that is counted elsewhere."""
+        with self._lock:
+            key = self._bounded(values)
+            self._amounts[key] = max(amount, self._amounts.get(key, 0))
+
     def value(self, *values: str) -> float:
         """Return the present amount of one series, 0 if it never moved."""
         return self._amounts.get(values, 0)

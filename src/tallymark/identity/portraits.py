@@ -9,10 +9,9 @@ from msgspec import Meta, Struct
 
 from tallymark.core.clock import rfc3339
 from tallymark.core.errors import NotFound
+from tallymark.core.profiles import Profile, Told, profile
 from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Fetch
-
-from .profiles import Profile, Told, profile
 
 MOST_LISTED: Final = 1_000
 ACCOUNT: Final = "account"

@@ -42,7 +42,8 @@ def flaws(definitions: Definitions, insights: Mapping[str, Insight], now: int) -
     """Return everything that is wrong with definitions, which then cannot be pushed."""
     scope = Scope(
         "", "UTC", now=now, log_position=0, event_names={}, properties={},
-        has_more_properties=True, definitions=in_force(definitions),
+        has_more_properties=True, has_more_profiles=True,
+        definitions=in_force(definitions),
     )  # fmt: skip
     found: list[Flaw] = []
     checks: dict[KindName, Callable[[str, Any], None]] = {

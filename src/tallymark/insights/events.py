@@ -99,8 +99,9 @@ def to_sql(question: EventsQuestion, scope: Scope) -> tuple[Sql, ...]:
     columns = (*(Sql(text) for text in _OWN), *(Sql(f'e."{name}"') for name in _CONTEXT))
     rows = sql(
         "WITH page AS MATERIALIZED (\n{page}\n)\nSELECT {columns}\n"
-        "FROM page JOIN event AS e ON e.seq = page.seq{joins}",
+        "FROM page JOIN {events} ON e.seq = page.seq{joins}",
         page=page,
+        events=fields.events(pinned),
         columns=join(", ", columns),
         joins=fields.joins(named, pinned),
     )

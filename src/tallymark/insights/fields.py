@@ -2,6 +2,10 @@
 
 A custom property is named ``properties.<name>``; everything after the first dot is the name, as
 sent. Each property is stored by type class, so the text "1" is never the number 1.
+
+A property of a profile is named ``person.<name>``, ``account.<name>`` or ``group.<type>.<name>``. It
+has the value that held at the time of the event, or with ``@now`` or ``@<date>`` after it the value
+of that moment.
 """
 
 from collections.abc import Iterable
@@ -12,12 +16,13 @@ from msgspec import Struct
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.registry import did_you_mean
 from tallymark.core.sql import Sql, join, sql
-from tallymark.store.tables import SEQ_PER_BATCH
 
+from . import profiles
 from ._expression_sql import compiled
 from .expression import Kind, field_names, parse
 from .held import Unit, is_in, unit_of
 from .insight import PropertyClass, Scope
+from .profiles import Asked, asked, is_profile
 
 Join: TypeAlias = Literal["name", "user", "anonymous", "account", "session", "override"]
 ValueKind: TypeAlias = Literal["text", "number", "truth", "json"]
@@ -54,7 +59,7 @@ SELECT actor_key,
 FROM person_override
 WHERE seq >= {end} OR NOT is_folded
 GROUP BY actor_key
-) AS person_override ON person_override.actor_key = e.actor_key"""
+) AS person_override ON person_override.actor_key = {actor}"""
 
 
 class Field(Struct, frozen=True):
@@ -72,12 +77,13 @@ class Field(Struct, frozen=True):
     time: Sql | None = None
     other: Sql | None = None
     join: Join | None = None
+    profile: Asked | None = None
     also: tuple["Field", ...] = ()
 
     @property
     def is_property(self) -> bool:
-        """Whether it is a custom property, which any event may lack."""
-        return self.name.startswith(PROPERTY)
+        """Whether it is a custom property or one of a profile, which any event may lack."""
+        return self.name.startswith(PROPERTY) or is_profile(self.name)
 
 
 # The names spliced into SQL here are these constants, never a user's.
@@ -104,13 +110,16 @@ def field(name: str, scope: Scope, *, path: str = "field") -> Field:
         return _computed(name, scope, path)
     if name.startswith(COHORT):
         return _cohort(name, scope, path)
+    if is_profile(name):
+        return _profile(name, scope, path)
     if name == "person":
         return Field(name, number=person(scope), join="override" if _is_overridden(scope) else None)
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     raise InvalidQuery(
         f"There is no field {name!r}.",
-        hint=did_you_mean(name, NAMES) or f"Custom properties are written {PROPERTY}<name>.",
+        hint=did_you_mean(name, NAMES)
+        or f"Custom properties are written {PROPERTY}<name>, those of profiles person.<name>.",
         path=path,
     )
 
@@ -145,38 +154,72 @@ def breakdown(found: Field) -> tuple[Sql, ValueKind]:
 
 def joins(fields: Iterable[Field], scope: Scope) -> Sql:
     """Return the JOIN clauses the fields need, each once."""
-    needed = {one.join for found in fields for one in _parts(found) if one.join is not None}
-    return join("\n", [Sql(""), *(_join(name, scope) for name in sorted(needed))])
+    found = [part for one in fields for part in _parts(one)]
+    needed = {one.join for one in found if one.join is not None}
+    told = {one.profile.alias: one.profile for one in found if one.profile is not None}
+    return join(
+        "\n",
+        [
+            Sql(""),
+            *(_join(name, scope) for name in sorted(needed)),
+            *(_profile_join(one, scope) for _, one in sorted(told.items())),
+        ],
+    )
 
 
 def unknown_properties(names: Iterable[str], scope: Scope) -> list[str]:
-    """Return a warning for each custom property no event has carried."""
+    """Return a warning for each custom property that no event has carried, no profile had."""
     warnings: list[str] = []
-    if scope.has_more_properties:
-        return warnings
     underlying = (under for one in names for under in _computed_from(one, scope))
     for name in dict.fromkeys(underlying):
+        if is_profile(name):
+            warnings += _unknown_of_profiles(asked(name, scope, path="field"), scope)
+            continue
         key = name.removeprefix(PROPERTY)
-        if name.startswith(PROPERTY) and key not in scope.properties:
+        is_known = scope.has_more_properties or key in scope.properties
+        if name.startswith(PROPERTY) and not is_known:
             near = did_you_mean(key, scope.properties)
             warnings.append(f"No event has a property {key!r}.{f' {near}' if near else ''}")
-    return warnings
+    return list(dict.fromkeys(warnings))
 
 
 def partly_numbers(names: Iterable[str], scope: Scope) -> list[str]:
-    """Return a warning for each custom property that some events have, but not as a number."""
-    keys = [name.removeprefix(PROPERTY) for name in names if name.startswith(PROPERTY)]
-    return [
-        f"Some events have {key!r} as text, or with more than 29 digits before the point; those are"
-        " not measured or compared."
-        for key in dict.fromkeys(keys)
-        if "text" in scope.properties.get(key, ())
-    ]
+    """Return a warning for each property that is not always a number."""
+    warnings: list[str] = []
+    for name in dict.fromkeys(names):
+        whose, key, classes = "events have", name.removeprefix(PROPERTY), frozenset[PropertyClass]()
+        if name.startswith(PROPERTY):
+            classes = scope.properties.get(key, classes)
+        elif is_profile(name):
+            one = asked(name, scope, path="field")
+            known = scope.profiles.get(one.kind, {}).get(one.name)
+            whose, key = "profiles have", one.name
+            classes = known.classes if known else classes
+        if "text" in classes:
+            warnings.append(
+                f"Some {whose} {key!r} as text, or with more than 29 digits before the point; those"
+                " are not measured or compared."
+            )
+    return list(dict.fromkeys(warnings))
 
 
 def end_of_log(scope: Scope) -> int:
     """Return the first seq that lies beyond what the question may see."""
-    return (scope.log_position + 1) * SEQ_PER_BATCH
+    return scope.end_of_log
+
+
+def events(scope: Scope) -> Sql:
+    """Return the table of events to read FROM, named ``e``: with their sessions at that position."""
+    end = end_of_log(scope)
+    if end > scope.session_position:
+        return Sql("event AS e")
+    return sql(
+        "(SELECT event.* REPLACE (coalesce(before.was_key, event.session_key) AS session_key)"
+        " FROM event LEFT JOIN (SELECT event_seq, arg_min(was_key, seq) AS was_key"
+        " FROM session_move WHERE seq >= {end} GROUP BY event_seq) AS before"
+        " ON before.event_seq = event.seq) AS e",
+        end=end,
+    )
 
 
 def _computed_from(name: str, scope: Scope) -> Iterable[str]:
@@ -267,7 +310,11 @@ def _undefined(what: str, name: str, known: Iterable[str], path: str) -> Invalid
 
 
 def _is_overridden(scope: Scope) -> bool:
-    return scope.has_overrides or end_of_log(scope) <= scope.identity_position
+    return scope.has_overrides or _end_of_identity(scope) <= scope.identity_position
+
+
+def _end_of_identity(scope: Scope) -> int:
+    return end_of_log(scope) if scope.identity_end is None else scope.identity_end
 
 
 def _property(name: str, scope: Scope) -> Field:
@@ -298,6 +345,55 @@ def _property(name: str, scope: Scope) -> Field:
     )
 
 
+def _profile(name: str, scope: Scope, path: str) -> Field:
+    one = asked(name, scope, path=path)
+    known = profiles.known(one, scope)
+    if known is None:
+        return Field(name)
+    is_person = one.kind == profiles.PERSON_KIND
+    text, number, other = (Sql(f'{one.alias}."{column}"') for column in ("text", "number", "other"))
+    has_other = "other" in known.classes
+    return Field(
+        name,
+        text=text if "text" in known.classes else None,
+        number=number if "number" in known.classes else None,
+        truth=sql("CASE {other} WHEN 'true' THEN true WHEN 'false' THEN false END", other=other)
+        if has_other
+        else None,
+        other=other if has_other else None,
+        join="override" if is_person and _is_overridden(scope) else None,
+        profile=one,
+    )
+
+
+def _profile_join(one: Asked, scope: Scope) -> Sql:
+    if one.kind == profiles.PERSON_KIND:
+        told, overrides = Sql("v.person_key"), Sql("")
+        if _is_overridden(scope):
+            told = Sql("coalesce(person_override.into_key, v.person_key)")
+            overrides = Sql("\n") + _overrides("v.subject_key", scope)
+        return profiles.joined(one, scope, key=person(scope), told=told, overrides=overrides)
+    key, group = Sql("e.account_key"), Sql("")
+    if one.kind != profiles.ACCOUNT_KIND:
+        key, group = profiles.key_of_group(one)
+        group += Sql("\n")
+    told = Sql("v.subject_key")
+    return group + profiles.joined(one, scope, key=key, told=told, overrides=Sql(""))
+
+
+def _unknown_of_profiles(one: Asked, scope: Scope) -> list[str]:
+    if profiles.known(one, scope) is not None:
+        return []
+    near = did_you_mean(one.name.partition("@")[0], scope.profiles.get(one.kind, {}))
+    moment = "A moment is written @event, @now or @2026-01-31." if "@" in one.name else None
+    told = (f"No {one.what} has a property {one.name!r}.", near, moment)
+    return [" ".join(part for part in told if part)]
+
+
+def _overrides(actor: str, scope: Scope) -> Sql:
+    return sql(_OVERRIDES, end=_end_of_identity(scope), actor=Sql(actor))
+
+
 def _join(name: Join, scope: Scope) -> Sql:
     match name:
         case "name":
@@ -316,4 +412,4 @@ def _join(name: Join, scope: Scope) -> Sql:
         case "session":
             return Sql("LEFT JOIN session ON session.session_key = e.session_key")
         case "override":
-            return sql(_OVERRIDES, end=end_of_log(scope))
+            return _overrides("e.actor_key", scope)

@@ -28,7 +28,14 @@ MAX_PATTERN: Final = 1_000
 
 Scalar: TypeAlias = str | int | float | bool
 FieldName: TypeAlias = Annotated[
-    str, Meta(description="A field of every event, or properties.<name>.", max_length=300)
+    str,
+    Meta(
+        description=(
+            "A field of every event, properties.<name>, or person.<name>, account.<name> or"
+            " group.<type>.<name> with @now or @<date> after it if not as of the event."
+        ),
+        max_length=300,
+    ),
 ]
 Text: TypeAlias = Annotated[str, Meta(description="Text, compared case and all.")]
 Bound: TypeAlias = Annotated[

@@ -30,7 +30,7 @@ def table_of(which: Which, scope: Scope) -> Sql:
 def name_of(which: Which, scope: Scope) -> str:
     """Return the name of the table as text."""
     digest = "" if scope.definitions is None else scope.definitions.digest
-    moment = f"{scope.log_position} {scope.now} {scope.timezone}"
+    moment = f"{scope.log_position} {scope.now} {scope.timezone} {scope.identity_end} {scope.late}"
     return f"cohort_{hash128(digest, moment, _canonical(which).decode()).hex()}"
 
 

@@ -7,15 +7,36 @@ OpenAPI entry, command-line sub-command and reference page follow from that cons
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from tallymark.core.sql import Sql
 from tallymark.store.engine import Arrays, Rows
+from tallymark.store.tables import SEQ_PER_BATCH
 
 View: TypeAlias = Literal["line", "table", "matrix", "bar", "flow", "list", "funnel", "number"]
 PropertyClass: TypeAlias = Literal["text", "number", "other"]
+Fold: TypeAlias = Literal["last", "first", "sum", "mixed"]
+
+
+class KnownProperty(Struct, frozen=True):
+    """How a property of people or groups was told: in which type classes, and which of it holds.
+
+    ``fold`` says what its operations have in common: the ``last`` one holds, the ``first``, their
+    ``sum``, or what holds depends on what came before.
+    """
+
+    classes: frozenset[PropertyClass]
+    fold: Fold = "last"
+
+
+class Late(Struct, frozen=True):
+    """Of the events from a seq on, only those that happened before a time, in microseconds."""
+
+    seq: int
+    before: int
 
 
 class Scope(Struct, frozen=True):
@@ -25,10 +46,16 @@ class Scope(Struct, frozen=True):
     ``has_overrides`` says that stored events do not all name the person of now, and
     ``identity_position`` is the seq of the last claim on identity; a question about an earlier
     position has to look up who was who then.
+    ``identity_end`` is given where people are to be who they were at another place in the log than
+    ``log_position``: only claims with a lower seq count. With ``late`` only some of the last events
+    count. ``session_position`` is the seq at which a
+    stored event last changed its session.
     ``definitions`` are those of the project that hold for the question, a ``definitions.Definitions``
     whose ``digest`` tells them from others; None if it has none.
     ``properties`` names every custom property and the type classes it was seen in, unless
-    ``has_more_properties``: then any name may have been seen, in any class.
+    ``has_more_properties``: then any name may have been seen, in any class. ``profiles`` does so for
+    the properties of people, under ``user``, and of groups by their type, unless ``has_more_profiles``;
+    ``cleared_profiles`` are the kinds of which somebody was forgotten as a whole.
     """
 
     project: str
@@ -39,10 +66,57 @@ class Scope(Struct, frozen=True):
     properties: Mapping[str, frozenset[PropertyClass]]
     has_overrides: bool = False
     identity_position: int = 0
+    identity_end: int | None = None
+    late: Late | None = None
+    session_position: int = 0
     has_more_properties: bool = False
     max_rows: int = 100_000
+    profiles: Mapping[str, Mapping[str, KnownProperty]] = {}
+    cleared_profiles: frozenset[str] = frozenset()
+    has_more_profiles: bool = False
     # Untyped, because definitions are made of questions, and questions of scopes.
     definitions: Any = None
+
+    @property
+    def end_of_log(self) -> int:
+        """The first seq that lies beyond what the question may see."""
+        return (self.log_position + 1) * SEQ_PER_BATCH
+
+
+def in_zone_of(question: Struct, scope: Scope) -> Scope:
+    """Return the scope with the time zone of the question, if it names one."""
+    zone: str | None = getattr(question, "timezone", None)
+    return msgspec.structs.replace(scope, timezone=zone) if zone else scope
+
+
+def known_profiles(
+    ways: Sequence[tuple[str, str | None, str, str, bool]],
+) -> tuple[dict[str, dict[str, KnownProperty]], frozenset[str]]:
+    """Return the properties of profiles by kind and name, and the kinds of which somebody was cleared.
+
+    ``ways`` are rows of ``profile_property``: kind, name, class, operation, and whether it is long.
+    """
+    cleared = frozenset(kind for kind, name, *_ in ways if name is None)
+    told: dict[tuple[str, str], list[tuple[str, str, bool]]] = {}
+    for kind, name, made, op, is_long in ways:
+        if name is not None:
+            told.setdefault((kind, name), []).append((made, op, is_long))
+    found: dict[str, dict[str, KnownProperty]] = {kind: {} for kind in cleared}
+    for (kind, name), known in told.items():
+        classes: frozenset[Any] = frozenset(made for made, _, _ in known if made)
+        fold = _fold({op for _, op, _ in known}, is_cleared=kind in cleared)
+        if fold == "sum" and any(is_long for *_, is_long in known):
+            fold = "mixed"
+        found.setdefault(kind, {})[name] = KnownProperty(classes, fold)
+    return found, cleared
+
+
+def _fold(ops: set[str], *, is_cleared: bool) -> Fold:
+    if ops <= {"set", "unset"}:
+        return "last"
+    if is_cleared or len(ops) > 1:
+        return "mixed"
+    return "first" if ops == {"set_once"} else "sum" if ops == {"add"} else "mixed"
 
 
 class Columnar(Struct, frozen=True):
@@ -56,6 +130,17 @@ class Columnar(Struct, frozen=True):
 
 Statement: TypeAlias = Sql | Columnar
 Result: TypeAlias = Rows | Arrays
+
+
+class Prepared(Struct, frozen=True):
+    """Columns found before the statements of a question, which may read them as a table.
+
+    ``columns`` makes them of the results of its own statements; see ``Reading.hold``.
+    """
+
+    name: str
+    statements: tuple[Statement, ...]
+    columns: Callable[[Sequence[Any]], Arrays]
 
 
 class Members(Struct, frozen=True):
@@ -82,6 +167,9 @@ class Insight(Struct, frozen=True):
     order of the statements: Rows, or Arrays of those that are Columnar. Both raise InvalidQuery for
     what cannot be asked. ``table`` flattens the shaped data.
 
+    ``prepared`` gives columns that the statements read as a table, for a question that can only be
+    written once a kernel has found whom it is about.
+
     ``rules`` states what is counted exactly, in Markdown: the rule, its source, an example with
     numbers, how it differs from other tools. ``place`` names one number of an answer, and ``members``
     says who is behind it. ``pinned`` gives the scope a question is really about, such as that of the
@@ -104,13 +192,15 @@ class Insight(Struct, frozen=True):
     pinned: Callable[[Any, Scope], Scope] | None = None
     expand: Callable[[Any, Scope], Any] | None = None
     asked_of: Callable[[Any, Scope], Iterable[tuple[Any, Scope]]] | None = None
+    prepared: Callable[[Any, Scope], Prepared] | None = None
 
 
 class Provenance(Struct, frozen=True):
-    """What an answer depends on; the same provenance gives the same data again.
+    """What an answer depends on: asked again ``as_of`` this, the same question has the same data.
 
     ``definition`` stands for the question with all definitions it names; ``definitions_version`` says
-    where they are from, None if the project has none.
+    where they are from, None if the project has none. ``is_kept`` says that the answer was computed
+    for somebody who asked the same a moment before.
     """
 
     insight: str
@@ -118,6 +208,7 @@ class Provenance(Struct, frozen=True):
     project: str
     log_position: int
     identity_position: int
+    as_of: str
     timezone: str
     timezone_data: str
     engine: str
@@ -125,11 +216,17 @@ class Provenance(Struct, frozen=True):
     rows_read: int
     took_ms: float
     definitions_version: int | None = None
+    is_kept: bool = False
 
 
 class Answer(Struct, frozen=True):
-    """What a question gives: the data, how to draw it, and where it came from."""
+    """What a question gives: the data, how to draw it, and where it came from.
+
+    ``table`` is the data flattened; ``question`` is what was asked, whole, to ask it again.
+    """
 
     data: Any
     view: View
+    table: Table
+    question: Any
     provenance: Provenance

@@ -51,7 +51,10 @@ class Series(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "count"
     of: Annotated[
-        str | None, Meta(description="The number measured: value, revenue or properties.<name>.")
+        str | None,
+        Meta(
+            description="The number measured: value, revenue, properties.<name> or person.<name>."
+        ),
     ] = None
     filter: Annotated[
         Filter | None, Meta(description="Only these events, besides the common filter.")
@@ -272,7 +275,7 @@ def _number(series: Series, scope: Scope) -> Field | None:
         if series.measure in _NEEDS_NUMBER:
             raise InvalidQuery(
                 f"{series.measure} needs a number to measure.",
-                hint="Name it in `of`: value, revenue or properties.<name>.",
+                hint="Name it in `of`: value, revenue, properties.<name> or person.<name>.",
                 path="series.of",
             )
         return None

@@ -4,6 +4,7 @@ What divides is rounded once, to nine places, half away from zero.
 """
 
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
 from typing import Final, TypeAlias
 
 from tallymark.core.errors import InvalidQuery
@@ -54,6 +55,13 @@ def ratio(amount: Number | None, count: int | None) -> Number | None:
     if amount is None or not count:
         return None
     return rounded(_WIDE.divide(Decimal(amount), Decimal(count)))
+
+
+def of_fraction(value: Fraction) -> Number:
+    """Return a fraction rounded once to nine places, half away from zero."""
+    twice = 2 * abs(value.numerator) * 10**9
+    nearest = (twice + value.denominator) // (2 * value.denominator)
+    return exact(_WIDE.divide(Decimal(-nearest if value < 0 else nearest), Decimal(10**9))) or 0
 
 
 def stored(value: float, path: str) -> Decimal:

@@ -141,7 +141,8 @@ def _source(question: PeopleQuestion, scope: Scope) -> Sql:
         )
     person = fields.field("person", scope)
     return sql(
-        "FROM event AS e{joins}\nJOIN {behind} ON {behind}.key = {person}\nWHERE e.seq < {end}",
+        "FROM {events}{joins}\nJOIN {behind} ON {behind}.key = {person}\nWHERE e.seq < {end}",
+        events=fields.events(scope),
         joins=fields.joins([person], scope),
         behind=ident(BEHIND),
         person=fields.person(scope),

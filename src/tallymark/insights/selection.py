@@ -73,6 +73,11 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+StepOrName: TypeAlias = Annotated[
+    Step | str, Meta(description="Something that happened; the name of an event by itself will do.")
+]
+
+
 class Frame(Struct, frozen=True):
     """The zone and the instants a question means, asked with this scope."""
 
@@ -119,7 +124,7 @@ def chosen(
         for name in filters.names(one)
     ]
     conditions = [
-        sql("e.seq < {end}", end=fields.end_of_log(scope)),
+        *_counted(scope),
         sql("e.time_us >= {since}", since=frame.span.since),
         sql("e.time_us < {until}", until=frame.span.until),
         *_named(event, frame),
@@ -127,7 +132,8 @@ def chosen(
         *(filters.condition(one, scope, frame.zone) for one in given),
     ]
     return sql(
-        "FROM event AS e{joins}\nWHERE {conditions}",
+        "FROM {events}{joins}\nWHERE {conditions}",
+        events=fields.events(scope),
         joins=fields.joins([*used, *also], scope),
         conditions=join("\n  AND ", conditions),
     )
@@ -142,6 +148,11 @@ def matches(step: Step, frame: Frame) -> Sql:
     if step.filter is not None:
         parts.append(filters.condition(step.filter, frame.scope, frame.zone))
     return Sql("(") + join(" AND ", parts or [Sql("true")]) + Sql(")")
+
+
+def step_of(given: StepOrName) -> Step:
+    """Return the step that is meant, which may be given as no more than the name of an event."""
+    return Step(event=given) if isinstance(given, str) else given
 
 
 def step_fields(steps: Iterable[Step], scope: Scope) -> list[Field]:
@@ -231,6 +242,15 @@ def _keys_of(steps: Iterable[Step], scope: Scope) -> Sql | None:
         names.update(real_names(_listed(step.event), scope))
     keys = sorted(scope.event_names[name] for name in names if name in scope.event_names)
     return join(", ", (sql("{key}", key=key) for key in keys or [0]))
+
+
+def _counted(scope: Scope) -> list[Sql]:
+    within = [sql("e.seq < {end}", end=fields.end_of_log(scope))]
+    if (late := scope.late) is not None:
+        within.append(
+            sql("(e.seq < {seq} OR e.time_us < {before})", seq=late.seq, before=late.before)
+        )
+    return within
 
 
 def _listed(event: EventNames) -> list[str]:

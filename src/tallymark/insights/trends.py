@@ -5,13 +5,11 @@ away from zero, and so is a percentile, which lies between the two values next t
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from tallymark.core.clock import moment
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, ident, join, sql
 from tallymark.store.engine import Rows
@@ -20,18 +18,14 @@ from . import fields, formula, measures
 from .comparison import Compare, Comparison, compared
 from .fields import Field, field
 from .formula import Expression
+from .group_values import OTHER_LABEL, shown, values_of
 from .insight import Columnar, Insight, Members, Scope, Table
 from .lines import Formula, Line, Numbers, Value, formula_line, numbers_in, series_line
 from .measures import Cells, Series
 from .metrics import LETTERS, expanded
-from .numbers import exact
 from .ranges import Buckets, Interval, bucket_number, buckets
 from .selection import Frame, Group, Period, Question, field_names, frame_of, period, warnings_of
-
-NONE_LABEL: Final = "(none)"
-OTHER_LABEL: Final = "Other"
-_JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
-_FORMATS: Final[dict[Interval, str]] = {"month": "%Y-%m", "year": "%Y"}
+from .timeline import Bucket, timeline
 
 
 class TrendsQuestion(Question, frozen=True, kw_only=True):
@@ -70,15 +64,6 @@ class TrendsPlace(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Place of the bucket, counted from 0; all if left out."),
     ] = None
     group: Annotated[Group | None, Meta(description="One group of the breakdown.")] = None
-
-
-class Bucket(Struct, frozen=True):
-    """One bucket; ``label`` is its local start, ``since`` and ``until`` bound its events."""
-
-    label: str
-    since: str
-    until: str
-    is_incomplete: bool
 
 
 class Compared(Struct, frozen=True):
@@ -157,7 +142,7 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
         interval=question.interval,
         timezone=plan.frame.zone.key,
         bots="included" if question.include_bots else "excluded",
-        buckets=_buckets(plan),
+        buckets=timeline(plan.cut, question.interval, plan.frame),
         breakdown=list(question.breakdown),
         lines=lines,
         compared=_compared(plan),
@@ -200,7 +185,7 @@ def table(data: TrendsData) -> Table:
     for number, bucket in enumerate(data.buckets):
         for (is_other, values), lines in groups.items():
             row: list[Any] = [bucket.label]
-            row += [OTHER_LABEL] * len(data.breakdown) if is_other else map(_shown, values)
+            row += [OTHER_LABEL] * len(data.breakdown) if is_other else map(shown, values)
             for letter, _ in series:
                 row.append(lines[letter].values[number])
                 if data.compared:
@@ -273,20 +258,11 @@ def _groups(plan: _Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
     """Return the values of each top group by its place, in order; one nameless group if none."""
     if not plan.by:
         return {0: None}
-    kinds = [fields.breakdown(one)[1] for one in plan.by]
     groups: dict[int | None, list[Value] | None] = {}
     for place, bucket, _, _, *values in rows.rows:
         if place is not None and bucket is None:
-            groups[place] = [_value(kind, one) for kind, one in zip(kinds, values, strict=True)]
+            groups[place] = values_of(plan.by, values)
     return dict(sorted(groups.items(), key=lambda item: item[0] or 0))
-
-
-def _value(kind: fields.ValueKind, stored: Any) -> Any:
-    if kind == "json" and stored is not None:
-        read = _JSON.decode(stored)
-        # Lists and objects are shown as the JSON text they are.
-        stored = stored if isinstance(read, list | dict) else read
-    return exact(stored) if isinstance(stored, Decimal) else stored
 
 
 def _lines(
@@ -310,30 +286,6 @@ def _lines(
     ]
 
 
-def _buckets(plan: _Plan) -> list[Bucket]:
-    found = []
-    for number in range(len(plan.cut.edges) - 1):
-        part = period(plan.cut.clipped(number))
-        found.append(
-            Bucket(
-                label=_bucket_label(plan.cut.edges[number], plan),
-                since=part.since,
-                until=part.until,
-                is_incomplete=plan.cut.is_incomplete(number, plan.frame.scope.now),
-            )
-        )
-    return found
-
-
-def _bucket_label(edge: int, plan: _Plan) -> str:
-    local = moment(edge).astimezone(plan.frame.zone)
-    if plan.question.interval in {"minute", "hour"}:
-        # The offset tells the two 02:00 hours of an autumn night apart.
-        return local.isoformat(timespec="minutes")
-    # A bucket may start at 01:00, but only where midnight does not exist.
-    return local.strftime(_FORMATS.get(plan.question.interval, "%Y-%m-%d"))
-
-
 def _compared(plan: _Plan) -> Compared | None:
     if plan.comparison is None or plan.question.compare is None:
         return None
@@ -346,10 +298,6 @@ def _compared(plan: _Plan) -> Compared | None:
             for number in plan.comparison.counterparts
         ],
     )
-
-
-def _shown(value: Value) -> Value:
-    return NONE_LABEL if value is None else value
 
 
 def _warnings(question: TrendsQuestion, scope: Scope) -> list[str]:

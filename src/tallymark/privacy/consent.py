@@ -128,16 +128,20 @@ def judge(
     return _stricter(_signalled(purpose, state, signals, policy), _by_mode(state, policy))
 
 
-def judge_command(signals: Signals, policy: Policy, *, is_server: bool) -> Judgement:
+def judge_command(
+    consent: Mapping[str, str], signals: Signals, policy: Policy, *, is_server: bool
+) -> Judgement:
     """Return what may be done with a link, profile or membership, which only says who somebody is."""
     if signals.opted_out:
         return Judgement("drop", "OPT_OUT")
+    state = state_of(consent, "product")
+    if state in _NO:
+        return Judgement("drop", "CONSENT_DENIED")
     if policy.consent == "contract":
         return Judgement("drop", "IDENTIFY_IN_COOKIELESS")
     if is_server:
         return KEEP
-    signalled = _signalled("product", "unknown", signals, policy)
-    found = _stricter(signalled, _by_mode("unknown", policy))
+    found = _stricter(_signalled("product", state, signals, policy), _by_mode(state, policy))
     return (
         found if found.verdict in ("keep", "drop") else Judgement("drop", "IDENTIFY_IN_COOKIELESS")
     )

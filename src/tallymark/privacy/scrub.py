@@ -7,6 +7,7 @@ by whoever sends them.
 import ipaddress
 import re
 import urllib.parse
+from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
@@ -27,7 +28,7 @@ _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*\Z")
 _OPAQUE_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HAS_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
 # A site has few pages; longer addresses are not worth remembering.
-_LONGEST_REMEMBERED = 512
+LONGEST_REMEMBERED = 512
 _ADDRESS = frozenset(
     {
         "ip", "$ip", "ip_address", "cip", "client_ip", "ip_override", "client.address",
@@ -99,18 +100,34 @@ def scrub_url(url: str, policy: Policy) -> Address:
 
     Of an address without ``//`` after its scheme (mailto:, data:, javascript:) only the scheme stays.
     """
+    query = ""
     if "#" in url:
         url = url.partition("#")[0]
-    query = ""
     if "?" in url:
         url, _, query = url.partition("?")
-    clean = _remembered if len(url) <= _LONGEST_REMEMBERED else _scrub_base
-    base = clean(url, policy.redact_paths)
-    if not query:
-        return base
-    # Not remembered, though it would be quicker: what the policy drops of it may be anybody's secret.
-    kept, campaign = _parameters(query, policy.url_parameters)
-    return Address(base.url + kept, campaign)
+    if len(url) > LONGEST_REMEMBERED:
+        base = _scrub_base(url, policy.redact_paths)
+    else:
+        base = scrubber(policy)(url)
+    return with_query(base, scrub_query(query, policy)) if query else base
+
+
+def scrubber(policy: Policy) -> Callable[[str], Address]:
+    """Return what scrubs addresses without query and fragment of at most ``LONGEST_REMEMBERED``."""
+    return _redacted_address if policy.redact_paths else _whole_address
+
+
+def scrub_query(query: str, policy: Policy) -> Address:
+    """Return what may stay of the query of an address, with its question mark, and the campaign in it.
+
+    Nothing is remembered of it: what the policy drops may be anybody's secret.
+    """
+    return Address(*_parameters(query, policy.url_parameters))
+
+
+def with_query(base: Address, query: Address) -> Address:
+    """Return an address without a query together with one."""
+    return Address(base.url + query.url, query.campaign)
 
 
 def scrub_path(path: str, policy: Policy) -> str:
@@ -201,11 +218,6 @@ def _text(escaped: bytes) -> str:
         return ""
 
 
-@lru_cache(maxsize=4096)
-def _remembered(url: str, redact: bool) -> Address:
-    return _scrub_base(url, redact)
-
-
 def _scrub_base(url: str, redact: bool) -> Address:
     if not _HAS_AUTHORITY.match(url):
         opaque = _OPAQUE_SCHEME.match(url)
@@ -216,6 +228,11 @@ def _scrub_base(url: str, redact: bool) -> Address:
     authority, slash, path = rest.partition("/")
     authority = authority.rpartition("@")[2]
     return Address(f"{scheme}//{authority}{slash}{redact_path(path) if redact else path}")
+
+
+# One for each choice: what is looked up is the address alone, without making a key of two parts first.
+_redacted_address = lru_cache(maxsize=4096)(lambda url: _scrub_base(url, True))
+_whole_address = lru_cache(maxsize=4096)(lambda url: _scrub_base(url, False))
 
 
 def _parameters(query: str, allowed: tuple[str, ...]) -> tuple[str, tuple[tuple[str, str], ...]]:

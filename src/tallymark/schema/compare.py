@@ -134,8 +134,6 @@ def _privacy(key: str, was: Property, now: Property) -> Iterator[_Told]:
     if was.treat != now.treat:
         is_weaker = _TREATMENTS[now.treat] < _TREATMENTS[was.treat]
         yield f"{key}.treat", f"{was.treat} became {now.treat}.", is_weaker
-    if was.keep != now.keep:
-        yield f"{key}.keep", f"{_said(was.keep)} became {_said(now.keep)}.", False
 
 
 def _is_tighter(old: Any, new: Any, sign: int) -> bool:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tallymark.core.policy import Purpose, Treatment
 
-from .plan import VERSION_PROPERTY, EventPlan, Mode, Modes, Plan, Status, version_of
+from .plan import VERSION_PROPERTY, EventPlan, Mode, Modes, Monitors, Plan, Status, version_of
 from .validate import Checks, Finding, checks_of, findings, missing
 
 DEPRECATED: Final = "deprecated_event"
@@ -40,13 +40,14 @@ class Versions(Struct, frozen=True):
 class Compiled(Struct, frozen=True):
     """A plan ready to be run: made once when it is pushed, kept with each key.
 
-    ``purposes`` and ``treatments`` are by event; ``treatments`` of those that have any.
+    ``purposes``, ``treatments`` and ``monitors`` are by event, of those that have any.
     """
 
     events: Mapping[str, Versions]
     unplanned_event: Mode
     purposes: Mapping[str, Purpose]
     treatments: Mapping[str, Mapping[str, Treatment]]
+    monitors: Mapping[str, Monitors] = {}
 
     @property
     def uses_key(self) -> bool:
@@ -79,6 +80,11 @@ def compiled(plan: Plan) -> Compiled:
         purposes={name: one.purpose for name, one in newest.items() if one.purpose is not None},
         treatments={
             name: rules for name, plans in by_name.items() if (rules := _treatments(plans))
+        },
+        monitors={
+            name: one.monitors
+            for name, one in newest.items()
+            if one.monitors is not None and one.status in ("live", "deprecated")
         },
     )
 

@@ -1,6 +1,5 @@
 """What is wrong with a plan: every problem names the file, the key and how to mend it."""
 
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -10,14 +9,13 @@ from msgspec import Struct
 from tallymark.core.errors import Refused
 
 from .pattern import Pattern
-from .plan import EventPlan, Property, Type, version_of
+from .plan import EventPlan, Property, Type, duration_seconds, version_of
 from .validate import Finding, checks_of, findings, kind_of
 
 MOST_PROPERTIES: Final = 500
 MOST_LISTED: Final = 1_000
 DEEPEST: Final = 8
 LONGEST_NAME: Final = 200
-_DURATION: Final = re.compile(r"[1-9][0-9]{0,5}[smhd]")
 _NUMERIC: Final = frozenset({"number", "integer"})
 _LISTABLE: Final = frozenset({"string", "number", "integer", "boolean"})
 
@@ -101,8 +99,13 @@ def _property(key: str, one: Property, depth: int) -> Iterator[_Told]:
     yield from _listed(key, one)
     if one.pattern is not None:
         yield from _pattern(key, one)
-    if one.keep is not None and not _DURATION.fullmatch(one.keep):
-        yield f"{key}.keep", f"{one.keep[:40]!r} is no duration.", "Write for example 30d or 12h."
+    if one.keep is not None:
+        # Accepted, it would look as if something were deleted in time.
+        yield (
+            f"{key}.keep",
+            "nothing ends the life of one property, so it would be kept on.",
+            "Remove it; what may not stay is kept off the disk by `treat`.",
+        )
     if one.treat is not None:
         yield from _treated(key, one, depth)
     if one.items is not None:
@@ -192,12 +195,15 @@ def _monitors(planned: EventPlan) -> Iterator[_Told]:
     if planned.monitors is None:
         return
     watched = planned.monitors
-    if watched.freshness is not None and not _DURATION.fullmatch(watched.freshness):
-        yield (
-            "monitors.freshness",
-            f"{watched.freshness[:40]!r} is no duration.",
-            "Write for example 15m.",
-        )
+    if watched.freshness is not None:
+        try:
+            duration_seconds(watched.freshness)
+        except ValueError:
+            yield (
+                "monitors.freshness",
+                f"{watched.freshness[:40]!r} is no duration.",
+                "Write for example 15m.",
+            )
     if watched.volume is not None and not (
         _fits(watched.volume.mad, "number") and watched.volume.mad > 0
     ):

@@ -4,6 +4,7 @@ Numbers are ``int`` or ``Decimal``. Versions read MODEL-REVISION-ADDITION: what 
 question makes a new MODEL; within one, whatever was valid stays valid.
 """
 
+import re
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
@@ -23,13 +24,14 @@ Basis: TypeAlias = Literal[
 
 # The property by which an event names the version it was written for.
 VERSION_PROPERTY: Final = "schema_version"
+_DURATION: Final = re.compile(r"[1-9][0-9]{0,5}[smhd]")
 
 
 class Property(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One property of an event; ``items`` is what each member of an array is.
 
     ``minimum``, ``maximum`` and ``enum`` are compared exactly. ``treat`` is applied before anything
-    reaches the disk. ``keep`` is how long it may stay.
+    reaches the disk. ``keep``, how long it may stay, is refused: nothing would act on it.
     """
 
     type: Type
@@ -61,7 +63,11 @@ class Volume(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 
 
 class Monitors(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is expected of the stream of an event."""
+    """What is expected of the stream of an event.
+
+    ``freshness`` is the longest time without one; ``null_rate`` the largest share of events that lack a
+    property.
+    """
 
     freshness: str | None = None
     volume: Volume | None = None
@@ -101,6 +107,13 @@ class Plan(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
 
     events: tuple[EventPlan, ...] = ()
     on: PlanModes = PlanModes()
+
+
+def duration_seconds(text: str) -> int:
+    """Return a duration such as 15m in seconds; raises ValueError for text that is none."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(text)
+    return int(text[:-1]) * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[text[-1]]
 
 
 def version_of(text: str) -> tuple[int, int, int]:

@@ -55,6 +55,12 @@ class Reading(Protocol):
     def hold(self, name: str, columns: Arrays) -> None:
         """Keep columns as a table of that name, which later statements may read."""
 
+    def percent(self) -> float | None:
+        """Return how much of the present statement is done, from any thread; None if unknown."""
+
+    def stop(self) -> None:
+        """Stop the present statement and refuse later ones, from any thread: QuestionStopped."""
+
 
 class Commit(Struct, frozen=True):
     """What one load adds: new rows by table, statements to run after them, and counters to set.
@@ -93,6 +99,9 @@ class Engine(Protocol):
 
     def snapshot(self, project: str, target: Path) -> None:
         """Copy the project's store to a file that opens by itself, at the last commit."""
+
+    def copy_for_reading(self, project: str, target: Path) -> int:
+        """Write a new file with the views of ``store/views.py``, at a commit; return its position."""
 
     def other(self, path: Path) -> AbstractContextManager[Fetch]:
         """Give a ``fetch`` on a store file that is not a project of ours, such as a copy."""

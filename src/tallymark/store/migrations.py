@@ -1,10 +1,19 @@
 """How a store of an older schema becomes one of the next; each step runs within one transaction.
 
 A step is never altered once released: stores that took it are out there. So it names its columns
-itself, instead of using the tables as they are now.
+itself, instead of using the tables as they are now. What SQL cannot do exactly is a function that is
+given a cursor.
 """
 
-from typing import Final
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from .profile_values import LISTS, told_values
+
+Step: TypeAlias = str | Callable[[Any], None]
 
 # Links between any two ids, overrides by actor instead of by person, groups with keys of their own.
 _FROM_1: Final = (
@@ -76,5 +85,104 @@ _FROM_1: Final = (
     "DELETE FROM profile WHERE subject_kind NOT IN ('user', 'anonymous') OR subject_key IS NULL",
 )
 
+# So many operations are turned to values at a time.
+_MOST_AT_ONCE: Final = 50_000
+_MOST_NOTED: Final = 10_000
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def _fill_profile_values(cursor: Any) -> None:
+    """Turn every stored profile operation to its values; numbers keep every digit."""
+    persons = _persons(cursor)
+    ways: dict[tuple[Any, ...], int] = {}
+    after = -1
+    while told := _told_after(cursor, after):
+        rows: list[tuple[Any, ...]] = []
+        for seq, kind, key, op, time, properties in told:
+            person = persons.get(key, key) if kind in ("user", "anonymous") else None
+            named = "user" if kind == "anonymous" else kind
+            for name, value in told_values(op, _decode(properties)):
+                rows.append(
+                    (seq, kind, key, person, time, op, name,
+                     value.text, value.number, value.other, value.is_long)
+                )  # fmt: skip
+                for made in ("other",) if op in LISTS else value.classes:
+                    ways.setdefault((named, name, made, op, value.is_long), seq)
+        _insert(cursor, "profile_value", _VALUE_TYPES, rows)
+        after = told[-1][0]
+    noted = [(*way, seq) for way, seq in ways.items()]
+    _insert(cursor, "profile_property", _WAY_TYPES, noted[:_MOST_NOTED])
+
+
+def _told_after(cursor: Any, seq: int) -> list[tuple[Any, ...]]:
+    cursor.execute(
+        "SELECT seq, subject_kind, subject_key, op, time_us, properties FROM profile"
+        " WHERE seq > ? ORDER BY seq LIMIT ?",
+        [seq, _MOST_AT_ONCE],
+    )
+    found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
+
+
+_VALUE_TYPES: Final = (
+    "BIGINT", "VARCHAR", "BIGINT", "BIGINT", "BIGINT", "VARCHAR", "VARCHAR",
+    "VARCHAR", "DECIMAL(38,9)", "VARCHAR", "BOOLEAN",
+)  # fmt: skip
+_WAY_TYPES: Final = ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN", "BIGINT")
+
+
+def _insert(
+    cursor: Any, table: str, types: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if columns:
+        # As text on the way, so that no decimal is ever a float.
+        lists = ", ".join(f"unnest(?::VARCHAR[])::{kind}" for kind in types)
+        texts = [[None if one is None else str(one) for one in column] for column in columns]
+        cursor.execute(f"INSERT INTO {table} SELECT {lists}", texts)
+
+
+def _persons(cursor: Any) -> dict[int, int]:
+    """Return the person of every actor that a link in force connects to another."""
+    cursor.execute(
+        "SELECT one_key, one_kind = 'user', other_key, other_kind = 'user' FROM identity_link"
+        " WHERE outcome IN ('linked', 'retracted')"
+        " GROUP BY ALL HAVING arg_max(outcome, seq) = 'linked'"
+    )
+    # Nearer to the root is the better name: a user before an anonymous id, then who came first.
+    above: dict[tuple[bool, int], tuple[bool, int]] = {}
+
+    def root(actor: tuple[bool, int]) -> tuple[bool, int]:
+        while (up := above.get(actor, actor)) != actor:
+            above[actor] = above.get(up, up)
+            actor = up
+        return actor
+
+    for one, one_is_user, other, other_is_user in cursor.fetchall():
+        best, rest = sorted((root((not one_is_user, one)), root((not other_is_user, other))))
+        above[rest] = best
+    return {actor[1]: root(actor)[1] for actor in list(above)}
+
+
+# Each value of a profile in a row of its own, for questions; who it is of is as known by now.
+_FROM_2: Final[tuple[Step, ...]] = (
+    """
+    CREATE TABLE profile_value (
+      seq BIGINT, subject_kind VARCHAR, subject_key BIGINT, person_key BIGINT, time_us BIGINT,
+      op VARCHAR, name VARCHAR, text VARCHAR, number DECIMAL(38,9), other VARCHAR, is_long BOOLEAN
+    )
+    """,
+    """
+    CREATE TABLE profile_property (
+      subject_kind VARCHAR, name VARCHAR, "class" VARCHAR, op VARCHAR, is_long BOOLEAN,
+      first_seq BIGINT
+    )
+    """,
+    _fill_profile_values,
+)
+
+# Sessions of before, for questions as of an earlier position.
+_FROM_3: Final = ("CREATE TABLE session_move (seq BIGINT, event_seq BIGINT, was_key BIGINT)",)
+
 # Migration n turns schema n into n + 1.
-MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {1: _FROM_1}
+MIGRATIONS: Final[dict[int, tuple[Step, ...]]] = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3}

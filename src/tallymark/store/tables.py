@@ -6,7 +6,7 @@ All instants are BIGINT microseconds since 1970 UTC. Surrogate keys are positive
 
 from msgspec import Struct
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 SEQ_PER_BATCH = 65_536
 # Names are chosen by whoever sends events, so the list of them must end somewhere. Beyond it a name
 # is kept with its events all the same, and can be asked about.
@@ -167,6 +167,13 @@ SESSION = _table(
     ("first_seq", "BIGINT", "where it was first seen"),
 )  # fmt: skip
 
+SESSION_MOVE = _table(
+    "session_move", "one stored event whose computed session changed because an earlier event came late",
+    ("seq", "BIGINT", "where the load began that moved it"),
+    ("event_seq", "BIGINT", "the event"),
+    ("was_key", "BIGINT", "its session before"),
+)  # fmt: skip
+
 PROFILE = _table(
     "profile", "one profile operation, kept as history",
     ("seq", "BIGINT", "where it came"),
@@ -175,6 +182,31 @@ PROFILE = _table(
     ("op", "VARCHAR", "set, set_once, unset, add …"),
     ("time_us", "BIGINT", "when it holds from"),
     ("properties", "VARCHAR", "JSON, numbers as sent"),
+)  # fmt: skip
+
+PROFILE_VALUE = _table(
+    "profile_value", "what one profile operation says of one property, ready for questions",
+    ("seq", "BIGINT", "see profile"),
+    ("subject_kind", "VARCHAR", "user, anonymous or a group type"),
+    ("subject_key", "BIGINT", "see profile"),
+    ("person_key", "BIGINT", "the person as known when it was loaded; NULL of a group"),
+    ("time_us", "BIGINT", "when it holds from"),
+    ("op", "VARCHAR", "see profile"),
+    ("name", "VARCHAR", "the property; NULL of an operation on all of them"),
+    ("text", "VARCHAR", "the value, if it is text or a number too large for the next column"),
+    ("number", "DECIMAL(38,9)", "the value, if it is a number"),
+    ("other", "VARCHAR", "the value as JSON, if it is neither or a number at full length"),
+    ("is_long", "BOOLEAN", "a number that cannot be added up in the engine"),
+)  # fmt: skip
+
+PROFILE_PROPERTY = _table(
+    "profile_property", "one way in which a property of people or groups was told",
+    ("subject_kind", "VARCHAR", "user (any person) or a group type"),
+    ("name", "VARCHAR", "as sent"),
+    ("class", "VARCHAR", "text, number or other; empty if it says no value"),
+    ("op", "VARCHAR", "set, set_once, unset, add …"),
+    ("is_long", "BOOLEAN", "a number that cannot be added up in the engine"),
+    ("first_seq", "BIGINT", "where it was first seen"),
 )  # fmt: skip
 
 PROPERTY = _table(
@@ -214,7 +246,7 @@ FAILED_EVENT = _table(
     ("event_id", "VARCHAR", "if it could be read"),
     ("event_name", "VARCHAR", "if it could be read"),
     ("first_seq", "BIGINT", "for a conflict: the event that holds the id"),
-    ("raw", "BLOB", "what was sent, cut at max_failed_bytes"),
+    ("raw", "BLOB", "what was sent, cut at max_failed_bytes; empty once its time has ended"),
     ("raw_bytes", "BIGINT", "its full length"),
     ("status", "VARCHAR", "open, fixed, replayed, ignored or expired"),
 )  # fmt: skip
@@ -224,7 +256,7 @@ LEDGER = _table(
     ("minute_us", "BIGINT", "start of the minute of receipt"),
     ("source", "VARCHAR", "public part of the key that sent it"),
     ("protocol", "VARCHAR", "wire protocol it came by"),
-    ("outcome", "VARCHAR", "received, accepted, duplicate, conflict, quarantined, dropped or rejected"),
+    ("outcome", "VARCHAR", "received, accepted, duplicate, conflict, quarantined, dropped or rejected; observed stands beside these"),
     ("reason", "VARCHAR", "reason code, or empty"),
     ("items", "BIGINT", "how many"),
 )  # fmt: skip
@@ -243,7 +275,7 @@ META = _table(
 
 TABLES: tuple[Table, ...] = (
     EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, OTHER_GROUP, MEMBERSHIP,
-    SESSION, PROFILE, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
+    SESSION, SESSION_MOVE, PROFILE, PROFILE_VALUE, PROFILE_PROPERTY, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
 )  # fmt: skip
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

@@ -80,6 +80,11 @@ def answer(error: TallymarkError) -> Reply:
 
 TWO = [use("a", given={"token": "pk_1", "distinct_id": "u"}), use("b", distinct_id="u")]
 PACKED = base64.b64encode(json.dumps(TWO).encode()).decode()
+# The same as lz-string packs it.
+LZ64 = (
+    "NobwRApgbhB2AuYBcACMBDMAaNBXXAlgCbJoAMAjAJxkBmAbAMYBMAtGR2awOyesAcfTsOEVsaAA4AnAPYSIU+AQgBnUuHgyA"
+    "1nFJgJWgPpicYIgRVLYjeIeJ7cYAL5Oc4aHESowAI3Fh8e29KGgYWdj5eDgEhERETSVl5RWU1VBBXNHNLAmtbILxnAF0gA="
+)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +103,9 @@ PACKED = base64.b64encode(json.dumps(TWO).encode()).decode()
         (b"data=" + urllib.parse.quote(json.dumps(TWO)).encode(), {}),
         (b"", {"query": "_=1790000000000&data=" + urllib.parse.quote(PACKED)}),
         (PACKED.encode(), {}),
+        (b"data=" + urllib.parse.quote(LZ64).encode(), {"query": "compression=lz64"}),
+        (b"", {"query": "compression=lz64&data=" + urllib.parse.quote(LZ64)}),
+        (LZ64.encode(), {"query": "compression=lz64"}),
     ],
 )  # fmt: skip
 def test_every_form_of_body_gives_its_events_at_every_address(

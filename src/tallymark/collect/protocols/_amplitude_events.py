@@ -30,6 +30,7 @@ _KINDS: Final[dict[str, Kind]] = {
     f"{_AUTO}File Downloaded": "interaction",
     f"{_AUTO}Rage Click": "interaction",
     f"{_AUTO}Dead Click": "interaction",
+    f"{_AUTO}Viewport Content Updated": "interaction",
     f"{_AUTO}Web Vitals": "metric",
     f"{_AUTO}Network Request": "metric",
 }
@@ -87,8 +88,13 @@ def read_event(item: Any, by: Reading) -> Iterable[Event | Command]:
 
 def shared(item: dict[str, Any], by: Reading) -> Source:
     """Return what the commands of an item share."""
-    namespace = insert_namespace(item)
-    return source(by.terms, namespace, text(item.get("insert_id")), when(item.get("time")))
+    namespace, found = own_id(item)
+    return source(by.terms, namespace, found, when(item.get("time")))
+
+
+def own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an item, None if it names none."""
+    return insert_namespace(item), text(item.get("insert_id"))
 
 
 def insert_namespace(item: dict[str, Any]) -> str:

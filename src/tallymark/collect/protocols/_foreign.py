@@ -83,13 +83,15 @@ class Told(Struct, frozen=True, kw_only=True):
 class Source(Struct, frozen=True):
     """What the commands of one item share: where its id is from, the id, and when it holds.
 
-    ``account_group`` is the group type that stands for the account, if one does.
+    ``account_group`` is the group type that stands for the account, if one does; ``consent`` what the
+    person said.
     """
 
     namespace: str
     id: str
     time: int
     account_group: str = ""
+    consent: dict[str, str] = {}
 
 
 def agreed(
@@ -112,7 +114,7 @@ def sent_at(agreed: Terms, instant_us: int | None) -> Terms:
 def event(told: Told, agreed: Terms) -> Event:
     """Return what was told as an event, with flags for what had to be mended; raises Refused."""
     limits = agreed.settings
-    name, mended = _named(told.name, limits.max_name_bytes)
+    name, mended = named(told.name, limits.max_name_bytes)
     flags = [*told.flags, *mended]
     user, anonymous, event_id, session = told.user_id, told.anonymous_id, told.id, told.session_id
     is_plain = _are_plain(user, anonymous, event_id, session, limits.max_id_bytes)
@@ -212,7 +214,7 @@ def link(
     return [
         IdentityLink(
             one=first, other=second, id=by.id, time=by.time, one_kind=one_kind,
-            other_kind=other_kind, how=how, namespace=by.namespace,
+            other_kind=other_kind, how=how, namespace=by.namespace, consent=by.consent,
         )
     ]  # fmt: skip
 
@@ -231,7 +233,7 @@ def profile(
     check_id(who, "subject", agreed.settings.max_id_bytes)
     check_properties(properties, "traits", agreed)
     kind = group_type(kind, by.account_group)
-    return [ProfileOp(op, who, by.id, by.time, properties, kind, by.namespace)]
+    return [ProfileOp(op, who, by.id, by.time, properties, kind, by.namespace, by.consent)]
 
 
 def membership(
@@ -244,7 +246,7 @@ def membership(
     if name is None or (user is None and anonymous is None):
         return []
     kind = group_type(kind, by.account_group)
-    return [GroupMembership(kind, name, by.id, by.time, user, anonymous, by.namespace)]
+    return [GroupMembership(kind, name, by.id, by.time, user, anonymous, by.namespace, by.consent)]
 
 
 def group_type(given: str, account_group: str) -> str:
@@ -338,7 +340,8 @@ def _are_plain(
     )
 
 
-def _named(given: str | None, max_bytes: int) -> _Name:
+def named(given: str | None, max_bytes: int) -> _Name:
+    """Return a name as it may be kept, and flags for what had to be mended; raises Refused."""
     if given is None:
         raise Refused("The event has no name.", code="NAME_INVALID", path="name")
     read = _remembered_name if len(given) <= _LONGEST_REMEMBERED else _name

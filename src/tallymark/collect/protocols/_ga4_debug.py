@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tallymark.collect.body import inflate
+from tallymark.collect.body import inflated
 from tallymark.collect.loose import values
 from tallymark.collect.protocol import Reply, Request
 from tallymark.core.errors import Refused
@@ -46,7 +46,7 @@ def _read(request: Request, settings: Settings) -> Iterator[tuple[str, str, str]
         yield "", f"The body has more than {_LARGEST_BODY} bytes.", "VALUE_OUT_OF_BOUNDS"
         return
     try:
-        body = inflate(request.body, request.headers.get("content-encoding", ""), settings)
+        body = inflated(request, settings)
         if len(body) > _LARGEST_BODY:
             yield "", f"The body has more than {_LARGEST_BODY} bytes.", "VALUE_OUT_OF_BOUNDS"
             return

@@ -12,8 +12,9 @@ from typing import Any, Final
 from tallymark.collect.loose import form_fields, number
 from tallymark.core.policy import Purpose
 
-from ._ga4_hits import Hit, size_of_screen
+from ._ga4_hits import Hit
 from ._values import content_id, text
+from ._visit import screen
 
 _PARAM_TEXT, _PARAM_NUMBER = "ep.", "epn."
 _USER_TEXT, _USER_NUMBER = "up.", "upn."
@@ -66,7 +67,6 @@ def user_properties(fields: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _hit(fields: Mapping[str, str], name: str | None, *, is_own: bool) -> Hit:
-    wide, high = size_of_screen(fields.get("sr"))
     known = all(_told_apart(fields))
     return Hit(
         name=text(name),
@@ -80,8 +80,7 @@ def _hit(fields: Mapping[str, str], name: str | None, *, is_own: bool) -> Hit:
             "referrer": text(fields.get("dr")),
             "page_title": text(fields.get("dt")),
             "locale": text(fields.get("ul")),
-            "screen_width": wide,
-            "screen_height": high,
+            **screen(fields.get("sr")),
             "device_model": text(fields.get("uam")),
             "device_type": "mobile" if fields.get("uamb") == "1" else None,
         },

@@ -3,13 +3,14 @@
 from decimal import Decimal
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tallymark.core.event import Command, Context, Kind
 
 from ._checks import Terms
 from ._foreign import Told, profile, source
-from ._values import amount, content_id, currency, pixels, text, when
+from ._values import amount, content_id, currency, text, when
+from ._visit import screen
 
 NAMESPACE: Final = "ga4"
 _KINDS: Final[dict[str, Kind]] = {
@@ -104,17 +105,12 @@ def profiles(hit: Hit, properties: dict[str, Any], terms: Terms) -> list[Command
             hit.id if time is None else content_id("profile", hit.stream, who, time, said)
         )
         by = source(terms, NAMESPACE, is_same_again, time)
+        by = structs.replace(by, consent=hit.consent)
         kept = {name: value for name, value in said.items() if value is not None}
         gone = {name: None for name, value in said.items() if value is None}
         done += profile(by, "set", (kind, who), kept, terms)
         done += profile(by, "unset", (kind, who), gone, terms)
     return done
-
-
-def size_of_screen(given: Any) -> tuple[int | None, int | None]:
-    """Return width and height of a screen written as ``1920x1080``."""
-    wide, _, high = (text(given) or "").lower().partition("x")
-    return pixels(wide), pixels(high)
 
 
 def _id(hit: Hit) -> str | None:
@@ -131,7 +127,7 @@ def _taken(name: str | None, params: dict[str, Any]) -> dict[str, str]:
     is_campaign = name == "campaign_details" or "campaign" in params or "medium" in params
     known = _VISIT if is_campaign else _PLACE
     found = {name: known[name] for name in known.keys() & params.keys() if text(params[name])}
-    if _SCREEN in params and size_of_screen(params[_SCREEN])[0]:
+    if screen(params.get(_SCREEN)):
         found[_SCREEN] = "screen"
     return found
 
@@ -140,7 +136,7 @@ def _context(taken: dict[str, str], params: dict[str, Any], place: dict[str, Any
     fields = {name: value for name, value in place.items() if value is not None}
     for param, field in taken.items():
         if field == "screen":
-            fields["screen_width"], fields["screen_height"] = size_of_screen(params[param])
+            fields |= screen(params[param])
         else:
             fields[field] = text(params[param])
     return Context(**fields)

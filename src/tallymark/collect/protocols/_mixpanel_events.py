@@ -17,7 +17,7 @@ from tallymark.core.policy import Policy
 from ._checks import Terms
 from ._context_fields import ARRIVAL, sort_out, without_query
 from ._foreign import Source, Told, another, event, is_placeholder, link, source
-from ._values import pixels, sequence, text, when
+from ._values import mapping, pixels, sequence, text, when
 
 NAMESPACE: Final = "mixpanel"
 DEVICE: Final = "$device:"
@@ -125,6 +125,13 @@ def groups(given: dict[str, Any], by: Reading) -> dict[str, list[str]]:
         if names:
             found[key] = names
     return found
+
+
+def own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an event, None if its client named none."""
+    given = mapping(item.get("properties"))
+    namespace = insert_namespace(text(item.get("event")), given.get("distinct_id"))
+    return namespace, text(given.get("$insert_id"))
 
 
 def insert_namespace(name: str | None, distinct_id: Any) -> str:

@@ -114,6 +114,14 @@ def _values(name: str, given: Any, policy: Policy) -> dict[str, Any]:
             }
 
 
+def own_id(given: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an update; the id is None where nothing tells it."""
+    if "$group_key" in given:
+        group = f"{text(given['$group_key'])}/{text(given.get('$group_id'))}"
+        return _update_id(given, group)
+    return _update_id(given, text(given.get("$distinct_id")))
+
+
 def _number(value: Any, path: str) -> Any:
     if amount(value) is None or isinstance(value, str):
         raise Refused(f"{path} is no number.", code="VALUE_NOT_NUMERIC", path=path)

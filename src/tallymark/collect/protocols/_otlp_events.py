@@ -73,6 +73,13 @@ def read_item(item: Item, reading: Reading) -> list[Event | Command]:
     return [made, *_profile(who, made, reading)] if who.profile else [made]
 
 
+def own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an item; only spans name one, and log records their span's."""
+    trace, span = _hex(item.get("traceId")), _hex(item.get("spanId"))
+    is_span = trace and span and "endTimeUnixNano" in item
+    return NAMESPACE, f"{trace}-{span}" if is_span else None
+
+
 class _About(Struct, frozen=True):
     item: dict[str, Any]
     given: dict[str, Any]
@@ -103,7 +110,7 @@ def _span(about: _About) -> tuple[Told, Whose]:
     if item.get("events"):
         about = _with_exception(about)
         properties["span.events"] = _names(item["events"])
-    found = f"{trace}-{span}" if trace and span else None
+    _, found = own_id(item)
     return _told(
         about,
         name=_name(item),

@@ -166,7 +166,8 @@ def _typed(item: bytes) -> WireEvent | WireCommand | WireImported:
 
 def holds_nul(body: bytes) -> bool:
     """Return whether a string of the JSON text holds NUL (which JSON can only write escaped)."""
-    return b"\\u0000" in body and _NUL.search(body) is not None
+    # One byte is looked for much quicker than six.
+    return b"\\" in body and b"\\u0000" in body and _NUL.search(body) is not None
 
 
 def head(item: bytes) -> tuple[str | None, str | None]:

@@ -1,5 +1,6 @@
 """Where a use took place, as Segment's and RudderStack's SDKs tell it in ``context``."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -36,6 +37,12 @@ _PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
     "c0004": ("sharing",), "measurement": ("measurement",), "product": ("product",),
     "sharing": ("sharing",),
 }  # fmt: skip
+_SERVER = re.compile(r"\b(python|ruby|go|java|php|net|node|rust|elixir|scala|perl)\b")
+_CLIENT = re.compile(
+    r"\b(js|next|javascript|ios|android|swift|kotlin|flutter|react|native|cordova|unity)\b"
+)
+# Who sent the first few messages sent them all.
+LOOKED_AT: Final = 10
 # How RudderStack's browser SDK says that nobody referred.
 NOBODY: Final = "$direct"
 
@@ -82,6 +89,29 @@ def consent(given: dict[str, Any]) -> dict[str, str]:
             if found.get(purpose) != "denied":
                 found[purpose] = "granted" if is_yes else "denied"
     return found
+
+
+def is_server(messages: list[Any]) -> bool | None:
+    """Return whether a server's SDK sent this, by what it says of itself; None if it does not."""
+    for message in messages[:LOOKED_AT]:
+        given = mapping(message)
+        channel = given.get("channel")
+        if channel in ("server", "web", "mobile"):
+            return bool(channel == "server")
+        name = library_of([given])
+        # Servers first: Node's are named after a language of browsers too.
+        if _SERVER.search(name):
+            return True
+        if _CLIENT.search(name):
+            return False
+    return None
+
+
+def library_of(messages: list[Any]) -> str:
+    """Return the name of the SDK that the first message tells; empty if it does not."""
+    given = mapping(next(iter(messages), None))
+    library = mapping(mapping(given.get("context")).get("library"))
+    return (text(library.get("name")) or "")[:100].lower()
 
 
 def page_of(

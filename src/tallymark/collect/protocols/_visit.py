@@ -1,4 +1,4 @@
-"""What the protocols of web page counters share: their forms, figures, screens and picture.
+"""What the protocols of web page counters share: their forms, figures and screens.
 
 None of them has keys of ours. A site's name, or a public key in its place, stands where they name the
 site; what a batch holds of another site than its first is set aside.
@@ -9,22 +9,21 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from tallymark.collect.body import inflate
+from tallymark.collect.body import inflated
 from tallymark.collect.loose import Loose, form_fields, values
-from tallymark.collect.protocol import Reply, Request
+from tallymark.collect.protocol import Request
 from tallymark.collect.steps import COOKIELESS
 from tallymark.core.errors import Refused
 from tallymark.core.settings import Settings
 
 from ._values import amount, pixels, text
-from .pixel import GIF
 
 __all__ = [
-    "COOKIELESS", "check_site", "figure", "figures", "language", "open_form", "picture", "query_of",
+    "COOKIELESS", "check_site", "figure", "figures", "language", "open_form", "query_of",
     "screen", "words",
 ]  # fmt: skip
 
-_SCREEN = re.compile(r"(\d{1,6})\s*[x×]\s*(\d{1,6})\Z")
+_SCREEN = re.compile(r"(\d{1,6})\s*[xX×]\s*(\d{1,6})\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:[-_][A-Za-z0-9]{1,8})*")
 # What no browser sends, and what to look through would cost more than it tells.
 _LONGEST_QUERY: Final = 16 * 1024
@@ -33,16 +32,11 @@ _LONGEST_QUERY: Final = 16 * 1024
 def open_form(request: Request, settings: Settings) -> Loose:
     """Return the JSON of a body, or its form above the parameters of the query; raises Refused."""
     query = form_fields(request.query)
-    body = inflate(request.body, request.headers.get("content-encoding", ""), settings)
+    body = inflated(request, settings)
     plain = body.lstrip(b"\xef\xbb\xbf \t\r\n")
     if plain[:1] in (b"{", b"["):
         return Loose(values(plain), query)
     return Loose(None, {**query, **form_fields(plain.decode("utf-8", "replace").strip())})
-
-
-def picture(status: int = 200) -> Reply:
-    """Return a picture of one pixel, which is not to be kept by anybody on the way."""
-    return Reply(status, GIF, "image/gif", (("Cache-Control", "no-store, private"),))
 
 
 def check_site(named: str | None, site: str | None) -> None:

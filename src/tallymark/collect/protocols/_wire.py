@@ -23,8 +23,8 @@ An item with a `type` says something of a person or group instead, and is no use
 
 | `type` | fields | meaning |
 |---|---|---|
-| `identify` | `user_id`, `anonymous_id`, `traits`, `operations` | both ids are one person; what is known of them |
-| `group` | `group_id`, `group_type`, `user_id`, `anonymous_id`, `traits`, `operations` | what is known of a group, and that the person belongs to it |
+| `identify` | `user_id`, `anonymous_id`, `traits`, `operations`, `consent` | both ids are one person; what is known of them |
+| `group` | `group_id`, `group_type`, `user_id`, `anonymous_id`, `traits`, `operations`, `consent` | what is known of a group, and that the person belongs to it |
 | `alias` | `one`, `other`, `one_kind`, `other_kind` | both ids are one person, even if both are users; secret keys only |
 | `unlink` | `one`, `other`, `one_kind`, `other_kind` | takes back the link between both ids; secret keys only |
 
@@ -42,7 +42,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, structs
 
-from tallymark.core.event import Command, Context, Event, IdKind, Kind, Operation
+from tallymark.core.event import (
+    NO_PROPERTIES,
+    Command,
+    Context,
+    Event,
+    IdKind,
+    Kind,
+    Operation,
+)
 
 OUT_OF_RANGE = "Number out of range"
 # What a double can hold: beyond it no client language keeps the number either.
@@ -154,6 +162,19 @@ class WireEvent(_Wire, frozen=True):
     type: Literal["event"] = "event"
 
 
+class WireUse(WireEvent, frozen=True):
+    """One event with its properties unread."""
+
+    properties: Raw = NO_PROPERTIES  # type: ignore[assignment]
+
+
+class WireUses(_Wire, frozen=True):
+    """Several of them with the instant they were sent."""
+
+    events: list[WireUse]
+    sent_at: Time | None = None
+
+
 class WireIdentify(_Wire, frozen=True, tag="identify", tag_field="type"):
     """What is known of a person, and that an anonymous id and a user id are the same one."""
 
@@ -163,6 +184,7 @@ class WireIdentify(_Wire, frozen=True, tag="identify", tag_field="type"):
     anonymous_id: str | None = None
     traits: dict[str, Any] = {}
     operations: dict[Operation, dict[str, Any]] = {}
+    consent: dict[str, str] = {}
 
 
 class WireGroup(_Wire, frozen=True, tag="group", tag_field="type"):
@@ -176,6 +198,7 @@ class WireGroup(_Wire, frozen=True, tag="group", tag_field="type"):
     anonymous_id: str | None = None
     traits: dict[str, Any] = {}
     operations: dict[Operation, dict[str, Any]] = {}
+    consent: dict[str, str] = {}
 
 
 class WireAlias(_Wire, frozen=True, tag="alias", tag_field="type"):

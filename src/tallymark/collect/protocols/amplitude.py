@@ -16,7 +16,7 @@ from tallymark.core.errors import Refused, TallymarkError
 from tallymark.core.event import Command, Event, IdentityLink
 from tallymark.core.settings import Settings
 
-from ._amplitude_events import NAMESPACE, Reading, read_event, shared
+from ._amplitude_events import NAMESPACE, Reading, own_id, read_event, shared
 from ._amplitude_profiles import group_changes
 from ._foreign import agreed, is_placeholder, link, source, take
 from ._values import mapping, text, when
@@ -207,5 +207,6 @@ amplitude = Protocol(
     credential=credential,
     claims=claims,
     refuse=refuse,
+    own_id=own_id,
     endpoints=(Endpoint("GET", "/config", _configuration),),
 )  # fmt: skip

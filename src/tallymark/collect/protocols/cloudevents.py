@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tallymark.collect.body import inflate
+from tallymark.collect.body import inflated, unmarked
 from tallymark.collect.loose import from_base64, mended, values
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import CODES, Refused, TallymarkError
@@ -44,7 +44,7 @@ _PROBLEM: Final = "application/problem+json"
 
 def read(request: Request, settings: Settings) -> bytes:
     """Return the body without its compression, unread: a wrong key never makes us parse it."""
-    return inflate(request.body, request.headers.get("content-encoding", ""), settings)
+    return inflated(request, settings)
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
@@ -91,7 +91,7 @@ def _items(headers: Mapping[str, str], body: bytes) -> list[Any]:
             )
     elif "ce-specversion" in headers or "ce-id" in headers:
         return [_from_headers(headers, media, body)]
-    found = values(body.removeprefix(b"\xef\xbb\xbf").strip())
+    found = values(unmarked(body))
     if not isinstance(found, dict | list):
         raise Refused("The body must be an object or an array.", code="BAD_FIELD")
     return found if isinstance(found, list) else [found]
@@ -110,7 +110,7 @@ def _told(item: Any, terms: Terms) -> Told:
     account = _attribute(item.get("subject"))
     return Told(
         name=_required(item, "type"),
-        namespace=f"cloudevents:{source}",
+        namespace=_namespace(source),
         id=event_id,
         time=_time(item.get("time"), terms),
         user_id=_first(item.get("userid"), said.get("user_id"), said.get("userId")),
@@ -120,6 +120,15 @@ def _told(item: Any, terms: Terms) -> Told:
         properties={**_about(item, source), **_properties(data)},
         is_repairable=False,
     )
+
+
+def own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an event: ids are told apart by their source alone."""
+    return _namespace(_attribute(item.get("source")) or ""), _attribute(item.get("id"))
+
+
+def _namespace(source: str) -> str:
+    return f"cloudevents:{source}"
 
 
 def _required(item: dict[str, Any], name: str) -> str:
@@ -250,4 +259,5 @@ cloudevents = Protocol(
     summary="CloudEvents 1.0 as OpenMeter's clients send them: structured, batched and binary.",
     open=read,
     refuse=refuse,
+    own_id=own_id,
 )

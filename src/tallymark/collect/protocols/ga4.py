@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from tallymark.collect.body import inflate
+from tallymark.collect.body import inflated, unmarked
 from tallymark.collect.loose import form_fields, mended, values
 from tallymark.collect.protocol import Caller, Decoded, Endpoint, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
@@ -26,8 +26,9 @@ from ._checks import Terms
 from ._foreign import agreed, event, take
 from ._ga4_debug import validate
 from ._ga4_gtag import hits, lines, user_properties
-from ._ga4_hits import Hit, profiles, size_of_screen, told
+from ._ga4_hits import Hit, profiles, told
 from ._values import content_id, mapping, text, when
+from ._visit import screen
 
 _GTAG: Final = "/g/collect"
 _KEY: Final = "pk_"
@@ -45,7 +46,7 @@ class Opened(Struct, frozen=True):
 
 def read(request: Request, settings: Settings) -> Opened:
     """Return the parameters and body of a request; raises Refused for damaged compression."""
-    body = inflate(request.body, request.headers.get("content-encoding", ""), settings)
+    body = inflated(request, settings)
     return Opened(form_fields(request.query), body)
 
 
@@ -64,7 +65,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     terms = agreed(settings, received_at=request.received_at, public=caller.kind == "public")
     if request.path.rstrip("/").endswith(_GTAG):
         return _gtag(opened, terms)
-    body = values(opened.body.removeprefix(b"\xef\xbb\xbf").strip())
+    body = values(unmarked(opened.body))
     if not isinstance(body, dict):
         raise Refused("The body must be an object.", code="BAD_FIELD")
     return _protocol(body, _stream(opened.fields), terms)
@@ -90,7 +91,7 @@ def _stream(fields: dict[str, str]) -> str:
 
 
 def _gtag(opened: Opened, terms: Terms) -> Decoded:
-    body = str(mended(opened.body.decode("utf-8", "replace")))
+    body = str(mended(unmarked(opened.body).decode("utf-8", "replace")))
     if body.count("\n") > terms.settings.max_batch_events:
         raise Refused("The body has too many lines.", code="BATCH_TOO_LONG")
 
@@ -183,7 +184,6 @@ def _consent(body: dict[str, Any]) -> dict[str, str]:
 
 def _place(body: dict[str, Any]) -> dict[str, Any]:
     device, location = mapping(body.get("device")), mapping(body.get("user_location"))
-    wide, high = size_of_screen(device.get("screen_resolution"))
     return {
         "ip": text(body.get("ip_override")),
         "user_agent": text(body.get("user_agent")),
@@ -195,8 +195,7 @@ def _place(body: dict[str, Any]) -> dict[str, Any]:
         "browser": text(device.get("browser")),
         "browser_version": text(device.get("browser_version")),
         "locale": text(device.get("language")),
-        "screen_width": wide,
-        "screen_height": high,
+        **screen(device.get("screen_resolution")),
         "city": text(location.get("city")),
         "region": text(location.get("region_id")),
         "country": text(location.get("country_id")),

@@ -29,10 +29,10 @@ from ._visit import (
     figure,
     language,
     open_form,
-    picture,
     query_of,
     screen,
 )
+from .pixel import picture
 
 _SECRET: Final = "sk_"  # noqa: S105 - how our secret keys begin
 _KEYS: Final = ("pk_", "sk_", "rk_")

@@ -20,11 +20,13 @@ from tallymark.core.errors import Refused, TallymarkError
 from tallymark.core.event import Command, Event
 from tallymark.core.settings import Settings
 
+from . import _mixpanel_events, _mixpanel_profiles
 from ._foreign import agreed, take
 from ._mixpanel_events import Reading, read_event
 from ._mixpanel_profiles import read_group, read_person
 from ._values import mapping, text
-from .pixel import GIF
+from .pixel import picture
+from .posthog import OWN_MEMBERS
 
 _READERS: Final[Mapping[str, Callable[[Any, Reading], Iterable[Event | Command]]]] = {
     "track": read_event,
@@ -46,10 +48,10 @@ class Note(Struct, frozen=True):
 
 
 def claims(request: Request) -> bool:
-    """Claim what names its project inside the event, as PostHog's old aliases do not."""
+    """Claim what names its project and its person inside the event, as PostHog's old aliases do not."""
     content = _content(request).content
-    first = content[0] if isinstance(content, list) and content else content
-    return "api_key" not in mapping(first) and "batch" not in mapping(first)
+    first = mapping(content[0] if isinstance(content, list) and content else content)
+    return "batch" not in first and OWN_MEMBERS.isdisjoint(first)
 
 
 def credential(request: Request) -> str | None:
@@ -113,7 +115,7 @@ def refuse(error: TallymarkError, request: Request) -> Reply:
 def _answer(request: Request, *, error: str | None, status: int) -> Reply:
     fields = _content(request).fields
     if fields.get("img") == "1":
-        return Reply(status, GIF, "image/gif", (("Cache-Control", "no-store, private"),))
+        return picture(status)
     if fields.get("verbose") in ("1", "true"):
         # An integer, and always with an error: the SDK for Python fails on anything else.
         return Reply(status, _encode({"status": 0 if error is not None else 1, "error": error}))
@@ -202,6 +204,11 @@ def _always(body: dict[str, Any]) -> Callable[[Request, Settings], Reply]:
     return lambda _request, _settings: answer
 
 
+def _own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    own_id = _mixpanel_events.own_id if "properties" in item else _mixpanel_profiles.own_id
+    return own_id(item)
+
+
 mixpanel = Protocol(
     name="mixpanel",
     routes=(
@@ -215,6 +222,7 @@ mixpanel = Protocol(
     credential=credential,
     claims=claims,
     refuse=refuse,
+    own_id=_own_id,
     endpoints=(
         # Nothing is switched on, and the SDKs fail on an answer without these members.
         Endpoint("GET", "/flags", _always({"flags": {}})),

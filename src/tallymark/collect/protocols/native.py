@@ -6,8 +6,7 @@ one, so that one bad item never costs the others, and good batches never pay for
 
 import urllib.parse
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any, assert_never
+from typing import assert_never
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
@@ -22,7 +21,6 @@ from tallymark.core.event import (
     GroupMembership,
     IdentityLink,
     ProfileOp,
-    TimeRule,
 )
 from tallymark.core.ids import new_id
 from tallymark.core.settings import Settings
@@ -30,36 +28,25 @@ from tallymark.core.settings import Settings
 from ._checks import (
     Terms,
     are_flat,
-    are_plain,
     believed_time,
-    check_currency,
     check_groups,
-    check_id,
-    check_person,
-    check_properties,
-    checked_name,
     client_time,
-    quantity,
     terms,
 )
 from ._commands import check_group_type, link_of, operations_of
 from ._failed import failed_lines
 from ._imported import imported
+from ._native_events import check_ids, event_of, have_plain_ids, sent_at_of
+from ._native_verbatim import verbatim
 from ._reading import Cut, Opened, check_text, cut, head, open_body, read_one
 from ._wire import (
-    NOWHERE,
-    AwareTime,
-    Time,
     WireAlias,
     WireCommand,
     WireEvent,
     WireGroup,
     WireIdentify,
     WireImported,
-    context,
 )
-
-SENT_AT_HEADER = "tallymark-sent-at"
 
 
 class FailedItem(Struct, frozen=True):
@@ -105,13 +92,13 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     check_text(body)
     opened = open_body(body, settings, is_lines=is_lines)
     lines = failed_lines(opened.failed, caller, settings)
-    sent_at = _sent_at(request, opened.sent_at)
+    sent_at = sent_at_of(request, opened.sent_at)
     agreed = terms(
         settings,
         received_at=request.received_at,
         sent_at=sent_at,
         public=caller.kind == "public",
-        plain_ids=_have_plain_ids(opened.items, settings),
+        plain_ids=have_plain_ids(opened.items, settings),
         plain_properties=_have_plain_properties(opened, settings),
     )
     taken = _take_each(opened.items, agreed, caller)
@@ -163,7 +150,7 @@ def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms, caller: Caller
         try:
             wire = read_one(item, agreed.settings) if isinstance(item, bytes) else item
             if isinstance(wire, WireEvent):
-                events.append(_event(wire, agreed))
+                events.append(event_of(wire, agreed))
                 of_events.append(index)
             elif isinstance(wire, WireImported):
                 uses, changes = imported(wire, caller, agreed)
@@ -183,100 +170,11 @@ def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms, caller: Caller
     return _Taken(events, commands, refusals, of_events + of_commands, surplus, empty)
 
 
-def _event(wire: WireEvent, agreed: Terms) -> Event:
-    event_id = new_id(agreed.received_at) if wire.id is None else wire.id
-    if not agreed.plain_ids:
-        _check_ids(wire, event_id, agreed.settings.max_id_bytes)
-    properties = wire.properties or {}
-    if properties and not agreed.plain_properties:
-        check_properties(properties, "properties", agreed)
-    rare = _rare_fields(wire, agreed)
-    time, client = agreed.received_at, None
-    rule: TimeRule = "received"
-    if wire.time is not None:
-        client = client_time(wire.time, "time")
-        is_billed = "value" in rare and not agreed.public
-        time, rule = believed_time(client, agreed, is_metered=is_billed)
-    event = Event(
-        name=checked_name(wire.name, agreed.settings.max_name_bytes),
-        id=event_id,
-        time=time,
-        time_rule=rule,
-        time_client=client,
-        kind=wire.kind,
-        user_id=wire.user_id,
-        anonymous_id=wire.anonymous_id,
-        session_id=wire.session_id,
-        properties=properties,
-        context=NOWHERE if wire.context is None else context(wire.context),
-    )
-    return structs.replace(event, **rare) if rare else event
-
-
-def _rare_fields(wire: WireEvent, agreed: Terms) -> dict[str, Any]:
-    """Return what most events do not have, so that they need not pay for it."""
-    rare: dict[str, Any] = {}
-    if wire.id is None:
-        rare["flags"] = ("no_id",)
-    if wire.account is not None or wire.groups:
-        rare["groups"] = groups = dict(wire.groups or {})
-        if wire.account is not None:
-            groups["account"] = wire.account
-        check_groups(groups, agreed.settings)
-    if wire.consent is not None:
-        rare["consent"] = wire.consent
-    if wire.value is not UNSET or wire.unit is not None:
-        rare |= {"value": _metered(wire, agreed), "unit": wire.unit}
-    if wire.revenue is not UNSET or wire.currency is not None:
-        rare |= {"revenue": _money(wire), "currency": wire.currency}
-    return rare
-
-
-def _have_plain_ids(items: Sequence[WireEvent | bytes], settings: Settings) -> bool:
-    events = [item for item in items if isinstance(item, WireEvent)]
-    persons = [event.user_id for event in events if event.user_id is not None]
-    persons += [event.anonymous_id for event in events if event.anonymous_id is not None]
-    ids = [event.id for event in events if event.id is not None]
-    ids += [event.session_id for event in events if event.session_id is not None]
-    # Items still to be read one by one are checked one by one too.
-    return len(events) == len(items) and are_plain(persons + ids, persons, settings.max_id_bytes)
-
-
 def _have_plain_properties(opened: Opened | Cut, settings: Settings) -> bool:
     # Items still to be read one by one are checked one by one too.
     return isinstance(opened, Opened) and are_flat(
         [event.properties for event in opened.items if event.properties], settings
     )
-
-
-def _check_ids(wire: WireEvent | WireIdentify | WireGroup, event_id: str, max_bytes: int) -> None:
-    check_id(event_id, "id", max_bytes)
-    if wire.user_id is not None:
-        check_person(wire.user_id, "user_id", max_bytes)
-    if wire.anonymous_id is not None:
-        check_person(wire.anonymous_id, "anonymous_id", max_bytes)
-    if isinstance(wire, WireEvent) and wire.session_id is not None:
-        check_id(wire.session_id, "session_id", max_bytes)
-
-
-def _metered(wire: WireEvent, agreed: Terms) -> Decimal:
-    if agreed.public:
-        raise Refused(
-            "A public key may not send value or unit.", code="METER_KEY_KIND", path="value"
-        )
-    if wire.value is UNSET:
-        raise Refused("unit needs a value.", code="MISSING_FIELD", path="value")
-    if wire.unit is not None:
-        check_id(wire.unit, "unit", agreed.settings.max_key_bytes)
-    return quantity(wire.value, "value")
-
-
-def _money(wire: WireEvent) -> Decimal:
-    if wire.revenue is UNSET:
-        raise Refused("currency needs a revenue.", code="MISSING_FIELD", path="revenue")
-    amount = quantity(wire.revenue, "revenue")
-    check_currency(wire.currency)
-    return amount
 
 
 def _commands(wire: WireCommand, agreed: Terms) -> list[Command]:
@@ -288,13 +186,17 @@ def _commands(wire: WireCommand, agreed: Terms) -> list[Command]:
         case WireAlias():
             return [link_of(wire, event_id, time, agreed)]
         case WireIdentify():
-            _check_ids(wire, event_id, agreed.settings.max_id_bytes)
-            return _identify(wire, event_id, time, agreed)
+            check_ids(wire, event_id, agreed.settings.max_id_bytes)
+            return _said(wire.consent, _identify(wire, event_id, time, agreed))
         case WireGroup():
-            _check_ids(wire, event_id, agreed.settings.max_id_bytes)
-            return _group(wire, event_id, time, agreed)
+            check_ids(wire, event_id, agreed.settings.max_id_bytes)
+            return _said(wire.consent, _group(wire, event_id, time, agreed))
         case _:
             assert_never(wire)
+
+
+def _said(consent: dict[str, str], done: list[Command]) -> list[Command]:
+    return [structs.replace(one, consent=consent) for one in done] if consent else done
 
 
 def _identify(wire: WireIdentify, event_id: str, time: int, agreed: Terms) -> list[Command]:
@@ -325,21 +227,6 @@ def _group(wire: WireGroup, event_id: str, time: int, agreed: Terms) -> list[Com
     for op, properties in operations_of(wire, agreed, always=not done):
         done.append(ProfileOp(op, wire.group_id, event_id, time, properties, wire.group_type))
     return done
-
-
-def _sent_at(request: Request, given: Time | None) -> int | None:
-    header = request.headers.get(SENT_AT_HEADER)
-    if given is None and header is not None:
-        try:
-            # A header is text, so milliseconds come as digits.
-            given = int(header) if header.isdecimal() else msgspec.convert(header, AwareTime)
-        except (msgspec.ValidationError, ValueError) as error:
-            raise Refused(
-                f"{SENT_AT_HEADER} {header[:100]!r} is no time.",
-                code="TIME_UNPARSABLE",
-                path=SENT_AT_HEADER,
-            ) from error
-    return None if given is None else client_time(given, "sent_at")
 
 
 def _is_strict(query: str) -> bool:
@@ -375,6 +262,7 @@ native = Protocol(
     name="native",
     routes=(("POST", "/tm/v1/events"),),
     decode=decode,
+    verbatim=verbatim,
     reply=reply,
     summary="Tallymark's own: one event, an array, a batch or JSON lines.",
     answer=Outcome,

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct
 
-from tallymark.collect.body import inflate
+from tallymark.collect.body import inflated, unmarked
 from tallymark.collect.loose import values
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
@@ -19,7 +19,7 @@ from tallymark.core.settings import Settings
 
 from ._foreign import agreed, take
 from ._otlp_attributes import is_client
-from ._otlp_events import Reading, read_item
+from ._otlp_events import Reading, own_id, read_item
 from ._otlp_frames import varint
 from ._otlp_items import Item, Signal, Unread, from_protobuf
 from ._otlp_json import from_json
@@ -50,7 +50,7 @@ class Export(Struct, frozen=True):
 
 def read(request: Request, settings: Settings) -> Export:
     """Return what a request exports, unread: nobody whose key is wrong makes us parse it."""
-    body = inflate(request.body, request.headers.get("content-encoding", ""), settings)
+    body = inflated(request, settings)
     return Export(body, _is_json(request, body))
 
 
@@ -117,7 +117,7 @@ def refuse(error: TallymarkError, request: Request) -> Reply:
 def _items(export: Export, signal: Signal, settings: Settings) -> list[Item]:
     if not export.is_json:
         return from_protobuf(signal, export.body, settings)
-    content = values(export.body.removeprefix(b"\xef\xbb\xbf").strip())
+    content = values(unmarked(export.body))
     return from_json(signal, content, settings.max_batch_events)
 
 
@@ -151,4 +151,5 @@ otlp = Protocol(
     open=read,
     credential=credential,
     refuse=refuse,
+    own_id=own_id,
 )

@@ -6,7 +6,7 @@ another but an ``id``, so a picture without one is counted each time it is asked
 """
 
 import base64
-from typing import Final
+from typing import Any, Final
 
 from tallymark.collect.loose import Loose, form_fields
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
@@ -17,7 +17,7 @@ from tallymark.core.settings import Settings
 from ._foreign import Told, agreed, event, take
 from ._values import text
 
-GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+_GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NAMED: Final = frozenset({"key", "name", "id", "url", "referrer", "user_id", "anonymous_id"})
 
 
@@ -54,15 +54,24 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     return take([fields], view, settings, Decoded(0, server_side=False))
 
 
+def picture(status: int = 200) -> Reply:
+    """Return a picture of one pixel, which is not to be kept by anybody on the way."""
+    return Reply(status, _GIF, "image/gif", (("Cache-Control", "no-store, private"),))
+
+
 def reply(_decoded: Decoded, _request: Request) -> Reply:
-    """Return the picture, which is not to be kept by anybody on the way."""
-    return Reply(200, GIF, "image/gif", (("Cache-Control", "no-store, private"),))
+    """Return the picture."""
+    return picture()
 
 
-def refuse(error: TallymarkError, request: Request) -> Reply:
+def refuse(error: TallymarkError, _request: Request) -> Reply:
     """Return the picture with the status that says why it counted nothing: no page shall break."""
-    shown = reply(Decoded(0), request)
-    return Reply(error.status, shown.body, shown.content_type, shown.headers)
+    return picture(error.status)
+
+
+def own_id(given: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of a view, None if its page named none."""
+    return "pixel", text(given.get("id"))
 
 
 pixel = Protocol(
@@ -74,4 +83,5 @@ pixel = Protocol(
     open=read,
     credential=credential,
     refuse=refuse,
+    own_id=own_id,
 )

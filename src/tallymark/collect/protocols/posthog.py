@@ -52,7 +52,8 @@ _OPTIONS: Final = {
     "process_person_profile": "$process_person_profile", "product_tour_id": "$product_tour_id",
 }  # fmt: skip
 # What an item of ours has beside ``event`` and ``properties``, and one of Mixpanel has not.
-_OWN_MEMBERS: Final = frozenset({"uuid", "distinct_id", "timestamp", "offset", "api_key", "token"})
+# What stands beside an event only here; Mixpanel, which the SDKs began as, has it in the properties.
+OWN_MEMBERS: Final = frozenset({"uuid", "distinct_id", "timestamp", "offset", "api_key", "token"})
 _SECRET: Final = ("sk_", "rk_")
 _SDK = re.compile(r"([\w.@-]{1,100})/([\w.+-]{1,50})")
 _MILLISECOND: Final = 1000
@@ -85,7 +86,7 @@ def claims(request: Request) -> bool:
         case "/batch":
             return "events" not in envelope
         case "/track" | "/engage":
-            return "batch" in envelope or not _OWN_MEMBERS.isdisjoint({*envelope, *first})
+            return "batch" in envelope or not OWN_MEMBERS.isdisjoint({*envelope, *first})
         case "/s":
             return "writeKey" not in envelope and "messageId" not in envelope
         case _:
@@ -150,7 +151,7 @@ def reader(
         if name is None and "event" not in item and any(changes.values()):
             name = "$set"
         terms = plain if given.get("$ignore_sent_at") is True else skewed
-        event_id = text(item.get("uuid")) or text(given.get("$insert_id"))
+        event_id = _id(item, given)
         person, time = who(item, given), when(item.get("timestamp"))
         made: list[Event | Command] = []
         if name not in _COMMANDS:
@@ -165,6 +166,15 @@ def reader(
         return made + commands(name, by, person, given=given, changes=changes, terms=terms)
 
     return read
+
+
+def own_id(item: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an event, None if its client named none."""
+    return "posthog", _id(item, mapping(item.get("properties")))
+
+
+def _id(item: dict[str, Any], given: dict[str, Any]) -> str | None:
+    return text(item.get("uuid")) or text(given.get("$insert_id"))
 
 
 def _path(request: Request) -> str:
@@ -326,5 +336,6 @@ posthog = Protocol(
     credential=credential,
     claims=claims,
     refuse=refuse,
+    own_id=own_id,
     endpoints=ENDPOINTS,
 )

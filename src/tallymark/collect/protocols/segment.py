@@ -13,9 +13,10 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tallymark.collect.loose import open_loosely
+from tallymark.collect.places import Places
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
 from tallymark.core.event import Command, Event, IdKind
@@ -38,9 +39,19 @@ from ._foreign import (
     source,
     take,
 )
-from ._segment_context import NOBODY, consent, context, page_of
+from ._segment_context import (
+    LOOKED_AT,
+    NOBODY,
+    consent,
+    context,
+    is_server,
+    library_of,
+    page_of,
+)
 from ._segment_setup import ENDPOINTS
+from ._segment_verbatim import verbatim_tracks
 from ._values import amount, content_id, currency, mapping, sequence, text, when
+from ._verbatim import is_ordinary
 
 _TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
 _TYPE_OF: Final = {name: name for name in _TYPES} | {name[0]: name for name in _TYPES}
@@ -51,15 +62,9 @@ _MONEY: Final = frozenset({"revenue", "total", "value"})
 _NOT_EARNED: Final = frozenset(
     {"checkout started", "order updated", "order refunded", "order cancelled"}
 )
-_SERVER = re.compile(r"\b(python|ruby|go|java|php|net|node|rust|elixir|scala|perl)\b")
-_CLIENT = re.compile(
-    r"\b(js|next|javascript|ios|android|swift|kotlin|flutter|react|native|cordova|unity)\b"
-)
 # RudderStack's SDK for Node says once when it sends a batch, however often and late it then tries:
 # that wait would be taken for a clock that is slow.
 _STAMPS_ONCE: Final = "analytics-node"
-# Who sent the first few messages sent them all.
-_LOOKED_AT: Final = 10
 # Of RudderStack's browser SDK: where somebody first came from.
 _FIRST_REFERRER: Final = "initial_referrer"
 _EPOCH = re.compile(r"\d{9,16}\Z")
@@ -102,13 +107,40 @@ def credential(request: Request) -> str | None:
     if given or request.content is None:
         return given
     body = mapping(request.content.content)
-    messages = (mapping(one) for one in sequence(body.get("batch"))[:_LOOKED_AT])
+    messages = (mapping(one) for one in sequence(body.get("batch"))[:LOOKED_AT])
     keys = (text(one.get("writeKey")) for one in (body, *messages))
     return next(filter(None, keys), None) or text(request.content.fields.get("writeKey"))
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     """Return what the messages hold; raises Refused for a body that has none."""
+    messages, around, said = _opened(request, caller, settings)
+    return take(messages, lambda message: _read(message, around), settings, said)
+
+
+def verbatim(request: Request, caller: Caller, settings: Settings) -> Decoded | None:
+    """Return a batch of ordinary ``track`` messages, ready for the log; None for anything else."""
+    if not is_ordinary(request, caller):
+        return None
+    try:
+        messages, around, said = _opened(request, caller, settings)
+    except Refused:
+        return None
+    if around.keeps_times or around.type is not None:
+        return None
+    by_server = caller.kind != "public" if said.server_side is None else said.server_side
+    places = Places(caller.policy, None if by_server else request.headers.get("user-agent"))
+    indifferent = caller.policy.suspects == "off"
+    events = verbatim_tracks(request.body, around.terms, places, may_be_personal=indifferent)
+    if events is None or len(events) != len(messages):
+        return None
+    return structs.replace(said, received=len(events), events=[*events], is_ready=True)
+
+
+def _opened(
+    request: Request, caller: Caller, settings: Settings
+) -> tuple[list[Any], _Around, Decoded]:
+    """Return the messages, what they share, and what the request says of all of them."""
     address = request.path.rstrip("/")
     messages, envelope = _messages(request.content.content, is_batch=address.endswith(_BATCHES))
     single = messages[0] if not envelope and len(messages) == 1 else None
@@ -121,12 +153,11 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
         as_told=as_told,
         type=_TYPE_OF.get(address.rpartition("/")[2]),
         sent_at=when_sent,
-        keeps_times=address.endswith("/import") or _library(messages) == _STAMPS_ONCE,
+        keeps_times=address.endswith("/import") or library_of(messages) == _STAMPS_ONCE,
         context=mapping(envelope.get("context")),
         policy=caller.policy,
     )
-    said = Decoded(0, sent_at=when_sent, server_side=_is_server(messages))
-    return take(messages, lambda message: _read(message, around), settings, said)
+    return messages, around, Decoded(0, sent_at=when_sent, server_side=is_server(messages))
 
 
 def reply(_decoded: Decoded, _request: Request) -> Reply:
@@ -137,6 +168,11 @@ def reply(_decoded: Decoded, _request: Request) -> Reply:
 def refuse(error: TallymarkError, _request: Request) -> Reply:
     """Return the two members that the SDKs show; they come back after a 429 or 5xx, and only then."""
     return Reply(error.status, msgspec.json.encode({"code": error.code, "message": error.message}))
+
+
+def own_id(message: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of a message, None if its client named none."""
+    return "segment", text(message.get("messageId"))
 
 
 def _basic_user(headers: Mapping[str, str]) -> str | None:
@@ -165,29 +201,6 @@ def _messages(content: Any, *, is_batch: bool) -> tuple[list[Any], dict[str, Any
     return [content], {}
 
 
-def _is_server(messages: list[Any]) -> bool | None:
-    """Return whether a server's SDK sent this, by what it says of itself; None if it does not."""
-    for message in messages[:_LOOKED_AT]:
-        given = mapping(message)
-        channel = given.get("channel")
-        if channel in ("server", "web", "mobile"):
-            return bool(channel == "server")
-        name = _library([given])
-        # Servers first: Node's are named after a language of browsers too.
-        if _SERVER.search(name):
-            return True
-        if _CLIENT.search(name):
-            return False
-    return None
-
-
-def _library(messages: list[Any]) -> str:
-    """Return the name of the SDK that the first message tells; empty if it does not."""
-    given = mapping(next(iter(messages), None))
-    library = mapping(mapping(given.get("context")).get("library"))
-    return (text(library.get("name")) or "")[:100].lower()
-
-
 def _read(message: Any, around: _Around) -> list[Event] | list[Command]:
     if not isinstance(message, dict):
         raise Refused("A message must be an object.")
@@ -201,6 +214,8 @@ def _read(message: Any, around: _Around) -> list[Event] | list[Command]:
     if kind in ("track", "page", "screen"):
         return [event(_use(kind, message, who, time=time, around=around), terms)]
     by = source(terms, "segment", text(message.get("messageId")), time)
+    said = consent(around.context | mapping(message.get("context")))
+    by = structs.replace(by, consent=said) if said else by
     return _COMMANDS[kind](message, by, terms)
 
 
@@ -365,11 +380,13 @@ segment = Protocol(
         )
     ),
     decode=decode,
+    verbatim=verbatim,
     reply=reply,
     summary="Segment's SDKs, and RudderStack's.",
     open=open_loosely,
     credential=credential,
     claims=claims,
     refuse=refuse,
+    own_id=own_id,
     endpoints=ENDPOINTS,
 )

@@ -26,10 +26,10 @@ from ._visit import (
     figures,
     language,
     open_form,
-    picture,
     screen,
     words,
 )
+from .pixel import picture
 
 _SERVERS: Final = frozenset({"srv", "pc"})
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -311,6 +311,11 @@ def _machine(here: Context, entities: Mapping[str, list[Any]]) -> Context:
     )
 
 
+def own_id(given: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the namespace and the id of an event, None if its tracker named none."""
+    return "snowplow", text(given.get("eid"))
+
+
 snowplow = Protocol(
     name="snowplow",
     routes=(
@@ -324,5 +329,6 @@ snowplow = Protocol(
     open=open_form,
     credential=credential,
     refuse=refuse,
+    own_id=own_id,
     endpoints=(Endpoint("GET", "/r/tp2", _no_redirect), Endpoint("GET", "/health", _ok)),
 )

@@ -17,10 +17,12 @@ from tallymark.core.errors import Broken, QuestionStopped, Refused, Unavailable
 from tallymark.core.failpoint import reach
 from tallymark.core.sql import Sql
 from tallymark.store.engine import Commit, Fetch, Limits, Reading, Rows
-from tallymark.store.engines.duckdb_reading import CursorReading, run
+from tallymark.store.engines.duckdb_reading import CursorReading, cancelled, run
 from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
+from tallymark.store.profile_values import states
 from tallymark.store.tables import SCHEMA_VERSION, TABLES
+from tallymark.store.views import COPIED, VIEWS
 
 # Beyond this many the least recently used project is detached: 60 attached files cost 15 MB.
 _MOST_ATTACHED = 64
@@ -36,6 +38,12 @@ _MERGE_BYTES = 256 * 1024 * 1024
 # What is folded every 16 MiB is 18 000 events; at the default of 30 000 rows a question about a
 # property would find it unshredded, and ten times as slow, until it is merged.
 _SHREDDED_ROWS = 4_096
+# How far a statement is can be asked for; nothing of it is printed.
+_PROGRESS = (
+    "SET enable_progress_bar = true",
+    "SET enable_progress_bar_print = false",
+    "SET progress_bar_time = 100",
+)
 _RE2 = "If a filter has a pattern, check it: RE2 knows no look-around."
 _TRANSIENT = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 
@@ -63,6 +71,9 @@ class DuckEngine:
         self._set("wal_autocheckpoint", _JOURNAL)
         self._set("max_vacuum_tasks", "0")
         self._set("variant_minimum_shredding_size", str(_SHREDDED_ROWS))
+        self._connection.create_function(
+            "profile_states", states, ["VARCHAR[]", "BOOLEAN"], "VARCHAR[]"
+        )
         if threads:
             self._set("threads", str(threads))
         if temp is not None:
@@ -115,7 +126,13 @@ class DuckEngine:
     @contextmanager
     def reading(self, project: str, limits: Limits) -> Iterator[Reading]:
         """Give a ``fetch`` whose statements all see the same commit, within limits in all."""
-        with _damage_is_told(project), _telling(limits), self._cursor(project) as cursor:
+        with (
+            _damage_is_told(project),
+            self._cursor(project) as cursor,
+            _telling(limits, reading := CursorReading(cursor, limits)),
+        ):
+            for setting in _PROGRESS:
+                cursor.execute(setting)
             cursor.execute(f"SET operator_memory_limit = '{limits.memory_bytes // 1024} KiB'")
             cursor.execute("BEGIN")
             # DuckDB has no time limit of its own; interrupting the cursor from outside is the way.
@@ -123,7 +140,7 @@ class DuckEngine:
             timer.daemon = True
             timer.start()
             try:
-                yield CursorReading(cursor, limits)
+                yield reading
             finally:
                 timer.cancel()
                 with suppress(duckdb.Error):
@@ -182,6 +199,24 @@ class DuckEngine:
             source = self._attach(project)
         with self._attached_beside(target) as (cursor, name):
             cursor.execute(f"COPY FROM DATABASE {source} TO {name}")
+
+    def copy_for_reading(self, project: str, target: Path) -> int:
+        """Write a new file with what the views need, and the views; return the log position."""
+        with self._lock:
+            source = self._attach(project)
+        with self._attached_beside(target) as (cursor, name):
+            cursor.execute(f"USE {name}")
+            cursor.execute("BEGIN")
+            for table in COPIED:
+                cursor.execute(f"CREATE TABLE {table} AS FROM {source}.{table}")
+            for view in VIEWS:
+                cursor.execute(view.create())
+            position = cursor.execute(
+                "SELECT amount FROM progress WHERE name = 'log_position'"
+            ).fetchall()
+            cursor.execute("COMMIT")
+            cursor.execute("CHECKPOINT")
+        return int(position[0][0]) if position else 0
 
     @contextmanager
     def other(self, path: Path) -> Iterator[Fetch]:
@@ -292,10 +327,12 @@ def _is_damage(error: BaseException) -> bool:
 
 
 @contextmanager
-def _telling(limits: Limits) -> Iterator[None]:
+def _telling(limits: Limits, reading: CursorReading) -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException:
+        if reading.is_stopped():
+            raise cancelled() from None
         raise QuestionStopped(
             f"The question was stopped after {limits.seconds:g} seconds.",
             hint="Shorten the range, filter more, or raise `question_seconds`.",
@@ -313,6 +350,7 @@ def _telling(limits: Limits) -> Iterator[None]:
         ) from None
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         _, _, what = _first_line(error).rpartition(" Error: ")
+        _, _, what = what.rpartition("ValueError: ")
         raise Refused(f"It cannot be computed: {what}.", code="QUERY_INVALID", hint=_RE2) from None
     except duckdb.IOException as error:
         if _is_damage(error):
@@ -353,8 +391,11 @@ def _migrate(cursor: duckdb.DuckDBPyConnection, project: str) -> None:
             code="VERSION_UNKNOWN",
         )
     for step in range(version, SCHEMA_VERSION):
-        for statement in MIGRATIONS[step]:
-            cursor.execute(statement)
+        for one in MIGRATIONS[step]:
+            if isinstance(one, str):
+                cursor.execute(one)
+            else:
+                one(cursor)
     if version < SCHEMA_VERSION:
         cursor.execute(
             "UPDATE meta SET text = ? WHERE name = 'schema_version'", [str(SCHEMA_VERSION)]

@@ -19,13 +19,30 @@ class CursorReading:
     def __init__(self, cursor: duckdb.DuckDBPyConnection, limits: Limits) -> None:
         self._cursor = cursor
         self._limits = limits
+        self._is_stopped = False
+
+    def percent(self) -> float | None:
+        """Return how much of the present statement is done, as far as the engine can tell."""
+        done: float = self._cursor.query_progress()
+        return None if done < 0 else round(done, 1)
+
+    def stop(self) -> None:
+        """Stop the present statement, and refuse later ones."""
+        self._is_stopped = True
+        self._cursor.interrupt()
+
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped it."""
+        return self._is_stopped
 
     def __call__(self, statement: Sql) -> Rows:
         """Return the rows; raises QuestionStopped if they are more than the limit."""
+        self._check()
         return run(self._cursor, statement, self._limits.rows)
 
     def arrays(self, statement: Sql) -> Arrays:
         """Return the columns; raises QuestionStopped if they are longer than the limit."""
+        self._check()
         most = self._limits.array_rows
         bounded = sql("SELECT * FROM (\n{it}\n) LIMIT {most}", it=statement, most=most + 1)
         self._cursor.execute(bounded.text, list(bounded.params))
@@ -49,6 +66,15 @@ class CursorReading:
             self._cursor.execute(table.text)
         finally:
             self._cursor.unregister("held_columns")
+
+    def _check(self) -> None:
+        if self._is_stopped:
+            raise cancelled()
+
+
+def cancelled() -> QuestionStopped:
+    """Return the error of a question that nobody waits for any more."""
+    return QuestionStopped("The question was cancelled.", code="QUERY_CANCELLED")
 
 
 def run(cursor: duckdb.DuckDBPyConnection, statement: Sql, most: int | None) -> Rows:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallymark.core.event import Operation
-from tallymark.identity.profiles import Told, is_same, profile
+from tallymark.core.profiles import Told, is_same, profile
 
 
 def told(*operations: tuple[int, Operation, dict[str, Any]]) -> list[Told]:

@@ -42,23 +42,12 @@ def profile(told: Iterable[Told], at: int | None = None) -> Profile:
     known: Profile = {}
     for one in sorted(told, key=lambda one: (one.time, one.seq)):
         if at is None or one.time <= at:
-            _apply(known, one)
+            apply(known, one)
     return dict(sorted(known.items()))
 
 
-def is_same(one: Json, other: Json) -> bool:
-    """Whether two JSON values are equal; 1 equals 1.0, but true is no number."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        pairs = zip(one, other, strict=False)
-        return len(one) == len(other) and all(is_same(*pair) for pair in pairs)
-    return bool(one == other)
-
-
-def _apply(known: Profile, told: Told) -> None:
+def apply(known: Profile, told: Told) -> None:
+    """Do one operation on what is known before it."""
     match told.op:
         case "set":
             known.update(told.properties)
@@ -77,6 +66,18 @@ def _apply(known: Profile, told: Told) -> None:
                 _change_list(known, name, told.op, _items(value))
         case _:
             assert_never(told.op)
+
+
+def is_same(one: Json, other: Json) -> bool:
+    """Whether two JSON values are equal; 1 equals 1.0, but true is no number."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(is_same(*pair) for pair in pairs)
+    return bool(one == other)
 
 
 def _add(known: Profile, name: str, value: Json) -> None:
