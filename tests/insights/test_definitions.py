@@ -226,4 +226,4 @@ def test_the_same_question_is_another_one_with_other_definitions(store: Store) -
 
     assert digest == definition_of(insight, question, other)
     assert digest != definition_of(insight, question, changed)
-    assert definition_of(insight, question, None) == _definition(insight, question, changed)
+    assert definition_of(insight, question, None) == definition_of(insight, question, changed)
