@@ -237,3 +237,27 @@ def test_answers_that_are_kept_take_no_more_room_than_they_may() -> None:
     assert all(found[45:])
     kept.keep(Wanted("large", "p", "UTC", 1), Kept(0, b"x" * 7_000, b"", 1))
     assert kept.find(Wanted("large", "p", "UTC", 1), 0) is None
+
+
+def test_an_answer_is_kept_for_the_definitions_it_was_asked_with_alone() -> None:
+    def counted(version: int, sent: str) -> tuple[Any, ...]:
+        defined = {"events": {"bought": {"events": [{"event": sent}]}}}
+        question = {"range": RANGE, "series": [{"event": "bought"}]}
+        asking = Asking(
+            "p",
+            "trends",
+            msgspec.json.encode(question),
+            definitions=msgspec.json.encode(defined).decode(),
+            definitions_version=version,
+        )
+        answer = msgspec.json.decode(made.answering.answer(asking))
+        source = answer["provenance"]
+        line = answer["data"]["lines"][0]
+        return line["total"], source["definitions_version"], source["is_kept"]
+
+    with past() as made:
+        made.arrive({"name": "buy", "user_id": "ana", "time": T0})
+
+        found = [counted(1, "buy"), counted(2, "buy"), counted(3, "sell")]
+
+    assert found == [(1, 1, False), (1, 2, True), (0, 3, False)]

@@ -12,6 +12,7 @@ from tallymark.core.registry import did_you_mean
 from tallymark.core.sql import Sql, join, sql
 
 from . import fields, filters
+from .field_warnings import partly_numbers, unknown_properties
 from .fields import Field
 from .filters import Filter, Scalar
 from .insight import Scope
@@ -228,8 +229,8 @@ def warnings_of(
             found.append(f"No event is named {name!r}.{f' {near}' if near else ''}")
     return [
         *found,
-        *fields.unknown_properties(names, scope),
-        *fields.partly_numbers(measured, scope),
+        *unknown_properties(names, scope),
+        *partly_numbers(measured, scope),
     ]
 
 
