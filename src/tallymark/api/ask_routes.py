@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
+from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
@@ -52,6 +53,15 @@ _RANGE = {
 }
 
 
+class _Told(Struct, frozen=True):
+    definitions_version: Annotated[int, Meta(ge=0)] | None = None
+
+
+class _Pair(Struct, frozen=True):
+    before: _Told
+    after: _Told
+
+
 AT = {
     "as_of": "An earlier moment: as_of of an answer's provenance, or a log position.",
     "definitions_at": "Version of the project's definitions to ask with; 0 for none of them.",
@@ -94,13 +104,13 @@ async def explain(call: Call) -> Response:
     """Return what makes two answers differ, cause by cause."""
     headers = header_map(call.request.scope["headers"])
     pair = await read_body(call.request.receive, headers, limit=MAX_PAIR_BYTES)
-    stored = await defined(call, whole(call, "definitions_at"))
+    definitions = [await defined(call, version) for version in _versions(pair)]
     return await from_store(
         call,
         "explain",
         pair=pair,
         timezone=call.caller.project.timezone,
-        definitions=None if stored is None else stored.content,
+        definitions=[None if one is None else one.content for one in definitions],
     )
 
 
@@ -219,6 +229,15 @@ async def from_store(call: Call, method: str, **params: object) -> Response:
     return Response(answer, media_type="application/json")
 
 
+def _versions(pair: bytes) -> tuple[int | None, int | None]:
+    """Return the versions of definitions that two answers name; what else is wrong the store tells."""
+    try:
+        found = msgspec.json.decode(pair, type=_Pair)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None, None
+    return found.before.definitions_version, found.after.definitions_version
+
+
 def _question_id(call: Call) -> str:
     given = header_map(call.request.scope["headers"]).get(_ID_HEADER)
     if given is None:
@@ -296,7 +315,6 @@ ASK_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/explain", "read", explain,
         "Tell what makes two answers to a question differ, cause by cause.", answer=Explained,
-        query={"definitions_at": AT["definitions_at"]},
     ),
     Route(
         "GET", "/tm/v1/questions", "read", questions, "List the questions being answered now.",

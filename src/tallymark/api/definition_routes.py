@@ -12,7 +12,12 @@ from tallymark.catalog.definitions import Pushed, StoredDefinitions
 from tallymark.core.errors import NotFound, Refused, TallymarkError, misfit
 from tallymark.core.registry import did_you_mean
 from tallymark.core.settings import MIB
-from tallymark.insights.definition_changes import Change, Dependent, changes_of, dependents
+from tallymark.insights.definition_changes import (
+    DefinitionChange,
+    Dependent,
+    changes_of,
+    dependents,
+)
 from tallymark.insights.definition_check import flaws
 from tallymark.insights.definitions import (
     Definitions,
@@ -68,7 +73,7 @@ class Applied(Struct, frozen=True):
 
     version: int
     is_dry_run: bool
-    changes: list[Change]
+    changes: list[DefinitionChange]
     effects: list[Effect]
     left_out: int
 

@@ -100,20 +100,16 @@ class StoreService:
         return self._answering.answer(asking)
 
     def explain(self, params: Params) -> bytes:
-        """Tell what makes two answers differ: project, timezone, definitions, pair (JSON)."""
+        """Tell what makes two answers differ: project, timezone, pair and definitions of each (JSON)."""
         project = self._known(params["project"])
-        asking = Asking(
-            project,
-            "",
-            b"{}",
-            str(params.get("timezone") or "UTC"),
-            definitions=params.get("definitions"),
-        )
+        zone = str(params.get("timezone") or "UTC")
+        askings = [
+            Asking(project, "", b"{}", zone, definitions=one)
+            for one in params.get("definitions") or (None, None)
+        ]
         pair = decode_pair(params["pair"])
         with self._engine.reading(project, self._limits()) as reading:
-            return _encode(
-                explain(pair.before, pair.after, asking, reading, self._settings, self._clock)
-            )
+            return _encode(explain(pair, askings, reading, self._settings, self._clock))
 
     def sql(self, params: Params) -> bytes:
         """Answer a question in SQL: project, question (JSON)."""

@@ -13,7 +13,7 @@ What: TypeAlias = Literal["added", "changed", "removed"]
 METRIC_RANGE = "30d"
 
 
-class Change(Struct, frozen=True):
+class DefinitionChange(Struct, frozen=True):
     """One definition that is not as it was; ``keys`` are those of its parts that differ."""
 
     kind: KindName
@@ -35,7 +35,7 @@ class Dependent(Struct, frozen=True):
     changes: list[tuple[KindName, str]]
 
 
-def changes_of(old: Definitions, new: Definitions) -> list[Change]:
+def changes_of(old: Definitions, new: Definitions) -> list[DefinitionChange]:
     """Return what differs, by kind and name; words about it alone make a difference too."""
     found = []
     for kind in KINDS:
@@ -43,15 +43,17 @@ def changes_of(old: Definitions, new: Definitions) -> list[Change]:
         for name in sorted({*before, *after}):
             keys = _differing(before.get(name), after.get(name))
             if name not in before:
-                found.append(Change(kind, name, "added", keys))
+                found.append(DefinitionChange(kind, name, "added", keys))
             elif name not in after:
-                found.append(Change(kind, name, "removed", keys))
+                found.append(DefinitionChange(kind, name, "removed", keys))
             elif keys:
-                found.append(Change(kind, name, "changed", keys))
+                found.append(DefinitionChange(kind, name, "changed", keys))
     return found
 
 
-def dependents(old: Definitions, new: Definitions, changes: list[Change]) -> list[Dependent]:
+def dependents(
+    old: Definitions, new: Definitions, changes: list[DefinitionChange]
+) -> list[Dependent]:
     """Return each metric and saved question whose numbers the changes may move."""
     moved = {
         (one.kind, one.name) for one in changes if one.keys != ["description"]
