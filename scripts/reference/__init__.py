@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from . import commands, registered, routes
+from . import commands, definitions, registered, routes
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -12,6 +12,7 @@ def pages() -> dict[str, str]:
     """Return the text of every generated page, by its path under docs/reference."""
     fixed: dict[str, Callable[[], str]] = {
         "cli.md": commands.command_page,
+        "definitions.md": definitions.definition_page,
         "errors.md": registered.errors,
         "fields.md": registered.event_fields,
         "files.md": registered.files,

@@ -46,7 +46,9 @@ def kind(schema: Mapping[str, Any]) -> str:
     match schema:
         case {"$ref": str(reference)}:
             name = reference.removeprefix("#")
-            text = _FILTER_LINK if name in FILTERS else f"[{name}](#{name.lower()})"
+            # Of two structs of one name the name has dots, which an anchor leaves out.
+            place = name.lower().replace(".", "")
+            text = _FILTER_LINK if name in FILTERS else f"[{name}](#{place})"
         case {"anyOf": choices}:
             text = " or ".join(dict.fromkeys(kind(choice) for choice in choices))
         case {"enum": values}:

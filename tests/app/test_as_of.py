@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.collect.world import MINUTE, T0, World
 
 from tallymark.app.answering import Answering
-from tallymark.app.explaining import Told, explain
+from tallymark.app.explaining import Pair, Told, explain
 from tallymark.app.kept_answers import Kept, KeptAnswers, Wanted
 from tallymark.app.scoping import Asking
 from tallymark.core.clock import DAY, SystemClock, rfc3339
@@ -72,11 +72,13 @@ class Past:
         source = answer["provenance"]
         return Told(source["insight"], source["as_of"], answer["question"], answer["table"])
 
-    def explained(self, before: dict[str, Any], after: dict[str, Any]) -> Any:
+    def explained(
+        self, before: dict[str, Any], after: dict[str, Any], askings: Sequence[Asking] = ()
+    ) -> Any:
         with self.world.engine.reading("p", LIMITS) as reading:
             return explain(
-                self.told(before), self.told(after), Asking("p", "", b"{}"), reading,
-                self.world.settings, self.clock,
+                Pair(self.told(before), self.told(after)), askings or [Asking("p", "", b"{}")] * 2,
+                reading, self.world.settings, self.clock,
             )  # fmt: skip
 
 
@@ -237,3 +239,52 @@ def test_answers_that_are_kept_take_no_more_room_than_they_may() -> None:
     assert all(found[45:])
     kept.keep(Wanted("large", "p", "UTC", 1), Kept(0, b"x" * 7_000, b"", 1))
     assert kept.find(Wanted("large", "p", "UTC", 1), 0) is None
+
+
+def test_an_answer_is_kept_for_the_definitions_it_was_asked_with_alone() -> None:
+    def counted(version: int, sent: str) -> tuple[Any, ...]:
+        defined = {"events": {"bought": {"events": [{"event": sent}]}}}
+        question = {"range": RANGE, "series": [{"event": "bought"}]}
+        asking = Asking(
+            "p",
+            "trends",
+            msgspec.json.encode(question),
+            definitions=msgspec.json.encode(defined).decode(),
+            definitions_version=version,
+        )
+        answer = msgspec.json.decode(made.answering.answer(asking))
+        source = answer["provenance"]
+        line = answer["data"]["lines"][0]
+        return line["total"], source["definitions_version"], source["is_kept"]
+
+    with past() as made:
+        made.arrive({"name": "buy", "user_id": "ana", "time": T0})
+
+        found = [counted(1, "buy"), counted(2, "buy"), counted(3, "sell")]
+
+    assert found == [(1, 1, False), (1, 2, True), (0, 3, False)]
+
+
+def test_what_a_definition_changed_is_told_apart_from_events_that_came() -> None:
+    def asking(sent: str) -> Asking:
+        defined = {"events": {"bought": {"events": [{"event": sent}]}}}
+        question = {"range": RANGE, "series": [{"event": "bought"}]}
+        return Asking(
+            "p",
+            "trends",
+            msgspec.json.encode(question),
+            definitions=msgspec.json.encode(defined).decode(),
+        )
+
+    with past() as made:
+        made.arrive({"name": "buy", "user_id": "ana", "time": T0})
+        before = msgspec.json.decode(made.answering.answer(asking("buy")))
+        made.arrive(
+            {"name": "buy", "user_id": "bo", "time": T0},
+            {"name": "sell", "user_id": "bo", "time": T0},
+        )
+        after = msgspec.json.decode(made.answering.answer(asking("sell")))
+
+        found = made.explained(before, after, [asking("buy"), asking("sell")])
+
+    assert [one.causes for one in found.changes] == [{"new_events": 1, "definition": -1}]

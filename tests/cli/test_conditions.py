@@ -153,6 +153,29 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def test_members_of_a_cohort_are_asked_for_by_its_name() -> None:
+    found = parse_filter("in cohort power-users and not IN COHORT 'testers' and in = cohort")
+
+    assert found == {
+        "op": "and",
+        "filters": [
+            {"op": "in_cohort", "cohort": "power-users"},
+            {"op": "not", "filter": {"op": "in_cohort", "cohort": "testers"}},
+            {"op": "equals", "field": "properties.in", "value": "cohort"},
+        ],
+    }
+
+
+def test_a_computed_property_and_a_cohort_are_fields_by_their_prefix() -> None:
+    assert parse_filter("computed.tier = big and cohort.fans is true") == {
+        "op": "and",
+        "filters": [
+            {"op": "equals", "field": "computed.tier", "value": "big"},
+            {"op": "is_true", "field": "cohort.fans"},
+        ],
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "step"),
     [

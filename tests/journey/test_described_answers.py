@@ -25,6 +25,10 @@ OPERATIONS = [
     for route in all_routes()
     if route.path not in ("/tm/v1/ask/{insight}", "/tm/v1/questions/{id}")
 ] + [("POST", f"/tm/v1/ask/{name}") for name in insights()]
+DEFINED = {
+    "cohorts": {"fans": {"who": {"op": "did", "event": "signup"}}},
+    "questions": {"weekly": {"insight": "trends", "question": {"range": "7d"}}},
+}
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/tm/v1/projects"): {"name": "Third"},
     ("POST", PROJECT + "/keys"): {"kind": "read"},
@@ -38,6 +42,8 @@ BODIES: dict[tuple[str, str], Any] = {
         one: {"insight": "trends", "question": {"range": "today"}, "as_of": "1"}
         for one in ("before", "after")
     },
+    ("PUT", PROJECT + "/definitions"): DEFINED,
+    ("POST", "/tm/v1/ask/saved/{name}"): {"range": "1d"},
     ("POST", PROJECT + "/failed/mark"): {"where": {"code": "NAME_INVALID"}},
 } | {("POST", f"/tm/v1/ask/{name}"): insight.example for name, insight in insights().items()}
 EVENTS: list[dict[str, Any]] = [
@@ -57,6 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         made.wait_until_loaded()
         ask(made, "POST", f"{PROJECT}/sites", {"protocol": "umami", "name": "shop.example"})
         ask(made, "PUT", f"{PROJECT}/plan", BODIES["PUT", PROJECT + "/plan"])
+        ask(made, "PUT", f"{PROJECT}/definitions", DEFINED)
         yield made
 
 
@@ -73,7 +80,7 @@ def address(server: Target, path: str) -> str:
     key = server.keys["public" if path.endswith("/revoke") else "secret"]
     there = {
         "{project}": "default", "{key}": key.split("_")[1], "{id}": owner,
-        "{kind}": "user", "{type}": "account",
+        "{kind}": "user", "{type}": "account", "{name}": "weekly",
     }  # fmt: skip
     return "/".join(there.get(part, part) for part in path.split("/"))
 

@@ -25,6 +25,7 @@ from .bodies import header_map
 from .collect_routes import Collection, send_reply
 from .control_routes import CONTROL_ROUTES
 from .cors import cors_headers, preflight_headers
+from .definition_routes import DEFINITION_ROUTES
 from .failed_routes import FAILED_ROUTES
 from .openapi import document
 from .peers import Peers
@@ -47,6 +48,7 @@ def all_routes() -> tuple[Route, ...]:
         *CONTROL_ROUTES,
         *FAILED_ROUTES,
         *PLAN_ROUTES,
+        *DEFINITION_ROUTES,
         *PRIVACY_ROUTES,
         *SERVICE_ROUTES,
     )

@@ -1,13 +1,15 @@
 """Questions: what was counted, what was refused, and what is arriving now."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any, get_args
+from collections.abc import Coroutine
+from typing import Annotated, Any, get_args
 
 import msgspec
+from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
+from tallymark.catalog.definitions import StoredDefinitions
 from tallymark.collect.replay import Where, checked
 from tallymark.core.errors import NotFound, Refused
 from tallymark.core.event import FailedStatus
@@ -51,20 +53,45 @@ _RANGE = {
 }
 
 
+class _Told(Struct, frozen=True):
+    definitions_version: Annotated[int, Meta(ge=0)] | None = None
+
+
+class _Pair(Struct, frozen=True):
+    before: _Told
+    after: _Told
+
+
+AT = {
+    "as_of": "An earlier moment: as_of of an answer's provenance, or a log position.",
+    "definitions_at": "Version of the project's definitions to ask with; 0 for none of them.",
+}
+
+
 async def ask(call: Call) -> Response:
     """Forward a question to the store process and return its answer as it is."""
     insight = lookup(insights(), call.params["insight"], "insight")
     headers = header_map(call.request.scope["headers"])
     question = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
-    asked = {
+    stored = await defined(call, whole(call, "definitions_at"))
+    return await forward(call, insight.name, question or b"{}", stored)
+
+
+async def forward(
+    call: Call, insight: str, question: bytes, stored: StoredDefinitions | None
+) -> Response:
+    """Return the store's answer to a question that is asked with these definitions."""
+    asked: dict[str, object] = {
         "project": call.caller.project.id,
-        "insight": insight.name,
-        "question": question or b"{}",
+        "insight": insight,
+        "question": question,
         "timezone": call.caller.project.timezone,
         "seconds": call.services.settings.question_seconds,
         "as_of": text(call, "as_of"),
-        "id": _question_id(call, headers),
+        "id": _question_id(call),
     }
+    if stored is not None:
+        asked |= {"definitions": stored.content, "definitions_version": stored.version}
     try:
         answer = await _while_wanted(call, call.services.store.call("ask", asked))
     except Disconnected:
@@ -77,7 +104,14 @@ async def explain(call: Call) -> Response:
     """Return what makes two answers differ, cause by cause."""
     headers = header_map(call.request.scope["headers"])
     pair = await read_body(call.request.receive, headers, limit=MAX_PAIR_BYTES)
-    return await from_store(call, "explain", pair=pair, timezone=call.caller.project.timezone)
+    definitions = [await defined(call, version) for version in _versions(pair)]
+    return await from_store(
+        call,
+        "explain",
+        pair=pair,
+        timezone=call.caller.project.timezone,
+        definitions=[None if one is None else one.content for one in definitions],
+    )
 
 
 async def ask_sql(call: Call) -> Response:
@@ -101,6 +135,16 @@ async def stop_question(call: Call) -> Response:
             hint="It may be over; GET /tm/v1/questions lists those that are not.",
         )
     return Response(answer, media_type="application/json")
+
+
+async def defined(call: Call, version: int | None) -> StoredDefinitions | None:
+    """Return what the caller's project defines: the newest, an earlier version, or nothing for 0."""
+    if version is None:
+        return call.caller.definitions
+    if version == 0:
+        return None
+    kept = call.services.catalog.definitions
+    return await asyncio.to_thread(kept.at, call.caller.project.id, version)
 
 
 async def list_insights(_call: Call) -> Response:
@@ -185,8 +229,17 @@ async def from_store(call: Call, method: str, **params: object) -> Response:
     return Response(answer, media_type="application/json")
 
 
-def _question_id(call: Call, headers: Mapping[str, str]) -> str:
-    given = headers.get(_ID_HEADER)
+def _versions(pair: bytes) -> tuple[int | None, int | None]:
+    """Return the versions of definitions that two answers name; what else is wrong the store tells."""
+    try:
+        found = msgspec.json.decode(pair, type=_Pair)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None, None
+    return found.before.definitions_version, found.after.definitions_version
+
+
+def _question_id(call: Call) -> str:
+    given = header_map(call.request.scope["headers"]).get(_ID_HEADER)
     if given is None:
         return new_id(call.services.clock.now())
     if not (0 < len(given) <= 100 and given.isascii() and given.isprintable()):
@@ -252,7 +305,7 @@ def whole(call: Call, name: str, *, least: int = 0) -> int | None:
 ASK_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/ask/{insight}", "read", ask, "Ask a question.", answer=Answer,
-        query={"as_of": "An earlier moment: as_of of an answer's provenance, or a log position."},
+        query=AT,
     ),
     Route(
         "POST", "/tm/v1/sql", "read", ask_sql,

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tallymark.catalog.catalog import Catalog, Project
+from tallymark.catalog.definitions import StoredDefinitions
 from tallymark.catalog.keys import parse
 from tallymark.collect.protocol import Caller
 from tallymark.core.clock import Clock
@@ -33,12 +34,13 @@ _SECRET_IN_QUERY = re.compile(rb"(?:^|[=&])(?:sk|rk)_[0-9A-Za-z]{8}_[0-9A-Za-z]"
 
 
 class Known(Struct, frozen=True):
-    """A caller with its project, and the id of its key if it has one."""
+    """A caller with its project and what that defines, and the id of its key if it has one."""
 
     caller: Caller
     project: Project
     key_id: str | None = None
     expires_at: int | None = None
+    definitions: StoredDefinitions | None = None
 
 
 class _Entry(Struct, frozen=True):
@@ -58,6 +60,8 @@ class Callers:
         self._changes = 0
         # Project → version of its plan and the plan ready to be run, so that its keys share one.
         self._plans: dict[str, tuple[int, Compiled]] = {}
+        # Project → its definitions, for the same reason.
+        self._definitions: dict[str, StoredDefinitions] = {}
         # Threads of our own: a locked catalog must not hold up those of anybody else.
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="catalog")
 
@@ -150,7 +154,8 @@ class Callers:
         project = self._catalog.project(key.project)
         plan = self._plan(project.id)
         caller = Caller(project.id, key.kind, key.prefix, project.policy, plan)
-        return Known(caller, project, key.id, key.expires_at)
+        defined = self._defined(project.id)
+        return Known(caller, project, key.id, key.expires_at, defined)
 
     def _look_up_site(self, protocol: str, name: str) -> Known | None:
         site = self._catalog.find_site(protocol, name)
@@ -167,7 +172,17 @@ class Callers:
         except NotFound:
             return None
         plan = self._plan(project.id)
-        return Known(Caller(project.id, "local", "local", project.policy, plan), project)
+        caller = Caller(project.id, "local", "local", project.policy, plan)
+        return Known(caller, project, definitions=self._defined(project.id))
+
+    def _defined(self, project: str) -> StoredDefinitions | None:
+        stored = self._catalog.definitions.newest(project)
+        if stored is None:
+            return None
+        known = self._definitions.get(project)
+        if known is None or known != stored:
+            self._definitions[project] = known = stored
+        return known
 
     def _plan(self, project: str) -> Compiled | None:
         stored = self._catalog.plan(project)

@@ -54,7 +54,7 @@ def document(
         if route.path == "/tm/v1/ask/{insight}":
             for insight in insights:
                 path = f"/tm/v1/ask/{insight.name}"
-                paths.setdefault(path, {})["post"] = _ask(insight, reference)
+                paths.setdefault(path, {})["post"] = _ask(insight, route, reference)
             continue
         paths.setdefault(route.path, {})[route.method.lower()] = _plain(route, reference)
     return {
@@ -140,7 +140,7 @@ def _in_path(path: str) -> list[Json]:
     return [{"name": n, "in": "path", "required": True, "schema": text} for n in names]
 
 
-def _ask(insight: Insight, reference: Mapping[str, Json]) -> Json:
+def _ask(insight: Insight, route: Route, reference: Mapping[str, Json]) -> Json:
     answer = {
         "type": "object",
         "required": ["data", "view", "table", "question", "provenance"],
@@ -158,6 +158,7 @@ def _ask(insight: Insight, reference: Mapping[str, Json]) -> Json:
         "summary": insight.summary,
         "tags": ["Ask"],
         "security": _SECURITY["read"],
+        "parameters": _query(route.query),
         "requestBody": {
             "required": True,
             "content": {

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from tallymark import __version__
 from tallymark.app.as_of import AsOf
+from tallymark.app.cohorts import Holding
 from tallymark.app.kept_answers import Kept, KeptAnswers, Wanted
 from tallymark.app.questions import Questions, Steps
-from tallymark.app.scoping import Asking, scope_of
+from tallymark.app.scoping import Asking, definitions_of, scope_of
 from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery, misfit
 from tallymark.core.ids import hash128, new_id
 from tallymark.core.registry import did_you_mean, discover, lookup
 from tallymark.core.settings import Settings
+from tallymark.insights.definitions import Definitions, encode_definitions
 from tallymark.insights.insight import (
     Columnar,
     Insight,
@@ -32,6 +34,7 @@ from tallymark.insights.insight import (
     in_zone_of,
 )
 from tallymark.insights.pages import BEHIND, Behind
+from tallymark.insights.references import used
 from tallymark.store.engine import Engine, Limits, Reading, Rows
 from tallymark.store.engines.duckdb import engine_version
 
@@ -76,13 +79,14 @@ class Answering:
         """Return the JSON of an ``Answered``; raises InvalidQuery, NotFound or QuestionStopped."""
         insight = lookup(insights(), asking.insight, "insight")
         question = decode_question(insight, asking.question)
+        definitions = definitions_of(asking)
         started = self._clock.monotonic()
-        with self._engine.reading(asking.project, self._limits(asking)) as reading:
+        with self._engine.reading(asking.project, limits_of(asking, self._settings)) as reading:
             key = asking.id or new_id(self._clock.now())
             with self.questions.during(key, asking.project, insight.name, reading) as steps:
                 scoped = scope_of(reading, asking, self._settings, self._clock)
                 wanted = Wanted(
-                    definition=definition_of(insight, question),
+                    definition=definition_of(insight, question, definitions),
                     project=asking.project,
                     timezone=scoped.scope.timezone,
                     log_position=scoped.scope.log_position,
@@ -114,6 +118,7 @@ class Answering:
             version=__version__,
             rows_read=kept.rows_read,
             took_ms=round((self._clock.monotonic() - started) * 1000, 1),
+            definitions_version=asking.definitions_version,
             is_kept=is_kept,
         )
         asked = msgspec.Raw(_encode(question))
@@ -124,18 +129,26 @@ class Answering:
         """Let go of the answers that are kept, because a store is made anew."""
         self._kept.forget()
 
-    def _limits(self, asking: Asking) -> Limits:
-        most = self._settings.question_seconds
-        return Limits(
-            seconds=min(asking.seconds or most, most),
-            memory_bytes=self._settings.question_memory_bytes,
-            rows=self._settings.question_rows,
-        )
+
+def limits_of(asking: Asking, settings: Settings) -> Limits:
+    """Return what a question may take."""
+    most = settings.question_seconds
+    return Limits(
+        seconds=min(asking.seconds or most, most),
+        memory_bytes=settings.question_memory_bytes,
+        rows=settings.question_rows,
+    )
 
 
-def definition_of(insight: Insight, question: Struct) -> str:
-    """Return the hash of what a question asks, whatever the order of its fields."""
-    return hash128(insight.name, _canonical.encode(question).decode()).hex()
+def definition_of(
+    insight: Insight, question: Struct, definitions: Definitions | None = None
+) -> str:
+    """Return the hash of what a question asks and of every definition it names."""
+    named = {} if definitions is None else used(question, definitions)
+    parts = [
+        f"{kind} {name} {encode_definitions(one).decode()}" for (kind, name), one in named.items()
+    ]
+    return hash128(insight.name, _canonical.encode(question).decode(), *parts).hex()
 
 
 class Computed(Struct, frozen=True):
@@ -152,12 +165,14 @@ def compute(
     scope = in_zone_of(question, scope)
     if insight.pinned is not None:
         scope = insight.pinned(question, scope)
+    holding = reading if isinstance(reading, Holding) else Holding(reading, members_of)
+    question = _expanded(insight, question, scope, holding)
     behind = getattr(question, "behind", None)
     if behind is not None:
-        keys = members_of(behind, scope, reading, steps, unit=insight.lists or "person")
-        reading.hold(BEHIND, {"key": keys})
-    _prepare(insight, question, scope, reading, steps)
-    results = _results(insight.to_sql(question, scope), reading, steps)
+        keys = members_of(behind, scope, holding, steps, unit=insight.lists or "person")
+        holding.hold(BEHIND, {"key": keys})
+    _hold_prepared(insight, question, scope, holding, steps)
+    results = _results(insight.to_sql(question, scope), holding, steps)
     data = insight.shape(question, scope, results)
     return Computed(data, sum(_length(result) for result in results))
 
@@ -182,12 +197,15 @@ def members_of(
             hint=f"These can: {', '.join(known)}.",
             path="behind.insight",
         )
-    question = decode_question(insight, dict(behind.question))
+    holding = reading if isinstance(reading, Holding) else Holding(reading, members_of)
+    # As JSON, because numbers with a point in it were read as decimals.
+    asked = decode_question(insight, _encode(behind.question))
     place = _converted(behind.place, insight.place, "behind.place.")
-    scope = in_zone_of(question, scope)
+    scope = in_zone_of(asked, scope)
+    question = _expanded(insight, asked, scope, holding)
     found = _of_unit(insight.members(question, place, scope), unit)
-    _prepare(insight, question, scope, reading, steps)
-    return found.keys(_results(found.statements, reading, steps))
+    _hold_prepared(insight, question, scope, holding, steps)
+    return found.keys(_results(found.statements, holding, steps))
 
 
 def _of_unit(found: Members, unit: Unit) -> Members:
@@ -202,7 +220,17 @@ def _of_unit(found: Members, unit: Unit) -> Members:
     )
 
 
-def _prepare(
+def _expanded(insight: Insight, question: Any, scope: Scope, holding: Holding) -> Any:
+    """Return the question without names, once the members of its cohorts are held."""
+    if insight.expand is not None:
+        question = insight.expand(question, scope)
+    holding.hold_for(question, scope)
+    for value, moment in insight.asked_of(question, scope) if insight.asked_of else ():
+        holding.hold_for(value, moment)
+    return question
+
+
+def _hold_prepared(
     insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None
 ) -> None:
     if insight.prepared is not None:

@@ -32,7 +32,7 @@ MEANINGS: Final[Mapping[Cause, str]] = {
     "new_events": "events that happened since, and the time that passed",
     "people": "ids that were joined or parted since",
     "bots": "robots counted in one answer and not in the other",
-    "definition": "the question itself",
+    "definition": "the question itself, and what the project defines",
 }
 
 
@@ -45,6 +45,10 @@ class Told(Struct, frozen=True, forbid_unknown_fields=True):
     table: Annotated[
         dict[str, Any] | None,
         Meta(description="The table it gave, to see whether it can be had again."),
+    ] = None
+    definitions_version: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="That of its provenance, 0 for none; the newest if left out."),
     ] = None
 
 
@@ -90,9 +94,10 @@ def decode_pair(body: bytes) -> Pair:
 
 
 def explain(
-    before: Told, after: Told, asking: Asking, reading: Reading, settings: Settings, clock: Clock
+    pair: Pair, askings: Sequence[Asking], reading: Reading, settings: Settings, clock: Clock
 ) -> Explained:
-    """Return what makes the difference; ``before`` is the answer of the earlier position."""
+    """Return what makes the difference; each answer was asked with the definitions of its asking."""
+    before, after = pair.before, pair.after
     if before.insight != after.insight:
         raise InvalidQuery(
             f"{before.insight} and {after.insight} are different insights.", path="after.insight"
@@ -100,7 +105,7 @@ def explain(
     insight = lookup(insights(), before.insight, "insight")
     scopes = [
         scope_of(reading, msgspec.structs.replace(asking, as_of=one.as_of), settings, clock).scope
-        for one in (before, after)
+        for one, asking in zip((before, after), askings, strict=True)
     ]
     if parse(before.as_of).position > parse(after.as_of).position:
         raise InvalidQuery(
@@ -129,13 +134,14 @@ def _steps(questions: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[tuple[
     then, now = scopes
     people_then = (then.log_position + 1) * SEQ_PER_BATCH
     replace = msgspec.structs.replace
+    last, now = now, replace(now, definitions=then.definitions)
     yield "recomputed", old, then
     late = Late(people_then, then.now)
     yield "late_events", old, replace(now, now=then.now, identity_end=people_then, late=late)
     yield "new_events", old, replace(now, identity_end=people_then)
     yield "people", old, now
     yield "bots", replace(old, include_bots=new.include_bots), now
-    yield "definition", new, now
+    yield "definition", new, last
 
 
 def _recorded(table: Mapping[str, Any]) -> Table:

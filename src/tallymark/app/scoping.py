@@ -9,6 +9,7 @@ from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
+from tallymark.insights.definitions import Definitions, decode_definitions, in_force
 from tallymark.insights.insight import Scope, known_profiles
 from tallymark.store.engine import Fetch
 from tallymark.store.tables import MOST_PROPERTIES, SEQ_PER_BATCH
@@ -20,6 +21,7 @@ class Asking(Struct, frozen=True):
     """A question as it comes: which insight, of which project, and the project's time zone.
 
     ``as_of`` names an earlier moment; ``id`` names the question while it is being answered.
+    ``definitions`` are the project's as JSON, of the version named; without them names mean nothing.
     """
 
     project: str
@@ -29,6 +31,8 @@ class Asking(Struct, frozen=True):
     seconds: float | None = None
     as_of: str | None = None
     id: str | None = None
+    definitions: str | None = None
+    definitions_version: int | None = None
 
 
 class Scoped(Struct, frozen=True):
@@ -36,6 +40,11 @@ class Scoped(Struct, frozen=True):
 
     scope: Scope
     identity_position: int
+
+
+def definitions_of(asking: Asking) -> Definitions | None:
+    """Return what a question is asked with, None if its project defines nothing."""
+    return None if asking.definitions is None else decode_definitions(asking.definitions)
 
 
 def scope_of(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> Scoped:
@@ -58,6 +67,7 @@ def scope_of(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> 
     classes: dict[str, frozenset[Any]] = {}
     for name, kind in known:
         classes[name] = classes.get(name, frozenset()) | {kind}
+    definitions = definitions_of(asking)
     scope = Scope(
         project=asking.project,
         timezone=asking.timezone,
@@ -73,6 +83,7 @@ def scope_of(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> 
         profiles=profiles,
         cleared_profiles=cleared,
         has_more_profiles=len(ways) >= MOST_PROPERTIES,
+        definitions=None if definitions is None else in_force(definitions),
     )
     return Scoped(scope, identity if as_of is None else _identity(fetch, as_of))
 

@@ -25,6 +25,7 @@ from tallymark.app.failures import aged, condition, held, rows_after
 from tallymark.app.folders import Folders
 from tallymark.app.quality import quality
 from tallymark.app.scoping import Asking
+from tallymark.app.sides import answer_sides
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
 from tallymark.collect.replay import Where
@@ -66,6 +67,7 @@ class StoreService:
         self._console = Console(engine, folders, settings, clock)
         self.methods: dict[str, Callable[[Params], bytes]] = {
             "ask": self.ask,
+            "ask_sides": self.ask_sides,
             "explain": self.explain,
             "sql": self.sql,
             "questions": self.questions,
@@ -98,14 +100,16 @@ class StoreService:
         return self._answering.answer(asking)
 
     def explain(self, params: Params) -> bytes:
-        """Tell what makes two answers differ: project, timezone, before and after (JSON)."""
+        """Tell what makes two answers differ: project, timezone, pair and definitions of each (JSON)."""
         project = self._known(params["project"])
-        asking = Asking(project, "", b"{}", str(params.get("timezone") or "UTC"))
+        zone = str(params.get("timezone") or "UTC")
+        askings = [
+            Asking(project, "", b"{}", zone, definitions=one)
+            for one in params.get("definitions") or (None, None)
+        ]
         pair = decode_pair(params["pair"])
         with self._engine.reading(project, self._limits()) as reading:
-            return _encode(
-                explain(pair.before, pair.after, asking, reading, self._settings, self._clock)
-            )
+            return _encode(explain(pair, askings, reading, self._settings, self._clock))
 
     def sql(self, params: Params) -> bytes:
         """Answer a question in SQL: project, question (JSON)."""
@@ -126,6 +130,11 @@ class StoreService:
     def forget_answers(self) -> None:
         """Let go of the answers that are kept, because a store is made anew."""
         self._answering.forget()
+
+    def ask_sides(self, params: Params) -> bytes:
+        """Answer questions of the same events at the same instant: project, sides, timezone, seconds."""
+        project = self._known(params["project"])
+        return answer_sides(self._engine, project, params, self._settings, self._clock)
 
     def status(self, params: Params) -> bytes:
         """Say how far a project is loaded and what it holds."""

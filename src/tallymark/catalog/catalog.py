@@ -23,6 +23,7 @@ from tallymark.core.errors import Broken, NotFound, Refused, TallymarkError, Una
 from tallymark.core.policy import Policy
 from tallymark.core.registry import did_you_mean
 
+from .definitions import DefinitionVersions
 from .keys import Key, Kind, checked_grace, digest, new_key_text, parse
 from .migrate import migrate
 from .plans import StoredPlan, add_plan, newest_plan
@@ -68,6 +69,7 @@ class Catalog:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        self.definitions = DefinitionVersions(self._read, self._write)
         try:
             with _away_is_told(), _damage_is_told(), self._engine.connect() as connection:
                 _check(connection)

@@ -65,3 +65,12 @@ PLAN = Table(
     Column("content", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
+
+DEFINITIONS = Table(
+    "definitions",
+    METADATA,
+    Column("project", String(63), ForeignKey("project.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)

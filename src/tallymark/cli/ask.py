@@ -23,15 +23,21 @@ from .render import answer_csv, answer_lines
 
 # Fields that have flags of their own, easier to write than their JSON.
 _SPECIAL: Final = frozenset({
-    "range", "filter", "include_bots", "series", "breakdown", "formulas", "steps", "exclusions",
-    "hold_constant", "properties",
+    "range", "filter", "include_bots", "series", "breakdown", "formulas", "metrics", "cohorts",
+    "segments", "steps", "exclusions", "hold_constant", "properties",
 })  # fmt: skip
+# Flags that may be repeated, for fields that are lists of names or filters.
+_LISTS: Final = (
+    ("metric", "NAME", "named metric, as a further line; may be repeated"),
+    ("cohort", "NAME", "cohort by its name; may be repeated"),
+    ("segment", "FILTER", "people or events to hold beside others, such as: plan = pro; may be repeated"),
+)  # fmt: skip
 # Lists of fields, each with the flag that gives one of them.
 _FIELD_LISTS: Final = {"hold_constant": "--hold-constant", "properties": "--property"}
 _OF_NOTHING: Final = frozenset({"count", "unique_people", "unique_accounts", "sessions"})
 _FILTER_HELP: Final = (
     "only events such as: plan = pro and country in (DE, FR); may be repeated; signs = != > >= < <="
-    " ~, words in, contains, starts with, ends with, between, exists, is missing, and, or, not"
+    " ~, words in, contains, starts with, ends with, between, exists, is missing, in cohort, and, or, not"
 )
 
 
@@ -45,14 +51,27 @@ def add_parser(subparsers: Subparsers) -> None:
     insights = parser.add_subparsers(dest="insight", metavar="INSIGHT", required=True)
     for insight in discover("tallymark.insights", Insight).values():
         _add_insight(insights, insight)
+    _add_saved(insights)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask, wait for the answer and print it."""
-    insight = discover("tallymark.insights", Insight)[args.insight]
-    question = _whole_question(args) if args.question is not None else question_of(insight, args)
+    if args.insight == "saved":
+        name, question = f"@{args.name}", _changed(args)
+    else:
+        insight = discover("tallymark.insights", Insight)[args.insight]
+        name = insight.name
+        question = (
+            _whole_question(args) if args.question is not None else question_of(insight, args)
+        )
     with open_client(args, must_exist=True) as client, followed(args) as question_id:
-        answer = client.ask(insight.name, as_of=args.as_of, question_id=question_id, **question)
+        answer = client.ask(
+            name,
+            as_of=args.as_of,
+            question_id=question_id,
+            definitions_at=args.definitions_at,
+            **question,
+        )
     print(_rendered(answer, args), end="")
     return 0
 
@@ -63,13 +82,12 @@ def question_of(insight: Insight, args: argparse.Namespace) -> dict[str, Any]:
     for name in insight.question.__struct_fields__:
         if name not in _SPECIAL and (value := getattr(args, name, None)) is not None:
             question[name] = value() if isinstance(value, partial) else value
-    if (asked := _range(args)) is not None:
-        question["range"] = asked
-    if args.filter:
-        parts = [parse_filter(text) for text in args.filter]
-        question["filter"] = parts[0] if len(parts) == 1 else {"op": "and", "filters": parts}
-    if args.include_bots:
-        question["include_bots"] = True
+    question |= _changed(args)
+    for flag in ("metrics", "cohorts"):
+        if getattr(args, flag, None):
+            question[flag] = getattr(args, flag)
+    if getattr(args, "segments", None):
+        question["segments"] = [{"filter": parse_filter(text)} for text in args.segments]
     if getattr(args, "breakdown", None):
         question["breakdown"] = [field_name(name) for name in args.breakdown]
     if getattr(args, "formula", None):
@@ -90,18 +108,47 @@ def parsed_question(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
     return insight.name, question_of(insight, args)
 
 
-def _add_insight(insights: Subparsers, insight: Insight) -> None:
-    parser = insights.add_parser(insight.name, help=insight.summary, description=insight.summary)
+def _changed(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the parts of a question that any insight has, as far as they were given."""
+    question: dict[str, Any] = {}
+    if (asked := _range(args)) is not None:
+        question["range"] = asked
+    if args.filter:
+        parts = [parse_filter(text) for text in args.filter]
+        question["filter"] = parts[0] if len(parts) == 1 else {"op": "and", "filters": parts}
+    if args.include_bots:
+        question["include_bots"] = True
+    return question
+
+
+def _add_saved(insights: Subparsers) -> None:
+    about = "Ask a saved question; also written @NAME. What is given replaces parts of it."
+    parser = insights.add_parser("saved", help=about, description=about)
+    parser.add_argument("name", metavar="NAME", help="name of the saved question")
+    _add_output(parser)
+    _add_range(parser)
+    parser.add_argument("--filter", metavar="TEXT", action="append", help=_FILTER_HELP)
+    parser.add_argument("--include-bots", action="store_true", help="also count known robots")
+    add_connection_flags(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print the whole answer as JSON")
     output.add_argument("--csv", action="store_true", help="print the flat table as CSV")
+    parser.add_argument("--as-of", metavar="MOMENT", help="as an earlier answer was, whatever came since: its provenance's as_of, or a log position")  # fmt: skip
+    parser.add_argument("--definitions-at", metavar="N", type=int, help="version of the project's definitions to ask with (default: the newest); 0 for none")  # fmt: skip
+
+
+def _add_insight(insights: Subparsers, insight: Insight) -> None:
+    parser = insights.add_parser(insight.name, help=insight.summary, description=insight.summary)
+    _add_output(parser)
     parser.add_argument(
         "-q",
         "--question",
         metavar="JSON",
         help="the whole question as JSON, or @FILE, or - for stdin",
     )
-    parser.add_argument("--as-of", metavar="MOMENT", help="as an earlier answer was, whatever came since: its provenance's as_of, or a log position")  # fmt: skip
     properties = _properties(insight)
     if "range" in properties:
         _add_range(parser)
@@ -109,6 +156,21 @@ def _add_insight(insights: Subparsers, insight: Insight) -> None:
         _add_series(parser, is_many=_is_many(insight))
     if "breakdown" in properties:
         parser.add_argument("--breakdown", metavar="FIELD", action="append", help="a line for each value of this; up to three")  # fmt: skip
+    _add_lists(parser, insight, properties)
+    parser.add_argument("--filter", metavar="TEXT", action="append", help=_FILTER_HELP)
+    parser.add_argument("--include-bots", action="store_true", help="also count known robots")
+    for name, about in properties.items():
+        if name not in _SPECIAL:
+            _add_field(parser, name, about)
+    add_connection_flags(parser)
+
+
+def _add_lists(
+    parser: argparse.ArgumentParser, insight: Insight, properties: Mapping[str, Any]
+) -> None:
+    for name, metavar, about in _LISTS:
+        if f"{name}s" in properties:
+            parser.add_argument(f"--{name}", dest=f"{name}s", metavar=metavar, action="append", help=about)  # fmt: skip
     if "steps" in properties:
         _add_steps(parser, insight)
     if "exclusions" in properties:
@@ -116,12 +178,6 @@ def _add_insight(insights: Subparsers, insight: Insight) -> None:
     for name, flag in _FIELD_LISTS.items():
         if name in properties:
             parser.add_argument(flag, metavar="FIELD", dest=name, action="append", help=f"{_described(properties[name])} May be repeated.")  # fmt: skip
-    parser.add_argument("--filter", metavar="TEXT", action="append", help=_FILTER_HELP)
-    parser.add_argument("--include-bots", action="store_true", help="also count known robots")
-    for name, about in properties.items():
-        if name not in _SPECIAL:
-            _add_field(parser, name, about)
-    add_connection_flags(parser)
 
 
 def _add_range(parser: argparse.ArgumentParser) -> None:

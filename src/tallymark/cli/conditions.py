@@ -5,6 +5,7 @@
     not (path starts with /docs) and user_id exists
     title contains "annual report"
     duration_ms between 100 and 200
+    in cohort power_users and not in cohort testers
     person.plan@now = pro and account.seats > 10
 
 A word is text, a number or true or false; what is quoted is always text. ``and`` binds stronger than
@@ -23,7 +24,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from tallymark.core.errors import InvalidQuery
-from tallymark.insights.fields import NAMES, PROPERTY
+from tallymark.insights.fields import COHORT, COMPUTED, NAMES, PROPERTY
 from tallymark.insights.profiles import is_profile
 
 Filter: TypeAlias = dict[str, Any]
@@ -69,7 +70,7 @@ def parse_filter(text: str) -> Filter:
 
 def field_name(name: str) -> str:
     """Return a field of events or profiles as it is, and any other name as a custom property."""
-    is_field = name in NAMES or name.startswith(PROPERTY) or is_profile(name)
+    is_field = name in NAMES or name.startswith((PROPERTY, COMPUTED, COHORT)) or is_profile(name)
     return name if is_field else PROPERTY + name
 
 
@@ -142,6 +143,8 @@ class _Reader:
         return self._condition()
 
     def _condition(self) -> Filter:
+        if self._take_words("in", "cohort"):
+            return {"op": "in_cohort", "cohort": self._text("the name of a cohort")}
         name = self._text("a field")
         found: Filter = {"op": self._operator(), "field": field_name(name)}
         op = found["op"]
@@ -204,6 +207,14 @@ class _Reader:
         kind, text, _ = self._look()
         is_it = kind == "word" and text.lower() == word
         self.at += is_it
+        return is_it
+
+    def _take_words(self, *words: str) -> bool:
+        ahead = self.tokens[self.at : self.at + len(words)]
+        is_it = [(kind, text.lower()) for kind, text, _ in ahead] == [
+            ("word", one) for one in words
+        ]
+        self.at += len(words) if is_it else 0
         return is_it
 
     def _take_sign(self, sign: str) -> bool:

@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "keys": "List, create, revoke and rotate the keys of a project.",
     "sites": "List, add and remove the names by which clients of other tools call a project.",
     "plan": "Check, compare and push the tracking plan, and make code and first drafts of it.",
+    "apply": "Make files of events, cohorts, metrics and saved questions hold, or tell what they would change.",
     "failed": "List, repair, replay and dismiss events that could not be counted.",
     "doctor": "Check that everything works, and say how to mend what does not.",
     "backup": "Write a consistent copy of everything while it is served.",
@@ -92,6 +93,8 @@ def _main(arguments: list[str]) -> int:
             f"There is no command {name!r}.",
             hint=did_you_mean(name, COMMANDS) or "Run: tallymark --help",
         )
+    if name == "ask" and arguments[1:2] and arguments[1].startswith("@"):
+        arguments = ["ask", "saved", arguments[1][1:], *arguments[2:]]
     command = _load(name) if name in COMMANDS else None
     parser = _parser(command)
     if command is None:

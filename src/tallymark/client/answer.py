@@ -118,6 +118,7 @@ def told(answer: Answer) -> dict[str, Any]:
         "insight": answer.provenance.insight,
         "question": answer.question,
         "as_of": answer.provenance.as_of,
+        "definitions_version": answer.provenance.definitions_version or 0,
         "table": {"columns": answer.columns, "rows": answer.rows},
     }
 

@@ -141,18 +141,23 @@ class Client(Owning):
         *,
         as_of: str | None = None,
         question_id: str | None = None,
+        definitions_at: int | None = None,
         **question: Any,
     ) -> Answer:
         """Return the answer to a question, e.g. ``ask("trends", series=[{"event": "signup"}])``.
 
+        ``@name`` asks the saved question of that name; what else is given replaces parts of it.
         ``as_of`` is that of an earlier answer's provenance, or a log position: then the data is
         that of then. ``question_id`` names the question while it is being answered, see
-        ``questions``. Raises the server's error, with its code and hint.
+        ``questions``. ``definitions_at`` is the version of the project's definitions that is asked
+        with. Raises the server's error, with its code and hint.
         """
-        query = "" if as_of is None else f"?{urlencode({'as_of': as_of})}"
+        path = address("ask", *(("saved", insight[1:]) if insight[:1] == "@" else (insight,)))
+        asked = {"as_of": as_of, "definitions_at": definitions_at}
+        given = {name: value for name, value in asked.items() if value is not None}
         response = self._call(
             "POST",
-            f"/tm/v1/ask/{quote(insight, safe='')}{query}",
+            path + (f"?{urlencode(given)}" if given else ""),
             question,
             is_repeatable=True,
             headers={} if question_id is None else {"Tallymark-Question": question_id},
@@ -185,6 +190,10 @@ class Client(Owning):
     def insights(self) -> Any:
         """Return every insight the server knows, with the JSON schema of its question."""
         return self._get("/tm/v1/insights")["insights"]
+
+    def definitions(self, version: int | None = None) -> Any:
+        """Return what the project defines by name, with its version, 0 if nothing."""
+        return self._get("/tm/v1/definitions", version=version)
 
     def event(self, event_id: str) -> Any:
         """Return what became of an event id: counted, sent again, in conflict or refused."""

@@ -62,6 +62,14 @@ class Owning(Calls):
         path = f"/tm/v1/projects/{self._named(project)}/plan" + ("?breaking=1" if breaking else "")
         return DECODER.decode(self._call("PUT", path, plan, is_repeatable=False))
 
+    def push_definitions(
+        self, definitions: Any, *, project: str | None = None, dry_run: bool = False
+    ) -> Any:
+        """Make definitions those that hold; return what changes, also in numbers."""
+        path = f"/tm/v1/projects/{self._named(project)}/definitions"
+        path += "?dry_run=1" if dry_run else ""
+        return DECODER.decode(self._call("PUT", path, definitions, is_repeatable=False))
+
     def replay(self, *, project: str | None = None, **order: Any) -> Any:
         """Try failed events again: ``where``, ``steps`` of repairs, ``dry_run``; return the report."""
         return self._post(f"/tm/v1/projects/{self._named(project)}/failed/replay", order)

@@ -132,6 +132,7 @@ _TABLE: tuple[Code, ...] = (
     Code("VERSION_UNKNOWN", "service", 409, "The data was written by a newer version.", "Upgrade Tallymark; downgrading the data is not possible."),
     Code("PLAN_INVALID", "service", 400, "A file of the tracking plan, or of repairs, says something that cannot be.", "The message names the file and the key; see `tallymark plan lint`."),
     Code("PLAN_BREAKS", "service", 409, "The tracking plan breaks what was sent until now.", "Give the event a new MODEL, the first number of its version; or push with `--breaking`."),
+    Code("DEFINITION_INVALID", "service", 400, "A definition says something that cannot be.", "The message names the definition and the key; `tallymark apply --dry-run` names file and line."),
     Code("EXTRA_MISSING", "service", 400, "An optional package is not installed.", "Install the extra the message names."),
     Code("INTERNAL", "service", 500, "A bug on our side.", "Report it with the request id."),
 )  # fmt: skip

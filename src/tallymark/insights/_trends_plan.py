@@ -7,13 +7,14 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, ident, join, sql
 
 from . import formula, measures, window_sql
-from ._trends_question import LETTERS, TrendsQuestion, place_of, series_of
+from ._trends_question import TrendsQuestion, place_of, series_of
 from .comparison import Comparison, compared
 from .fields import Field, field
 from .formula import Expression
 from .insight import Scope
 from .lines import Formula, Reach
 from .measures import Cells
+from .metrics import LETTERS
 from .ranges import Buckets, bucket_number, buckets
 from .selection import Frame, frame_of
 from .window_sql import Reaching

@@ -1,6 +1,6 @@
 """What trends may be asked: the lines, how far their numbers reach, and which number is meant."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
@@ -8,11 +8,10 @@ from tallymark.core.errors import InvalidQuery
 
 from .comparison import Compare
 from .lines import Formula
+from .metrics import LETTERS
 from .ranges import Interval
 from .selection import Group, Question
 from .windows import MAX_DAYS, ReachingSeries, Tool, checked, is_named
-
-LETTERS: Final = "ABCDEFGHIJ"
 
 
 class TrendsQuestion(Question, frozen=True, kw_only=True):
@@ -36,6 +35,9 @@ class TrendsQuestion(Question, frozen=True, kw_only=True):
     formulas: Annotated[
         tuple[Formula | str, ...],
         Meta(description="Lines calculated from the series.", max_length=10),
+    ] = ()
+    metrics: Annotated[
+        tuple[str, ...], Meta(description="Named metrics, as further lines.", max_length=10)
     ] = ()
     window: Annotated[
         str | None,

@@ -18,6 +18,9 @@ from tallymark.core.registry import did_you_mean
 from tallymark.core.sql import Sql, join, sql
 
 from . import profiles
+from ._expression_sql import compiled
+from .expression import Kind, parse
+from .held import Unit, is_in, unit_of
 from .insight import PropertyClass, Scope
 from .profiles import Asked, asked, is_profile
 
@@ -25,6 +28,8 @@ Join: TypeAlias = Literal["name", "user", "anonymous", "account", "session", "ov
 ValueKind: TypeAlias = Literal["text", "number", "truth", "json"]
 
 PROPERTY: Final = "properties."
+COMPUTED: Final = "computed."
+COHORT: Final = "cohort."
 
 _TEXT_COLUMNS: Final = (
     "event_id", "kind", "time_rule", "source", "protocol", "page_url", "path", "host", "title",
@@ -42,6 +47,7 @@ _JOINED: Final[dict[str, tuple[Join, str]]] = {
     "session": ("session", "session.id"),
 }
 _ANY_CLASS: Final[frozenset[PropertyClass]] = frozenset(("text", "number", "other"))
+_SQL_TYPES: Final = {"text": "VARCHAR", "number": "DECIMAL(38,9)", "truth": "BOOLEAN"}
 _TIMES: Final = {"time": "e.time_us", "received_at": "e.received_us"}
 
 
@@ -60,7 +66,8 @@ class Field(Struct, frozen=True):
     """One thing known of an event, as an SQL expression for each type it may have.
 
     A field of every event has one type; a custom property has those it was seen with, or none.
-    ``other`` is JSON text of a property that is neither text nor a number.
+    ``other`` is JSON text of a property that is neither text nor a number. ``also`` are the fields it
+    is computed from, whose tables it needs.
     """
 
     name: str
@@ -71,6 +78,7 @@ class Field(Struct, frozen=True):
     other: Sql | None = None
     join: Join | None = None
     profile: Asked | None = None
+    also: tuple["Field", ...] = ()
 
     @property
     def is_property(self) -> bool:
@@ -98,6 +106,10 @@ def field(name: str, scope: Scope, *, path: str = "field") -> Field:
     """Return the field of that name; raises InvalidQuery if there is none."""
     if name.startswith(PROPERTY):
         return _property(name, scope)
+    if name.startswith(COMPUTED):
+        return _computed(name, scope, path)
+    if name.startswith(COHORT):
+        return _cohort(name, scope, path)
     if is_profile(name):
         return _profile(name, scope, path)
     if name == "person":
@@ -142,7 +154,7 @@ def breakdown(found: Field) -> tuple[Sql, ValueKind]:
 
 def joins(fields: Iterable[Field], scope: Scope) -> Sql:
     """Return the JOIN clauses the fields need, each once."""
-    found = list(fields)
+    found = [part for one in fields for part in _parts(one)]
     needed = {one.join for one in found if one.join is not None}
     told = {one.profile.alias: one.profile for one in found if one.profile is not None}
     return join(
@@ -153,41 +165,6 @@ def joins(fields: Iterable[Field], scope: Scope) -> Sql:
             *(_profile_join(one, scope) for _, one in sorted(told.items())),
         ],
     )
-
-
-def unknown_properties(names: Iterable[str], scope: Scope) -> list[str]:
-    """Return a warning for each custom property that no event has carried, no profile had."""
-    warnings: list[str] = []
-    for name in dict.fromkeys(names):
-        if is_profile(name):
-            warnings += _unknown_of_profiles(asked(name, scope, path="field"), scope)
-            continue
-        key = name.removeprefix(PROPERTY)
-        is_known = scope.has_more_properties or key in scope.properties
-        if name.startswith(PROPERTY) and not is_known:
-            near = did_you_mean(key, scope.properties)
-            warnings.append(f"No event has a property {key!r}.{f' {near}' if near else ''}")
-    return list(dict.fromkeys(warnings))
-
-
-def partly_numbers(names: Iterable[str], scope: Scope) -> list[str]:
-    """Return a warning for each property that is not always a number."""
-    warnings: list[str] = []
-    for name in dict.fromkeys(names):
-        whose, key, classes = "events have", name.removeprefix(PROPERTY), frozenset[PropertyClass]()
-        if name.startswith(PROPERTY):
-            classes = scope.properties.get(key, classes)
-        elif is_profile(name):
-            one = asked(name, scope, path="field")
-            known = scope.profiles.get(one.kind, {}).get(one.name)
-            whose, key = "profiles have", one.name
-            classes = known.classes if known else classes
-        if "text" in classes:
-            warnings.append(
-                f"Some {whose} {key!r} as text, or with more than 29 digits before the point; those"
-                " are not measured or compared."
-            )
-    return list(dict.fromkeys(warnings))
 
 
 def end_of_log(scope: Scope) -> int:
@@ -206,6 +183,83 @@ def events(scope: Scope) -> Sql:
         " FROM session_move WHERE seq >= {end} GROUP BY event_seq) AS before"
         " ON before.event_seq = event.seq) AS e",
         end=end,
+    )
+
+
+def _parts(found: Field) -> Iterable[Field]:
+    yield found
+    for one in found.also:
+        yield from _parts(one)
+
+
+def _computed(name: str, scope: Scope, path: str) -> Field:
+    key = name.removeprefix(COMPUTED)
+    known = {} if scope.definitions is None else scope.definitions.properties
+    if key not in known:
+        raise _undefined("computed property", key, known, path)
+    kind: Kind = known[key].type
+    used: dict[str, Field] = {}
+
+    def found(part: str) -> Field:
+        # What is computed from itself was refused when it was pushed.
+        return used.setdefault(part, field(part, scope, path=path))
+
+    def kind_of(part: str) -> Kind | None:
+        one = found(part)
+        if one.time is not None:
+            raise InvalidQuery(f"{part} is a time, of which nothing is computed.", path=path)
+        slots: dict[Kind, Sql | None] = {
+            "text": one.text, "number": one.number, "truth": one.truth
+        }  # fmt: skip
+        typed = [kind for kind, slot in slots.items() if slot is not None]
+        return typed[0] if len(typed) == 1 and not (one.is_property or one.other) else None
+
+    def look_up(part: str, wanted: str) -> Sql:
+        one = found(part)
+        if wanted == "any":
+            slots = [one.text, one.number, one.other or one.truth]
+            present = [sql("{it} IS NOT NULL", it=it) for it in slots if it is not None]
+            return Sql("(") + join(" OR ", present or [Sql("false")]) + Sql(")")
+        of_kind = {"text": one.text, "number": one.number, "truth": one.truth}[wanted]
+        return of_kind or Sql(f"CAST(NULL AS {_SQL_TYPES[wanted]})")
+
+    value = compiled(parse(known[key].value, kind, kind_of), look_up)
+    return Field(
+        name,
+        text=value if kind == "text" else None,
+        number=value if kind == "number" else None,
+        truth=value if kind == "truth" else None,
+        also=tuple(used.values()),
+    )
+
+
+def _cohort(name: str, scope: Scope, path: str) -> Field:
+    key = name.removeprefix(COHORT)
+    known = {} if scope.definitions is None else scope.definitions.cohorts
+    if key not in known:
+        raise _undefined("cohort", key, known, path)
+    of = unit_of(key, scope)
+    # Whoever is unknown is no member, so that a breakdown has two groups and not three.
+    truth = sql("coalesce({it}, false)", it=is_in(unit_key(of, scope), key, scope))
+    return Field(name, truth=truth, also=unit_fields(of, scope))
+
+
+def unit_key(of: Unit, scope: Scope) -> Sql:
+    """Return the key of the person or the account of an event, which is NULL if none is known."""
+    return person(scope) if of == "people" else Sql("e.account_key")
+
+
+def unit_fields(of: Unit, scope: Scope) -> tuple[Field, ...]:
+    """Return the fields whose tables the key of a unit needs."""
+    return (field("person", scope),) if of == "people" else ()
+
+
+def _undefined(what: str, name: str, known: Iterable[str], path: str) -> InvalidQuery:
+    near = did_you_mean(name, known)
+    return InvalidQuery(
+        f"There is no {what} {name[:80]!r}.",
+        hint=near or "Define it in a file and push it with `tallymark apply`.",
+        path=path,
     )
 
 
@@ -279,15 +333,6 @@ def _profile_join(one: Asked, scope: Scope) -> Sql:
         group += Sql("\n")
     told = Sql("v.subject_key")
     return group + profiles.joined(one, scope, key=key, told=told, overrides=Sql(""))
-
-
-def _unknown_of_profiles(one: Asked, scope: Scope) -> list[str]:
-    if profiles.known(one, scope) is not None:
-        return []
-    near = did_you_mean(one.name.partition("@")[0], scope.profiles.get(one.kind, {}))
-    moment = "A moment is written @event, @now or @2026-01-31." if "@" in one.name else None
-    told = (f"No {one.what} has a property {one.name!r}.", near, moment)
-    return [" ".join(part for part in told if part)]
 
 
 def _overrides(actor: str, scope: Scope) -> Sql:

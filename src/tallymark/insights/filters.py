@@ -14,7 +14,9 @@ from msgspec import Meta, Struct
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, join, sql
 
+from . import fields
 from .fields import Field, field
+from .held import Which, is_in, unit_of
 from .insight import Scope
 from .numbers import stored
 from .ranges import instant_of
@@ -171,8 +173,14 @@ class NotExists(_Condition, frozen=True, tag="not_exists"):
     """The field has no value."""
 
 
+class InCohort(_Node, frozen=True, tag="in_cohort"):
+    """The person, or the account, of the event is a member of this cohort."""
+
+    cohort: Annotated[Which, Meta(description="Name of a cohort, or its definition.")]
+
+
 Condition: TypeAlias = Equals | NotEquals | In | NotIn | Contains | NotContains | StartsWith | EndsWith | Matches | Greater | AtLeast | Less | AtMost | Between | IsTrue | IsFalse | Exists | NotExists  # fmt: skip
-Filter: TypeAlias = And | Or | Not | Condition
+Filter: TypeAlias = And | Or | Not | InCohort | Condition
 
 _BY_SIZE: Final = (Greater, AtLeast, Less, AtMost, Between)
 _NEVER: Final = Sql("false")
@@ -191,13 +199,15 @@ def condition(chosen: Filter, scope: Scope, zone: ZoneInfo) -> Sql:
         case Not(inner):
             # Three-valued logic would make NOT of a missing value false; it must be the complement.
             return sql("({inner}) IS NOT TRUE", inner=condition(inner, scope, zone))
+        case InCohort(cohort):
+            return is_in(fields.unit_key(unit_of(cohort, scope), scope), cohort, scope)
         case _:
             return _leaf(chosen, field(chosen.field, scope, path="filter.field"), zone)
 
 
 def names(chosen: Filter | None) -> list[str]:
     """Return the names of the fields a filter uses; raises InvalidQuery if it is too large."""
-    found = [leaf.field for leaf in _leaves(chosen, 1)] if chosen is not None else []
+    found = [_field_of(leaf) for leaf in _leaves(chosen, 1)] if chosen is not None else []
     if len(found) > MAX_CONDITIONS:
         raise InvalidQuery(f"A filter may have {MAX_CONDITIONS} conditions.", path="filter")
     return found
@@ -207,6 +217,11 @@ def compared(chosen: Filter | None) -> list[str]:
     """Return the names of the fields a filter compares by size."""
     leaves = _leaves(chosen, 1) if chosen is not None else ()
     return [leaf.field for leaf in leaves if isinstance(leaf, _BY_SIZE)]
+
+
+def _field_of(leaf: InCohort | Condition) -> str:
+    # Whoever is a member is told by the person's key; that of the account needs no table.
+    return "person" if isinstance(leaf, InCohort) else leaf.field
 
 
 def equal(found: Field, value: Scalar) -> Sql:
@@ -350,7 +365,7 @@ def _all(parts: list[Sql], separator: str, empty: str) -> Sql:
     return Sql("(") + join(separator, parts) + Sql(")") if parts else Sql(empty)
 
 
-def _leaves(chosen: Filter, depth: int) -> Iterator[Condition]:
+def _leaves(chosen: Filter, depth: int) -> Iterator[InCohort | Condition]:
     if depth > MAX_DEPTH:
         raise InvalidQuery(f"A filter may nest {MAX_DEPTH} deep.", path="filter")
     match chosen:

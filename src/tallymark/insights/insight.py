@@ -4,7 +4,7 @@ To add one, write a module that ends in ``name = Insight(...)``. The HTTP route,
 OpenAPI entry, command-line sub-command and reference page follow from that constant.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -51,6 +51,8 @@ class Scope(Struct, frozen=True):
     ``log_position``: only claims with a lower seq count. With ``late`` only some of the last events
     count. ``session_position`` is the seq at which a
     stored event last changed its session.
+    ``definitions`` are those of the project that hold for the question, a ``definitions.Definitions``
+    whose ``digest`` tells them from others; None if it has none.
     ``properties`` names every custom property and the type classes it was seen in, unless
     ``has_more_properties``: then any name may have been seen, in any class. ``profiles`` does so for
     the properties of people, under ``user``, and of groups by their type, unless ``has_more_profiles``;
@@ -73,6 +75,8 @@ class Scope(Struct, frozen=True):
     profiles: Mapping[str, Mapping[str, KnownProperty]] = {}
     cleared_profiles: frozenset[str] = frozenset()
     has_more_profiles: bool = False
+    # Untyped, because definitions are made of questions, and questions of scopes.
+    definitions: Any = None
 
     @property
     def end_of_log(self) -> int:
@@ -173,8 +177,10 @@ class Insight(Struct, frozen=True):
 
     ``rules`` states what is counted exactly, in Markdown: the rule, its source, an example with
     numbers, how it differs from other tools. ``place`` names one number of an answer, and ``members``
-    says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives the scope a question is really about, such as that of the
-    first page of a list.
+    says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives
+    the scope a question is really about, such as that of the first page of a list. ``expand`` replaces
+    names in a question by what they stand for. ``asked_of`` gives values that hold cohorts besides the
+    question, each with the scope they are asked with.
     """
 
     name: str
@@ -190,6 +196,8 @@ class Insight(Struct, frozen=True):
     place: type[Struct] | None = None
     members: Callable[[Any, Any, Scope], Members] | None = None
     pinned: Callable[[Any, Scope], Scope] | None = None
+    expand: Callable[[Any, Scope], Any] | None = None
+    asked_of: Callable[[Any, Scope], Iterable[tuple[Any, Scope]]] | None = None
     prepared: Callable[[Any, Scope], Prepared] | None = None
     lists: Unit | None = None
 
@@ -197,7 +205,9 @@ class Insight(Struct, frozen=True):
 class Provenance(Struct, frozen=True):
     """What an answer depends on: asked again ``as_of`` this, the same question has the same data.
 
-    ``is_kept`` says that the answer was computed for somebody who asked the same a moment before.
+    ``definition`` stands for the question with all definitions it names; ``definitions_version`` says
+    where they are from, None if the project has none. ``is_kept`` says that the answer was computed
+    for somebody who asked the same a moment before.
     """
 
     insight: str
@@ -212,6 +222,7 @@ class Provenance(Struct, frozen=True):
     version: str
     rows_read: int
     took_ms: float
+    definitions_version: int | None = None
     is_kept: bool = False
 
 

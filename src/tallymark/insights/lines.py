@@ -9,7 +9,7 @@ from tallymark.store.engine import Rows
 
 from . import formula
 from .formula import Expression
-from .measures import Amount, number_of
+from .measures import Amount, Series, number_of
 from .numbers import Number
 from .ranges import Buckets
 from .windows import ReachingSeries, WindowPart, Windows, averages, carried
@@ -86,7 +86,7 @@ def series_line(
     """Return the line of a series; ``earlier`` has each bucket's counterpart, if compared."""
     line = Line(
         series=letter,
-        label=series.label or _label(series),
+        label=series.label or label_of(series) + _reaching(series),
         values=_values(series, found, reach),
         total=_total(series, found),
         windows=list(reach.windows.parts) if reach.windows else None,
@@ -138,11 +138,12 @@ def _total(series: ReachingSeries, found: Found) -> Number | None:
     return None if series.moving_average else number_of(series.measure, found.get(None))
 
 
-def _label(series: ReachingSeries) -> str:
+def label_of(series: Series) -> str:
+    """Return the name of a series that was given none."""
     named = [series.event] if isinstance(series.event, str) else series.event or ["any event"]
     measure = series.measure.replace("_", " ")
     what = measure if series.of is None else f"{measure} {series.of}"
-    return f"{what}: {', '.join(named)}{_reaching(series)}"
+    return f"{what}: {', '.join(named)}"
 
 
 def _reaching(series: ReachingSeries) -> str:

@@ -2,7 +2,7 @@
 
 A cursor holds the log position and the instant of the first page, so that every later page is of
 the same events and the same range, and the place after which it goes on. It belongs to one
-question; asked with another one, or altered, it is refused.
+question and the definitions of then; asked with others, or altered, it is refused.
 """
 
 import base64
@@ -95,7 +95,9 @@ def _digest(question: Listing, scope: Scope, insight: str) -> bytes:
     # The size of a page may change from one to the next.
     same = msgspec.structs.replace(question, cursor=None, limit=1)
     text = msgspec.json.encode(same).decode()
-    return hash128(insight, scope.project, scope.timezone, text)[:8]
+    # A name that means something else by now would make another list of it.
+    named = [] if scope.definitions is None else [scope.definitions.digest]
+    return hash128(insight, scope.project, scope.timezone, text, *named)[:8]
 
 
 def _read(cursor: str) -> Place:

@@ -12,10 +12,12 @@ from tallymark.core.registry import did_you_mean
 from tallymark.core.sql import Sql, join, sql
 
 from . import fields, filters
+from .field_warnings import partly_numbers, unknown_properties
 from .fields import Field
 from .filters import Filter, Scalar
 from .insight import Scope
 from .ranges import Dates, Span, WeekStart, span_of, zone_of
+from .virtual import filters_of, is_any, real_names
 
 MAX_NAMES: Final = 100
 MAX_GROUPS: Final = 1_000
@@ -117,12 +119,16 @@ def chosen(
     """
     scope = frame.scope
     given = [one for one in wanted if one is not None]
-    used = [fields.field(name, scope) for one in given for name in filters.names(one)]
+    used = [
+        fields.field(name, scope)
+        for one in (*given, *filters_of(_listed(event), scope))
+        for name in filters.names(one)
+    ]
     conditions = [
         *_counted(scope),
         sql("e.time_us >= {since}", since=frame.span.since),
         sql("e.time_us < {until}", until=frame.span.until),
-        *_named(event, scope),
+        *_named(event, frame),
         *([] if include_bots else [Sql("e.is_bot IS DISTINCT FROM true")]),
         *(filters.condition(one, scope, frame.zone) for one in given),
     ]
@@ -139,7 +145,7 @@ def matches(step: Step, frame: Frame) -> Sql:
 
     What the fields of its filter need has to be joined; see ``step_fields``.
     """
-    parts = _named(step.event, frame.scope)
+    parts = _named(step.event, frame)
     if step.filter is not None:
         parts.append(filters.condition(step.filter, frame.scope, frame.zone))
     return Sql("(") + join(" AND ", parts or [Sql("true")]) + Sql(")")
@@ -152,7 +158,10 @@ def step_of(given: StepOrName) -> Step:
 
 def step_fields(steps: Iterable[Step], scope: Scope) -> list[Field]:
     """Return the fields that steps use."""
-    return [fields.field(name, scope) for name in field_names(step.filter for step in steps)]
+    found: list[Filter | None] = []
+    for step in steps:
+        found += [step.filter, *filters_of(_listed(step.event), scope)]
+    return [fields.field(name, scope) for name in field_names(found)]
 
 
 def label_of(step: Step) -> str:
@@ -214,14 +223,14 @@ def warnings_of(
     ``measured`` are the names of the fields that must be numbers to count.
     """
     found = []
-    for name in _listed(event):
+    for name in real_names(_listed(event), scope):
         if name not in scope.event_names:
             near = did_you_mean(name, scope.event_names)
             found.append(f"No event is named {name!r}.{f' {near}' if near else ''}")
     return [
         *found,
-        *fields.unknown_properties(names, scope),
-        *fields.partly_numbers(measured, scope),
+        *unknown_properties(names, scope),
+        *partly_numbers(measured, scope),
     ]
 
 
@@ -231,7 +240,7 @@ def _keys_of(steps: Iterable[Step], scope: Scope) -> Sql | None:
     for step in steps:
         if step.event is None:
             return None
-        names.update(_listed(step.event))
+        names.update(real_names(_listed(step.event), scope))
     keys = sorted(scope.event_names[name] for name in names if name in scope.event_names)
     return join(", ", (sql("{key}", key=key) for key in keys or [0]))
 
@@ -249,19 +258,23 @@ def _listed(event: EventNames) -> list[str]:
     return [event] if isinstance(event, str) else list(event or [])
 
 
-def _named(event: EventNames, scope: Scope) -> list[Sql]:
+def _named(event: EventNames, frame: Frame) -> list[Sql]:
     if event is None:
         return []
+    scope = frame.scope
     named = _listed(event)
     if not 0 < len(named) <= MAX_NAMES:
         raise InvalidQuery(f"Name 1 to {MAX_NAMES} events, or leave them out.", path="event")
-    keys = sorted({scope.event_names[name] for name in named if name in scope.event_names})
+    real = real_names(named, scope)
+    keys = sorted({scope.event_names[name] for name in real if name in scope.event_names})
     if not keys:
         return [Sql("false")]
+    # What the filters of virtual events say comes after the key, which lets the engine skip.
+    also = [] if not any(filters_of(named, scope)) else [is_any(named, scope, frame.zone)]
     if len(keys) == 1:
-        return [sql("e.event_key = {key}", key=keys[0])]
+        return [sql("e.event_key = {key}", key=keys[0]), *also]
     listed = join(", ", (sql("{key}", key=key) for key in keys))
-    return [sql("e.event_key IN ({keys})", keys=listed)]
+    return [sql("e.event_key IN ({keys})", keys=listed), *also]
 
 
 def _is_group(found: list[Field], values: Sequence[Scalar | None]) -> Sql:

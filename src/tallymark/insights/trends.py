@@ -16,15 +16,18 @@ from tallymark.store.engine import Rows
 
 from . import fields, measures
 from ._trends_plan import Plan, plan_of, statements
-from ._trends_question import LETTERS, TrendsPlace, TrendsQuestion, place_of
+from ._trends_question import TrendsPlace, TrendsQuestion, place_of
 from ._trends_rules import RULES
 from .comparison import Compare
 from .group_values import OTHER_LABEL, shown, values_of
 from .insight import Columnar, Insight, Members, Scope, Table
 from .lines import Line, Numbers, Value, formula_line, numbers_in, series_line
+from .measures import Series
+from .metrics import LETTERS, expanded
 from .ranges import Interval, Span
 from .selection import Period, field_names, period, warnings_of
 from .timeline import Bucket, timeline
+from .windows import ReachingSeries
 
 
 class Compared(Struct, frozen=True):
@@ -120,6 +123,17 @@ def table(data: TrendsData) -> Table:
                     row.append((lines[letter].compared_values or [])[number])
             rows.append(tuple(row))
     return Table(tuple(columns), rows)
+
+
+def _expanded(question: TrendsQuestion, scope: Scope) -> TrendsQuestion:
+    """Return the question with the series of its metrics, which reach no farther than others."""
+    found: TrendsQuestion = expanded(question, scope)
+    given: tuple[Series, ...] = found.series
+    series = tuple(
+        one if isinstance(one, ReachingSeries) else ReachingSeries(**msgspec.structs.asdict(one))
+        for one in given
+    )
+    return msgspec.structs.replace(found, series=series)
 
 
 def _groups(plan: Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
@@ -218,6 +232,7 @@ trends = Insight(
     rules=RULES,
     place=TrendsPlace,
     members=members,
+    expand=_expanded,
     view="line",
     example={
         "series": [{"measure": "count"}, {"measure": "unique_people"}],

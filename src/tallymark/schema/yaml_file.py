@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 import yaml
 from yaml.constructor import ConstructorError
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tallymark.core.errors import Refused
 
@@ -36,6 +36,25 @@ def read_yaml(content: bytes, name: str) -> Any:
         raise _refused(name, f"{error.problem or error.context}{place}") from None
     except yaml.YAMLError:
         raise _refused(name, "it holds characters that YAML does not allow") from None
+
+
+def lines_of(content: bytes) -> dict[str, int]:
+    """Return the line of each key of a file that ``read_yaml`` reads, such as ``who.members[0].event``."""
+    found: dict[str, int] = {}
+    root = _Loader(content.decode("utf-8")).get_single_node()
+    waiting: list[tuple[str, Node | None]] = [("", root)]
+    while waiting:
+        path, node = waiting.pop()
+        if isinstance(node, MappingNode):
+            for key, value in node.value:
+                named = f"{path}.{key.value}" if path else str(key.value)
+                found[named] = key.start_mark.line + 1
+                waiting.append((named, value))
+        elif isinstance(node, SequenceNode):
+            for place, value in enumerate(node.value):
+                found[f"{path}[{place}]"] = value.start_mark.line + 1
+                waiting.append((f"{path}[{place}]", value))
+    return found
 
 
 def write_yaml(value: Any) -> str:

@@ -13,11 +13,19 @@ from pathlib import Path
 
 import duckdb
 
-from tallymark.core.errors import Broken, QuestionStopped, Refused, Unavailable
+from tallymark.core.errors import Broken, Unavailable
 from tallymark.core.failpoint import reach
 from tallymark.core.sql import Sql
 from tallymark.store.engine import Commit, Fetch, Limits, Reading, Rows
-from tallymark.store.engines.duckdb_reading import CursorReading, cancelled, run
+from tallymark.store.engines.duckdb_errors import (
+    TRANSIENT,
+    damage_is_told,
+    first_line,
+    is_damage,
+    shortage_is_told,
+    telling,
+)
+from tallymark.store.engines.duckdb_reading import CursorReading, run
 from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
 from tallymark.store.profile_values import states
@@ -44,8 +52,6 @@ _PROGRESS = (
     "SET enable_progress_bar_print = false",
     "SET progress_bar_time = 100",
 )
-_RE2 = "If a filter has a pattern, check it: RE2 knows no look-around."
-_TRANSIENT = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 
 
 class DuckEngine:
@@ -94,7 +100,7 @@ class DuckEngine:
         Raises Unavailable when the disk or the memory cannot take it now; then nothing of it is
         kept and it can be tried again.
         """
-        with _damage_is_told(project), self._cursor(project) as cursor:
+        with damage_is_told(project), self._cursor(project) as cursor:
             cursor.execute("BEGIN")
             try:
                 for table, columns in commit.tables.items():
@@ -107,8 +113,8 @@ class DuckEngine:
             except BaseException as error:
                 with suppress(duckdb.Error):
                     cursor.execute("ROLLBACK")
-                if isinstance(error, _TRANSIENT) and not _is_damage(error):
-                    raise Unavailable(_first_line(error)) from None
+                if isinstance(error, TRANSIENT) and not is_damage(error):
+                    raise Unavailable(first_line(error)) from None
                 raise
 
     def fetch(self, project: str, statement: Sql, limits: Limits | None = None) -> Rows:
@@ -120,16 +126,16 @@ class DuckEngine:
         if limits is not None:
             with self.reading(project, limits) as fetch:
                 return fetch(statement)
-        with _damage_is_told(project), _shortage_is_told(), self._cursor(project) as cursor:
+        with damage_is_told(project), shortage_is_told(), self._cursor(project) as cursor:
             return run(cursor, statement, None)
 
     @contextmanager
     def reading(self, project: str, limits: Limits) -> Iterator[Reading]:
         """Give a ``fetch`` whose statements all see the same commit, within limits in all."""
         with (
-            _damage_is_told(project),
+            damage_is_told(project),
             self._cursor(project) as cursor,
-            _telling(limits, reading := CursorReading(cursor, limits)),
+            telling(limits, reading := CursorReading(cursor, limits)),
         ):
             for setting in _PROGRESS:
                 cursor.execute(setting)
@@ -167,7 +173,7 @@ class DuckEngine:
         full for it.
         """
         self._need_space(project, _MERGE_BYTES if merge else _FOLD_BYTES)
-        with _damage_is_told(project), self._cursor(project) as cursor:
+        with damage_is_told(project), self._cursor(project) as cursor:
             cursor.execute(f"SET GLOBAL max_vacuum_tasks = {_MERGED_AT_ONCE if merge else 0}")
             reach("store.before_checkpoint")
             try:
@@ -175,10 +181,10 @@ class DuckEngine:
             except duckdb.TransactionException:
                 return
             except duckdb.IOException as error:
-                if _is_damage(error):
+                if is_damage(error):
                     raise
                 self._reopen(project)
-                raise Unavailable(_first_line(error)) from None
+                raise Unavailable(first_line(error)) from None
             finally:
                 cursor.execute("SET GLOBAL max_vacuum_tasks = 0")
             reach("store.after_checkpoint")
@@ -239,7 +245,7 @@ class DuckEngine:
                 cursor.execute("USE memory")
                 cursor.execute(f"DETACH {name}")
         except duckdb.IOException as error:
-            raise Unavailable(_first_line(error)) from None
+            raise Unavailable(first_line(error)) from None
         finally:
             cursor.close()
 
@@ -273,7 +279,7 @@ class DuckEngine:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._names += 1
         name = f"p{self._names}"
-        with _damage_is_told(project), _shortage_is_told():
+        with damage_is_told(project), shortage_is_told():
             self._connection.execute(f"ATTACH {_text(str(path))} AS {name}")
             try:
                 _prepare(self._connection, name, project)
@@ -293,69 +299,6 @@ class DuckEngine:
 def engine_version() -> str:
     """Return the engine's name and version, for provenance."""
     return f"duckdb {duckdb.__version__}"
-
-
-@contextmanager
-def _damage_is_told(project: str) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        if "lock on file" in str(error):
-            raise Unavailable(
-                f"The store of {project!r} is held by another process.", code="STORE_AWAY"
-            ) from error
-        if _is_damage(error):
-            raise Broken(f"The store of {project!r} is damaged.", code="STORE_DAMAGED") from error
-        raise
-
-
-@contextmanager
-def _shortage_is_told() -> Iterator[None]:
-    try:
-        yield
-    except _TRANSIENT as error:
-        if _is_damage(error) or "lock on file" in str(error):
-            raise
-        raise Unavailable(_first_line(error)) from None
-
-
-def _is_damage(error: BaseException) -> bool:
-    if isinstance(error, duckdb.FatalException | duckdb.SerializationException):
-        return True
-    text = str(error).lower()
-    return any(word in text for word in ("corrupt", "checksum", "not a valid duckdb"))
-
-
-@contextmanager
-def _telling(limits: Limits, reading: CursorReading) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.InterruptException:
-        if reading.is_stopped():
-            raise cancelled() from None
-        raise QuestionStopped(
-            f"The question was stopped after {limits.seconds:g} seconds.",
-            hint="Shorten the range, filter more, or raise `question_seconds`.",
-        ) from None
-    except duckdb.OutOfMemoryException:
-        raise QuestionStopped(
-            "The question needs more memory than it may take.",
-            hint="Shorten the range, filter more, or raise `question_memory_bytes`.",
-        ) from None
-    except duckdb.OutOfRangeException:
-        raise Refused(
-            "A number of the answer has more than 38 digits.",
-            code="QUERY_INVALID",
-            hint="Shorten the range, or filter out the largest numbers.",
-        ) from None
-    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        _, _, what = _first_line(error).rpartition(" Error: ")
-        _, _, what = what.rpartition("ValueError: ")
-        raise Refused(f"It cannot be computed: {what}.", code="QUERY_INVALID", hint=_RE2) from None
-    except duckdb.IOException as error:
-        if _is_damage(error):
-            raise
-        raise Unavailable("The store cannot be read now.", code="STORE_AWAY") from None
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, name: str, project: str) -> None:
@@ -404,7 +347,3 @@ def _migrate(cursor: duckdb.DuckDBPyConnection, project: str) -> None:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -59,7 +59,9 @@ class CursorReading:
     def hold(self, name: str, columns: Arrays) -> None:
         """Keep the columns in a table of this cursor, which ends with it."""
         self._cursor.register("held_columns", dict(columns))
-        table = sql("CREATE TEMP TABLE {table} AS SELECT * FROM held_columns", table=ident(name))
+        table = sql(
+            "CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM held_columns", table=ident(name)
+        )
         try:
             self._cursor.execute(table.text)
         finally:

@@ -1,0 +1,30 @@
+"""What is compared, exactly: the page that people read to know what the numbers of segments mean."""
+
+from typing import Final
+
+RULES: Final = """A segment is a filter on events. Its people are all who have at least one event in the range that
+satisfies the filter and the question's own; its numbers are measured of exactly those events. A
+segment of `{"op": "in_cohort", "cohort": "power_users"}` is every event of the cohort's members.
+
+**Side by side, not apart.** A person may be in several segments: somebody who used a phone and a
+laptop is in both. `overlap` counts them, and its diagonal is the size of each segment. So sizes add up
+to no total, and nothing here pretends that they do.
+
+**By person.** For `unique_people` it is the share of the segment's people that count, with Wilson's
+interval of 95 %. For `count` and `sum` it is how much a person of the segment has on average, those
+with nothing included, with the interval of a mean over people: a person's events belong together, so
+each person is one observation however many events there are. Fewer than five people give no interval.
+
+**Difference.** That of each segment less that of the first, with Newcombe's interval (1998, method
+10); if zero lies outside, the two differ more than chance would have it 19 times in 20. It is left out
+where the two segments share people, because then they are not independent; and it holds for one
+comparison, not for the best of many.
+
+**An example.** In the range, 100 people used the phone and 20 of them bought; 200 used the desktop
+and 20 bought; nobody used both. The shares are 0.2, between 0.133 and 0.289, and 0.1, between 0.066 and
+0.149. The difference of the second to the first is −0.1, between −0.195 and −0.017: the phone sold
+better.
+
+**Where other tools differ.** Amplitude and Mixpanel compare segments as lines of a chart and leave it
+to the reader whether they differ; Mixpanel's significance is not corrected for the number of segments
+looked at. Tools that take a segment as a property of the person cannot have somebody in two."""
