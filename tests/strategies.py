@@ -32,6 +32,7 @@ class Use(Struct, frozen=True, kw_only=True):
     """One event as a test states it; ``time`` is in microseconds UTC."""
 
     name: str = "open"
+    kind: str = "track"
     time: int = SINCE
     user: str | None = None
     anonymous: str | None = None
@@ -39,7 +40,10 @@ class Use(Struct, frozen=True, kw_only=True):
     team: str | None = None
     session: str | None = None
     path: str | None = None
+    utm_source: str | None = None
+    country: str | None = None
     is_bot: bool | None = None
+    is_cookieless: bool = False
     value: Decimal | None = None
     revenue: Decimal | None = None
     currency: str | None = None

@@ -68,10 +68,55 @@ def test_two_ranges_at_once_are_refused() -> None:
 @pytest.mark.parametrize("name", sorted(discover("tallymark.insights", Insight)))
 def test_every_insight_can_be_asked_with_flags_alone(name: str) -> None:
     insight = discover("tallymark.insights", Insight)[name]
+    fields = insight.question.__struct_fields__
+    chosen = ["--event", "signup"] if "series" in fields else []
+    if "steps" in fields:
+        chosen = ["--step", "signup", "--step", "purchase where plan = pro"]
 
-    _, question = parsed_question(
-        [name, "--last", "7d", "--event", "signup", "--filter", "plan = pro"]
-    )
+    _, question = parsed_question([name, "--last", "7d", *chosen, "--filter", "plan = pro"])
 
     encoded = msgspec.json.Encoder(decimal_format="number").encode(question)
     assert isinstance(msgspec.json.decode(encoded, type=insight.question), insight.question)
+
+
+def test_steps_and_what_lies_between_them_are_written_in_order() -> None:
+    _, question = parsed_question(
+        ["funnels", "--step", "signup", "--optional-step", "invite or 'invite all'", "--step",
+         "purchase where plan = pro and n > 2", "--exclude", "refund between 1 and 3 where n = 1",
+         "--exclude", "any event before 3", "--hold-constant", "country", "--hold-constant", "cart",
+         "--window", "14d", "--no-per-value"]
+    )  # fmt: skip
+
+    assert question == {
+        "steps": [
+            {"event": "signup"},
+            {"event": ["invite", "invite all"], "optional": True},
+            {"event": "purchase", "filter": parse_filter("plan = pro and n > 2")},
+        ],
+        "exclusions": [
+            {"event": "refund", "filter": parse_filter("n = 1"), "after": 1, "before": 3},
+            {"before": 3},
+        ],
+        "hold_constant": ["country", "properties.cart"],
+        "window": "14d",
+        "per_value": False,
+    }
+
+
+def test_what_is_looked_at_by_default_can_be_left_out() -> None:
+    _, question = parsed_question(
+        ["correlation", "--step", "a", "--step", "b", "--property", "path", "--property", "plan",
+         "--no-events", "--correction", "holm"]
+    )  # fmt: skip
+
+    assert question == {
+        "steps": [{"event": "a"}, {"event": "b"}],
+        "properties": ["path", "properties.plan"],
+        "events": False,
+        "correction": "holm",
+    }
+
+
+def test_a_step_without_an_event_is_refused_as_any_other_question() -> None:
+    with pytest.raises(InvalidQuery, match="the name of an event is missing"):
+        parsed_question(["funnels", "--step", "where plan = pro"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallymark.cli.conditions import parse_filter
+from tallymark.cli.conditions import parse_exclusion, parse_filter, parse_step
 from tallymark.core.errors import InvalidQuery
 from tallymark.insights import filters
 
@@ -151,3 +151,43 @@ def _value(value: Any) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("signup", {"event": "signup"}),
+        ("open file", {"event": "open file"}),
+        ("somewhere for orders", {"event": "somewhere for orders"}),
+        ("'where or' or \"b\"", {"event": ["where or", "b"]}),
+        ("'it\\'s'", {"event": "it's"}),
+        ("any event", {}),
+        ("* WHERE a = 'where'", {"filter": parse_filter("a = 'where'")}),
+        ("buy OR sell where a = 1 or b = 2", {"event": ["buy", "sell"], "filter": parse_filter("a = 1 or b = 2")}),
+    ],
+)  # fmt: skip
+def test_a_step_is_the_names_of_events_and_a_filter(text: str, step: Any) -> None:
+    assert parse_step(text) == step
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "where a = 1", "a or", "or", "a or or b", "a where", "a where b"]
+)
+def test_half_a_step_is_refused(text: str) -> None:
+    with pytest.raises(InvalidQuery):
+        parse_step(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("refund", {"event": "refund"}),
+        ("refund between 1 and 3", {"event": "refund", "after": 1, "before": 3}),
+        ("refund AFTER 2 where a = 1", {"event": "refund", "after": 2, "filter": parse_filter("a = 1")}),
+        ("refund before 3", {"event": "refund", "before": 3}),
+        ("refund where a between 1 and 3", {"event": "refund", "filter": parse_filter("a between 1 and 3")}),
+        ("'refund after 2'", {"event": "refund after 2"}),
+    ],
+)  # fmt: skip
+def test_an_exclusion_may_say_between_which_steps(text: str, found: Any) -> None:
+    assert parse_exclusion(text) == found

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from tests.strategies import NOW, Link, ToldHistory, Use
 
-from tallymark.app.answering import compute, insights
+from tallymark.app.answering import compute, insights, members_of
 from tallymark.collect import subjects
 from tallymark.collect.linking import link_columns
 from tallymark.core.event import Batch, ProfileOp
@@ -14,6 +14,7 @@ from tallymark.core.sql import ident, sql
 from tallymark.identity.people import Claim, Move, People
 from tallymark.identity.people import Link as MadeLink
 from tallymark.insights.insight import Scope, known_profiles
+from tallymark.insights.pages import Behind
 from tallymark.store.engine import Commit, Limits
 from tallymark.store.engines.duckdb import DuckEngine
 from tallymark.store.tables import SEQ_PER_BATCH
@@ -117,9 +118,10 @@ class _Filling:
         commands = [(seq, said, Batch(0, "", "", 1))]
         if said.subject_kind in subjects.PERSON_KINDS:
             self._actor(said.subject_kind, said.subject)
-        self.ways |= subjects.new_ways(commands, self.ways)
+        values = subjects.values_of(commands)
+        self.ways |= subjects.new_ways(values, self.ways)
         actors = {f"{kind[0]}:{name}": key for (kind, name), key in self._actors.items()}
-        columns = subjects.value_columns(commands, actors, self._group, self._people)
+        columns = subjects.value_columns(values, actors, self._group, self._people)
         for name, values in columns.items():
             self._told.setdefault(name, []).extend(values)
 
@@ -137,7 +139,7 @@ class _Filling:
             "seq": [seq for seq, *_ in self._uses],
             "event_id": [f"id-{seq}" for seq, *_ in self._uses],
             "event_key": [self.names[use.name] for use in uses],
-            "kind": ["track" for _ in uses],
+            "kind": [use.kind for use in uses],
             "time_us": [use.time for use in uses],
             "received_us": [use.time for use in uses],
             "time_rule": ["client" for _ in uses],
@@ -150,9 +152,12 @@ class _Filling:
             ],
             "session_key": [_key(self._sessions, use.session) for use in uses],
             "path": [use.path for use in uses],
+            "utm_source": [use.utm_source for use in uses],
+            "country": [use.country for use in uses],
             "is_bot": [use.is_bot for use in uses],
             "value": [use.value for use in uses],
             "revenue": [use.revenue for use in uses],
+            "flags": ["cookieless" if use.is_cookieless else None for use in uses],
             "currency": [use.currency for use in uses],
             "prop_text": text,
             "prop_number": number,
@@ -214,3 +219,11 @@ def ask(store: Store, name: str, **question: Any) -> Any:
     asked = msgspec.json.decode(msgspec.json.encode(question), type=insight.question)
     with store.engine.reading("test", _LIMITS) as reading:
         return compute(insight, asked, store.scope, reading).data
+
+
+def behind(store: Store, name: str, question: dict[str, Any], place: dict[str, Any]) -> int:
+    """Return how many are behind a number of an insight; none is listed twice."""
+    with store.engine.reading("test", _LIMITS) as reading:
+        keys = members_of(Behind(name, question, place), store.scope, reading)
+    assert len(set(keys.tolist())) == len(keys)
+    return len(keys)

@@ -156,6 +156,7 @@ def compute(
     if behind is not None:
         keys = members_of(behind, scope, reading, steps, unit=insight.lists or "person")
         reading.hold(BEHIND, {"key": keys})
+    _prepare(insight, question, scope, reading, steps)
     results = _results(insight.to_sql(question, scope), reading, steps)
     data = insight.shape(question, scope, results)
     return Computed(data, sum(_length(result) for result in results))
@@ -183,8 +184,18 @@ def members_of(
         )
     question = decode_question(insight, dict(behind.question))
     place = _converted(behind.place, insight.place, "behind.place.")
-    found = _of_unit(insight.members(question, place, in_zone_of(question, scope)), unit)
+    scope = in_zone_of(question, scope)
+    found = _of_unit(insight.members(question, place, scope), unit)
+    _prepare(insight, question, scope, reading, steps)
     return found.keys(_results(found.statements, reading, steps))
+
+
+def _prepare(
+    insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None
+) -> None:
+    if insight.prepared is not None:
+        ready = insight.prepared(question, scope)
+        reading.hold(ready.name, ready.columns(_results(ready.statements, reading, steps)))
 
 
 def _of_unit(found: Members, unit: Unit) -> Members:

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +16,18 @@ from tallymark.core.registry import discover
 from tallymark.insights.insight import Insight
 
 from .ask_progress import followed
-from .conditions import field_name, parse_filter
+from .conditions import field_name, parse_exclusion, parse_filter, parse_step
 from .connection import add_connection_flags, open_client
 from .main import COMMANDS, Subparsers
 from .render import answer_csv, answer_lines
 
 # Fields that have flags of their own, easier to write than their JSON.
-_SPECIAL: Final = frozenset({"range", "filter", "include_bots", "series", "breakdown", "formulas"})
+_SPECIAL: Final = frozenset({
+    "range", "filter", "include_bots", "series", "breakdown", "formulas", "steps", "exclusions",
+    "hold_constant", "properties",
+})  # fmt: skip
+# Lists of fields, each with the flag that gives one of them.
+_FIELD_LISTS: Final = {"hold_constant": "--hold-constant", "properties": "--property"}
 _OF_NOTHING: Final = frozenset({"count", "unique_people", "unique_accounts", "sessions"})
 _FILTER_HELP: Final = (
     "only events such as: plan = pro and country in (DE, FR); may be repeated; signs = != > >= < <="
@@ -56,7 +62,7 @@ def question_of(insight: Insight, args: argparse.Namespace) -> dict[str, Any]:
     question: dict[str, Any] = {}
     for name in insight.question.__struct_fields__:
         if name not in _SPECIAL and (value := getattr(args, name, None)) is not None:
-            question[name] = value
+            question[name] = value() if isinstance(value, partial) else value
     if (asked := _range(args)) is not None:
         question["range"] = asked
     if args.filter:
@@ -68,6 +74,7 @@ def question_of(insight: Insight, args: argparse.Namespace) -> dict[str, Any]:
         question["breakdown"] = [field_name(name) for name in args.breakdown]
     if getattr(args, "formula", None):
         question["formulas"] = args.formula
+    question |= _steps(args)
     if "series" in insight.question.__struct_fields__:
         series = _series(args)
         question["series"] = series if _is_many(insight) else series[0]
@@ -102,6 +109,13 @@ def _add_insight(insights: Subparsers, insight: Insight) -> None:
         _add_series(parser, is_many=_is_many(insight))
     if "breakdown" in properties:
         parser.add_argument("--breakdown", metavar="FIELD", action="append", help="a line for each value of this; up to three")  # fmt: skip
+    if "steps" in properties:
+        _add_steps(parser, insight)
+    if "exclusions" in properties:
+        parser.add_argument("--exclude", metavar="STEP", type=_read_by(parse_exclusion), action="append", help="what must not happen between the steps, written as a step; after its events it may say 'between 1 and 2'; may be repeated")  # fmt: skip
+    for name, flag in _FIELD_LISTS.items():
+        if name in properties:
+            parser.add_argument(flag, metavar="FIELD", dest=name, action="append", help=f"{_described(properties[name])} May be repeated.")  # fmt: skip
     parser.add_argument("--filter", metavar="TEXT", action="append", help=_FILTER_HELP)
     parser.add_argument("--include-bots", action="store_true", help="also count known robots")
     for name, about in properties.items():
@@ -128,13 +142,23 @@ def _add_series(parser: argparse.ArgumentParser, *, is_many: bool) -> None:
     parser.add_argument("--formula", metavar="TEXT", action="append", help="line calculated from lines A, B …, as in 'A / B * 100'")  # fmt: skip
 
 
+def _add_steps(parser: argparse.ArgumentParser, insight: Insight) -> None:
+    parser.add_argument("--step", metavar="STEP", dest="steps", type=_read_by(parse_step), action="append", help="what happened, such as: signup, or: purchase where plan = pro; repeat it for each step, in order")  # fmt: skip
+    if "optional" in _step_parts(insight):
+        parser.add_argument("--optional-step", metavar="STEP", dest="steps", type=_read_by(_optional_step), action="append", help="a step that may be left out; among the others, in order")  # fmt: skip
+
+
 def _add_field(parser: argparse.ArgumentParser, name: str, about: Mapping[str, Any]) -> None:
     kinds = _kinds(about)
     flag = f"--{name.replace('_', '-')}"
-    text = str(about.get("description", "")).replace("%", "%%")
+    text = _described(about)
     options: dict[str, Any] = {"dest": name, "help": text}
-    if kinds == {"boolean"}:
+    if _is_step(about):
+        parser.add_argument(flag, type=_read_by(parse_step), metavar="STEP", **options)
+    elif kinds == {"boolean"} and not about.get("default"):
         parser.add_argument(flag, action="store_true", default=None, **options)
+    elif kinds <= {"boolean", "null"}:
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     elif kinds <= {"string", "null"}:
         choices = _choices(about)
         options["help"] = f"{text} {', '.join(choices)}" if choices else text
@@ -143,6 +167,47 @@ def _add_field(parser: argparse.ArgumentParser, name: str, about: Mapping[str, A
         parser.add_argument(flag, type=int, metavar="N", **options)
     else:
         parser.add_argument(flag, type=_json_or_text, metavar="VALUE", **options)
+
+
+def _described(about: Mapping[str, Any]) -> str:
+    return str(about.get("description", "")).replace("%", "%%")
+
+
+def _is_step(about: Mapping[str, Any]) -> bool:
+    """Whether a field takes something that happened, by itself or by the name of an event."""
+    return any(part.get("$ref") == "#/$defs/Step" for part in about.get("anyOf", [about]))
+
+
+def _step_parts(insight: Insight) -> set[str]:
+    """Return the fields of a step of an insight's question."""
+    schema = msgspec.json.schema(insight.question)
+    items = _properties(insight)["steps"]["items"]
+    refs = [
+        part["$ref"].rpartition("/")[2] for part in items.get("anyOf", [items]) if "$ref" in part
+    ]
+    return {field for ref in refs for field in schema["$defs"][ref]["properties"]}
+
+
+def _read_by(read: Callable[[str], Any]) -> Callable[[str], Callable[[], Any]]:
+    """Return how a flag is kept until it is read, so that its errors are those of a question."""
+    return lambda text: partial(read, text)
+
+
+def _optional_step(text: str) -> dict[str, Any]:
+    return {**parse_step(text), "optional": True}
+
+
+def _steps(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the parts of a question that flags of steps give."""
+    found: dict[str, Any] = {}
+    if getattr(args, "steps", None):
+        found["steps"] = [read() for read in args.steps]
+    if getattr(args, "exclude", None):
+        found["exclusions"] = [read() for read in args.exclude]
+    for field in _FIELD_LISTS:
+        if getattr(args, field, None):
+            found[field] = [field_name(name) for name in getattr(args, field)]
+    return found
 
 
 def _kinds(about: Mapping[str, Any]) -> set[str]:

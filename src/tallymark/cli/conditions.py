@@ -10,6 +10,12 @@
 A word is text, a number or true or false; what is quoted is always text. ``and`` binds stronger than
 ``or``. A name that is neither a field of every event nor ``person.<name>``, ``account.<name>`` or
 ``group.<type>.<name>`` is a custom property.
+
+A step is the names of its events, and after ``where`` a filter:
+
+    signup
+    purchase or 'gift bought' where plan = pro
+    any event where path = /pricing
 """
 
 import re
@@ -27,6 +33,11 @@ _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
     r"""|(?P<sign>==|!=|>=|<=|=|>|<|~|\(|\)|,)|(?P<word>[^\s=!<>~(),"']+))""",
     re.DOTALL,
+)
+_QUOTED: Final = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+_PLACES: Final = re.compile(
+    r"\s(?:between\s+(?P<low>\d+)\s+and\s+(?P<high>\d+)|after\s+(?P<after>\d+)|before\s+(?P<before>\d+))\s*\Z",
+    re.IGNORECASE | re.ASCII,
 )
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
 _SIGNS: Final = {
@@ -60,6 +71,36 @@ def field_name(name: str) -> str:
     """Return a field of events or profiles as it is, and any other name as a custom property."""
     is_field = name in NAMES or name.startswith(PROPERTY) or is_profile(name)
     return name if is_field else PROPERTY + name
+
+
+def parse_step(text: str) -> dict[str, Any]:
+    """Return the step that a text means; raises InvalidQuery that names where it goes wrong."""
+    names, where, wanted = _parted(text, "where")
+    found: dict[str, Any] = {}
+    if names.strip().lower() not in {"any event", "*"}:
+        listed = _names(names, text)
+        found["event"] = listed[0] if len(listed) == 1 else listed
+    if where:
+        found["filter"] = parse_filter(wanted)
+    return found
+
+
+def parse_exclusion(text: str) -> dict[str, Any]:
+    """Return what must not happen, and between which steps, if the text says so after its events.
+
+    That is ``between 1 and 3``, ``after 2`` or ``before 3``.
+    """
+    names, where, wanted = _parted(text, "where")
+    places = _PLACES.search(names)
+    if places is None:
+        return parse_step(text)
+    step = parse_step(f"{names[: places.start()]} {where} {wanted}")
+    low, high = places["low"] or places["after"], places["high"] or places["before"]
+    return {
+        **step,
+        **({"after": int(low)} if low else {}),
+        **({"before": int(high)} if high else {}),
+    }
 
 
 class _Reader:
@@ -173,6 +214,35 @@ class _Reader:
     def _need(self, sign: str) -> None:
         if not self._take_sign(sign):
             raise self.wrong(f"{sign!r}")
+
+
+def _parted(text: str, word: str) -> tuple[str, str, str]:
+    """Return what stands before a word that is not quoted, the word if it is there, and the rest."""
+    for match in re.finditer(rf"""{_QUOTED}|(?<!\S)(?P<word>{word})(?!\S)""", text, re.IGNORECASE):
+        if match["word"]:
+            return text[: match.start()], match["word"], text[match.end() :]
+    return text, "", ""
+
+
+def _names(text: str, whole: str) -> list[str]:
+    found = []
+    word = "or"
+    while word:
+        part, word, text = _parted(text, "or")
+        name = part.strip()
+        if not name:
+            raise _no_step(whole)
+        is_quoted = re.fullmatch(_QUOTED, name, re.DOTALL)
+        found.append(re.sub(r"\\(.)", r"\1", name[1:-1], flags=re.DOTALL) if is_quoted else name)
+    return found
+
+
+def _no_step(text: str) -> InvalidQuery:
+    return InvalidQuery(
+        f"In the step {text!r}, the name of an event is missing.",
+        hint="Write for example: signup, or: purchase where plan = pro. Quote names with where or or.",
+        path="steps",
+    )
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:

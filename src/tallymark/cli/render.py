@@ -81,6 +81,14 @@ def answer_lines(answer: Answer) -> list[str]:
     lines: list[str] = []
     if answer.view == "line" and isinstance(data, dict) and "lines" in data:
         lines += _trend_lines(answer, data)
+    elif answer.view == "funnel" and isinstance(data, dict):
+        from .render_funnel import funnel_lines
+
+        lines += funnel_lines(data)
+    elif answer.view == "matrix" and isinstance(data, dict):
+        from .render_matrix import matrix_lines
+
+        lines += matrix_lines(data)
     else:
         lines += _limited(answer.columns, answer.rows)
     if isinstance(data, dict):

@@ -100,7 +100,8 @@ class Identifier:
             "account_key": [accounts.get(one.event.groups.get("account", "")) for one in loading],
         }
         self._assign_sessions(columns, loading, given, first_new_actor, now)
-        self._new_ways = subjects.new_ways(commands, self._ways)
+        values = subjects.values_of(commands)
+        self._new_ways = subjects.new_ways(values, self._ways)
 
         first = loading[0].seq if loading else commands[0][0] if commands else 0
 
@@ -119,7 +120,7 @@ class Identifier:
                     subjects.first_told(commands, actors),
                 ),
                 "profile": subjects.profile_columns(commands, actors, group_key),
-                "profile_value": subjects.value_columns(commands, actors, group_key, self._people),
+                "profile_value": subjects.value_columns(values, actors, group_key, self._people),
                 "profile_property": subjects.way_columns(self._new_ways),
                 "membership": subjects.membership_columns(commands, actors, group_key),
             },

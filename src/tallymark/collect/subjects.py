@@ -1,6 +1,6 @@
 """From commands to rows of what is known of people and groups."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -18,6 +18,9 @@ GroupKey: TypeAlias = Callable[[Group], int | None]
 # One way in which a property was told: kind of subject, name, type class, operation, and whether the
 # number is too long to be added up in the engine.
 Way: TypeAlias = tuple[str, str | None, str, str, bool]
+
+# The operations of a load, each with its seq and what it says of each property.
+Values: TypeAlias = Sequence[tuple[int, ProfileOp, Sequence[tuple[str | None, Value]]]]
 
 ACCOUNT = "account"
 PERSON_KINDS = ("user", "anonymous")
@@ -70,23 +73,42 @@ def profile_columns(commands: Numbered, actors: Mapping[str, int], group_key: Gr
     return columns_of(
         _PROFILE,
         [
-            (seq, said.subject_kind, key, said.op, said.time, _encode(said.properties).decode())
-            for seq, said, key in _told(commands, actors, group_key)
+            (
+                seq, said.subject_kind, _subject(said, actors, group_key), said.op, said.time,
+                _encode(said.properties).decode(),
+            )
+            for seq, said, _ in commands
+            if isinstance(said, ProfileOp)
         ],
-    )
+    )  # fmt: skip
+
+
+def values_of(commands: Numbered) -> Values:
+    """Return what each operation of a load says of each property."""
+    return [
+        (seq, said, list(told_values(said.op, said.properties)))
+        for seq, said, _ in commands
+        if isinstance(said, ProfileOp)
+    ]
 
 
 def value_columns(
-    commands: Numbered, actors: Mapping[str, int], group_key: GroupKey, people: People
+    values: Values, actors: Mapping[str, int], group_key: GroupKey, people: People
 ) -> Columns:
     """Return the rows of ``profile_value``: one an operation and property, with the person by now."""
-    told = list(_told(commands, actors, group_key))
-    keys = [key if said.subject_kind in PERSON_KINDS else 0 for _, said, key in told]
-    persons = people.persons(np.array(keys, dtype=np.int64)).tolist()
+    keys = [_subject(said, actors, group_key) for _, said, _ in values]
+    actor_keys = [
+        key if said.subject_kind in PERSON_KINDS else 0
+        for key, (_, said, _) in zip(keys, values, strict=True)
+    ]
+    persons = people.persons(np.array(actor_keys, dtype=np.int64)).tolist()
     rows: list[tuple[Any, ...]] = []
-    for (seq, said, key), person in zip(told, persons, strict=True):
+    for key, person, (seq, said, told) in zip(keys, persons, values, strict=True):
         of = (seq, said.subject_kind, key, person or None, said.time, said.op)
-        rows += ((*of, name, *_columns(value)) for name, value in _values(said))
+        rows += [
+            (*of, name, value.text, value.number, value.other, value.is_long)
+            for name, value in told
+        ]
     return columns_of(_VALUE, rows)
 
 
@@ -99,19 +121,23 @@ def first_told(commands: Numbered, actors: Mapping[str, int]) -> dict[int, int]:
     return found
 
 
-def new_ways(commands: Numbered, known: Mapping[Way, int]) -> dict[Way, int]:
+def new_ways(values: Values, known: Mapping[Way, int]) -> dict[Way, int]:
     """Return the ways in which properties were told for the first time, and where that was.
 
     Beyond ``MOST_PROPERTIES`` of them no more are noted.
     """
     found: dict[Way, int] = {}
-    for seq, command, _ in commands:
-        if not isinstance(command, ProfileOp):
-            continue
-        kind = PERSON_KINDS[0] if command.subject_kind in PERSON_KINDS else command.subject_kind
-        for name, value in _values(command):
-            for made in ("other",) if command.op in LISTS else value.classes:
-                way = (kind, name, made, command.op, value.is_long)
+    met: set[tuple[Any, ...]] = set()
+    for seq, said, told in values:
+        kind = PERSON_KINDS[0] if said.subject_kind in PERSON_KINDS else said.subject_kind
+        for name, value in told:
+            classes = ("other",) if said.op in LISTS else value.classes
+            # Most of a load says the same kind of thing of the same few properties.
+            if (it := (kind, name, classes, said.op, value.is_long)) in met:
+                continue
+            met.add(it)
+            for made in classes:
+                way = (kind, name, made, said.op, value.is_long)
                 if way not in known and len(known) + len(found) < MOST_PROPERTIES:
                     found.setdefault(way, seq)
     return found
@@ -136,21 +162,6 @@ def membership_columns(
     return columns_of(_MEMBERSHIP, [tuple(row) for row in rows])
 
 
-def _told(
-    commands: Numbered, actors: Mapping[str, int], group_key: GroupKey
-) -> Iterator[tuple[int, ProfileOp, int | None]]:
-    for seq, command, _ in commands:
-        if isinstance(command, ProfileOp):
-            group = group_of(command)
-            key = (
-                group_key(group) if group else actors[label(command.subject_kind, command.subject)]
-            )
-            yield seq, command, key
-
-
-def _values(said: ProfileOp) -> Iterator[tuple[str | None, Value]]:
-    return told_values(said.op, said.properties)
-
-
-def _columns(value: Value) -> tuple[str | None, str | None, str | None, bool]:
-    return value.text, value.number, value.other, value.is_long
+def _subject(said: ProfileOp, actors: Mapping[str, int], group_key: GroupKey) -> int | None:
+    group = group_of(said)
+    return group_key(group) if group else actors[label(said.subject_kind, said.subject)]

@@ -129,6 +129,17 @@ Statement: TypeAlias = Sql | Columnar
 Result: TypeAlias = Rows | Arrays
 
 
+class Prepared(Struct, frozen=True):
+    """Columns found before the statements of a question, which may read them as a table.
+
+    ``columns`` makes them of the results of its own statements; see ``Reading.hold``.
+    """
+
+    name: str
+    statements: tuple[Statement, ...]
+    columns: Callable[[Sequence[Any]], Arrays]
+
+
 class Members(Struct, frozen=True):
     """Who is behind one number of an answer: the keys, found in the results of statements.
 
@@ -157,10 +168,13 @@ class Insight(Struct, frozen=True):
     order of the statements: Rows, or Arrays of those that are Columnar. Both raise InvalidQuery for
     what cannot be asked. ``table`` flattens the shaped data.
 
+    ``prepared`` gives columns that the statements read as a table, for a question that can only be
+    written once a kernel has found whom it is about.
+
     ``rules`` states what is counted exactly, in Markdown: the rule, its source, an example with
     numbers, how it differs from other tools. ``place`` names one number of an answer, and ``members``
-    says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives the scope a question is really about, such as that of the
-    first page of a list.
+    says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives
+    the scope a question is really about, such as that of the first page of a list.
     """
 
     name: str
@@ -177,6 +191,7 @@ class Insight(Struct, frozen=True):
     members: Callable[[Any, Any, Scope], Members] | None = None
     pinned: Callable[[Any, Scope], Scope] | None = None
     lists: Unit | None = None
+    prepared: Callable[[Any, Scope], Prepared] | None = None
 
 
 class Provenance(Struct, frozen=True):

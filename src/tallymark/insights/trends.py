@@ -5,8 +5,7 @@ away from zero, and so is a percentile, which lies between the two values next t
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -20,16 +19,12 @@ from ._trends_plan import Plan, plan_of, statements
 from ._trends_question import LETTERS, TrendsPlace, TrendsQuestion, place_of
 from ._trends_rules import RULES
 from .comparison import Compare
+from .group_values import OTHER_LABEL, shown, values_of
 from .insight import Columnar, Insight, Members, Scope, Table
 from .lines import Line, Numbers, Value, formula_line, numbers_in, series_line
-from .numbers import exact
 from .ranges import Interval, Span
 from .selection import Period, field_names, period, warnings_of
 from .timeline import Bucket, timeline
-
-NONE_LABEL: Final = "(none)"
-OTHER_LABEL: Final = "Other"
-_JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Compared(Struct, frozen=True):
@@ -118,7 +113,7 @@ def table(data: TrendsData) -> Table:
     for number, bucket in enumerate(data.buckets):
         for (is_other, values), lines in groups.items():
             row: list[Any] = [bucket.label]
-            row += [OTHER_LABEL] * len(data.breakdown) if is_other else map(_shown, values)
+            row += [OTHER_LABEL] * len(data.breakdown) if is_other else map(shown, values)
             for letter, _ in series:
                 row.append(lines[letter].values[number])
                 if data.compared:
@@ -131,20 +126,11 @@ def _groups(plan: Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
     """Return the values of each top group by its place, in order; one nameless group if none."""
     if not plan.by:
         return {0: None}
-    kinds = [fields.breakdown(one)[1] for one in plan.by]
     groups: dict[int | None, list[Value] | None] = {}
     for place, bucket, _, _, *values in rows.rows:
         if place is not None and bucket is None:
-            groups[place] = [_value(kind, one) for kind, one in zip(kinds, values, strict=True)]
+            groups[place] = values_of(plan.by, values)
     return dict(sorted(groups.items(), key=lambda item: item[0] or 0))
-
-
-def _value(kind: fields.ValueKind, stored: Any) -> Any:
-    if kind == "json" and stored is not None:
-        read = _JSON.decode(stored)
-        # Lists and objects are shown as the JSON text they are.
-        stored = stored if isinstance(read, list | dict) else read
-    return exact(stored) if isinstance(stored, Decimal) else stored
 
 
 def _distinct(key: Sql, source: Sql) -> Members:
@@ -204,10 +190,6 @@ def _compared(plan: Plan) -> Compared | None:
             for number in plan.comparison.counterparts
         ],
     )
-
-
-def _shown(value: Value) -> Value:
-    return NONE_LABEL if value is None else value
 
 
 def _warnings(question: TrendsQuestion, scope: Scope) -> list[str]:

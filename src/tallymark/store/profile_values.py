@@ -39,14 +39,13 @@ class Value(Struct, frozen=True, gc=False):
     @property
     def classes(self) -> tuple[str, ...]:
         """The type classes it may give a property, alone or added to others."""
-        if self.is_long and self._is_huge:
+        if self.is_long and (self.number is None or abs(Decimal(self.number)) >= _ADDABLE):
             return ("text", "number")
-        held = (("text", self.text), ("number", self.number), ("other", self.other))
-        return (next((kind for kind, value in held if value is not None), ""),)
-
-    @property
-    def _is_huge(self) -> bool:
-        return self.number is None or abs(Decimal(self.number)) >= _ADDABLE
+        if self.text is not None:
+            return ("text",)
+        if self.number is not None:
+            return ("number",)
+        return ("",) if self.other is None else ("other",)
 
 
 def value_of(value: Json) -> Value:

@@ -1,0 +1,341 @@
+"""The statements of retention, and their results as what the kernel goes over."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tallymark.core.sql import Sql, join, sql
+from tallymark.store.engine import Arrays
+
+from . import ephemeral, fields, selection
+from ._retention_kernel import Ints, Returns, Starts
+from ._retention_question import Plan
+from .fields import Field, field
+from .insight import Columnar
+from .numbering import numbered
+from .ranges import HOUR, Buckets, Span, bucket_number
+from .selection import Group, Step
+
+# An instant and its place in the log as one number that is ordered like both.
+_MOMENT: Final = Sql("CAST(e.time_us AS HUGEINT) * 9223372036854775808 + e.seq")
+_EVER: Final = -(2**62)
+
+
+def rows_of(plan: Plan, group: Group | None = None) -> Columnar:
+    """Return the statement of all starts in the range, and of what tells who came back.
+
+    Its rows are (is_start, person, time_us, bucket, place, value). ``place`` is that of the group of
+    a start, shown or not, or whether it is the group given. ``value`` numbers the value at the start,
+    and that of a return if both must be the same.
+    """
+    if plan.is_fused:
+        return Columnar(_cells(plan))
+    ctes = [*_starts(plan, group), sql("returned AS (\n{found}\n)", found=_returns(plan))]
+    place = Sql("place" if group is None else "CAST(is_group AS BIGINT)") if plan.by else Sql("0")
+    statement = sql(
+        "WITH {ctes}\n"
+        "SELECT true AS is_start, person, time_us, 0 AS bucket, {place} AS place, {value} AS value"
+        "\nFROM start{valued}\n"
+        "UNION ALL\n"
+        "SELECT false, person, time_us, bucket, 0, {theirs}\nFROM returned{as_valued}",
+        ctes=join(", ", ctes),
+        place=place,
+        value=Sql("place" if plan.by else "0"),
+        theirs=Sql("place" if plan.is_both else "0"),
+        valued=_joined(plan, "start") if plan.by else Sql(""),
+        as_valued=_joined(plan, "returned") if plan.is_both else Sql(""),
+    )
+    return Columnar(statement)
+
+
+def groups_of(plan: Plan) -> Sql:
+    """Return the statement of the groups shown, those with most starts first: their values."""
+    return sql(
+        "WITH {ctes}\nSELECT {names}\nFROM value\nORDER BY place\nLIMIT {top}",
+        ctes=join(", ", _starts(plan, None)),
+        names=_names(plan),
+        top=plan.question.top,
+    )
+
+
+def amounts_of(plan: Plan, number: Field) -> Sql:
+    """Return the statement of the sums of a number: (place, cohort, bucket, amount).
+
+    ``place`` is that of the group, that after all shown for Other; ``bucket`` is the number of
+    buckets for what comes after all of them.
+    """
+    begun, came = Sql("start.time_us"), Sql("came.time_us")
+    place = sql("least(place, {top})", top=plan.question.top) if plan.by else Sql("0")
+    # A value that must be the same is compared with that of the start itself.
+    same = (f"\n  AND came.b{at} IS NOT DISTINCT FROM start.b{at}" for at in range(len(plan.by)))
+    return sql(
+        "WITH {ctes}\n"
+        "SELECT {place} AS place, {cohort} AS cohort, {bucket} AS bucket, sum(amount) AS amount\n"
+        "FROM start{valued}\nJOIN (\n{events}\n) AS came ON came.person = start.person\n"
+        "  AND came.time_us > start.time_us{same}\nGROUP BY ALL",
+        ctes=join(", ", _starts(plan, None)),
+        place=place,
+        cohort=bucket_number(begun, plan.cut),
+        bucket=_in_bucket(plan, _units(plan, begun, came)),
+        valued=_joined(plan, "start") if plan.by else Sql(""),
+        events=_events(plan, number),
+        same=Sql("".join(same) if plan.is_both else ""),
+    )
+
+
+def cookieless_of(plan: Plan) -> Sql:
+    """Return the statement of how many cookieless visitors started in the range."""
+    return sql(
+        "SELECT count(DISTINCT {person})\n{source}",
+        person=fields.person(plan.frame.scope),
+        source=_source(plan, plan.start, plan.frame.span, lasting=False),
+    )
+
+
+def read(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
+    """Return the starts and the returns, with the same number for the same person."""
+    edges = np.array(plan.edges)
+    if plan.is_fused:
+        return _from_cells(plan, rows)
+    begun, came = (_some(rows, rows["is_start"]), _some(rows, ~rows["is_start"]))
+    person, time = begun["person"], begun["time_us"]
+    cohort = np.searchsorted(edges[: plan.cohorts + 1], time, side="right") - 1
+    bucket = came["bucket"]
+    if plan.needs_last_return:
+        bucket = np.searchsorted(edges, came["time_us"], side="right") - 1
+    keys, theirs = person, came["person"]
+    if plan.is_both:
+        most = int(begun["value"].max(initial=0)) + 1
+        keys, theirs = keys * most + begun["value"], theirs * most + came["value"]
+    who, others = numbered(keys, theirs)
+    tick = _ticks(plan, time, cohort)
+    if plan.options.clock == "rounded" and not plan.days:
+        tick = tick // HOUR * HOUR
+    return (
+        Starts(person, who, cohort, begun["place"], time, tick),
+        Returns(others, bucket, came["time_us"], _ticks(plan, came["time_us"], bucket)),
+    )
+
+
+def _some(rows: Arrays, chosen: NDArray[np.bool_]) -> dict[str, Ints]:
+    return {name: column[chosen].astype(np.int64, copy=False) for name, column in rows.items()}
+
+
+def _cells(plan: Plan) -> Sql:
+    """Return who was active in which bucket, first and last, where starts and returns are the same."""
+    source = _source(plan, plan.start, Span(plan.frame.span.since, plan.until))
+    return sql(
+        "SELECT {person} AS person, {bucket} AS bucket,"
+        " min(e.time_us) AS first_us, max(e.time_us) AS last_us\n{source}\nGROUP BY ALL",
+        person=fields.person(plan.frame.scope),
+        bucket=_bucket(plan),
+        source=source,
+    )
+
+
+def _from_cells(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
+    person, bucket = rows["person"], rows["bucket"].astype(np.int64, copy=False)
+    who, _ = numbered(person, person[:0])
+    begun = bucket < plan.cohorts
+    cohort = bucket[begun]
+    return (
+        Starts(
+            person[begun],
+            who[begun],
+            cohort,
+            np.zeros(len(cohort), np.int64),
+            rows["first_us"][begun],
+            cohort,
+        ),
+        Returns(who, bucket, rows["last_us"], bucket),
+    )
+
+
+def _returns(plan: Plan) -> Sql:
+    """Return what tells who came back: all events, the last of each bucket, or the last of all."""
+    is_last, is_all = plan.needs_last_return, plan.needs_all_returns
+    is_first = plan.options.cohort != "recurring"
+    # Where everybody starts once, only what follows their start is looked at.
+    followed = Sql("\nJOIN start USING (person)\nWHERE came.time_us > start.time_us")
+    names = [f"came.b{place}" for place in range(len(plan.by))] if plan.is_both else []
+    bucket = Sql("0" if is_last else "bucket") + Sql(" AS bucket")
+    time = Sql("came.time_us" if is_all else "max(came.time_us)") + Sql(" AS time_us")
+    return sql(
+        "SELECT person, {columns}\nFROM (\n{events}\n) AS came{followed}{grouped}",
+        columns=join(", ", [*map(Sql, names), time, bucket]),
+        events=_events(plan),
+        followed=followed if is_first else Sql(""),
+        grouped=Sql("" if is_all else "\nGROUP BY ALL"),
+    )
+
+
+def _events(plan: Plan, number: Field | None = None) -> Sql:
+    """Return every event that may be a return, with the number measured of it if one is given."""
+    needs_bucket = plan.options.clock == "calendar" or plan.options.cohort == "recurring"
+    source = _source(
+        plan,
+        plan.returning,
+        Span(plan.frame.span.since, plan.until),
+        also=[*(plan.by if plan.is_both else []), *([number] if number else [])],
+    )
+    columns = [
+        sql("{person} AS person", person=fields.person(plan.frame.scope)),
+        Sql("e.time_us"),
+        (_bucket(plan) if needs_bucket else Sql("0")) + Sql(" AS bucket"),
+        *(_grouped(plan) if plan.is_both else []),
+        *([(number.number or Sql("NULL")) + Sql(" AS amount")] if number else []),
+    ]
+    return sql("SELECT {columns}\n{source}", columns=join(",\n  ", columns), source=source)
+
+
+def _bucket(plan: Plan) -> Sql:
+    last = plan.edges[-1]
+    within = bucket_number(Sql("e.time_us"), Buckets(Span(plan.edges[0], last), plan.edges))
+    if plan.until <= last:
+        return within
+    return sql(
+        "CASE WHEN e.time_us >= {last} THEN {beyond} ELSE {within} END",
+        last=last, beyond=len(plan.edges) - 1, within=within,
+    )  # fmt: skip
+
+
+def _units(plan: Plan, begun: Sql, came: Sql) -> Sql:
+    """Return how many units after a start something came; see ``_ticks``."""
+    if plan.options.clock == "calendar":
+        return sql("came.bucket - ({cohort})", cohort=bucket_number(begun, plan.cut))
+    if plan.days:
+        days = Buckets(Span(plan.days[0], plan.days[-1]), plan.days)
+        begun, came = bucket_number(begun, days), bucket_number(came, days)
+    elif plan.options.clock == "rounded":
+        begun = sql("{begun} // {hour} * {hour}", begun=begun, hour=HOUR)
+    return sql("(({came}) - ({begun})) // {unit}", came=came, begun=begun, unit=plan.rules.unit)
+
+
+def _in_bucket(plan: Plan, units: Sql) -> Sql:
+    edges = plan.rules.edges
+    if edges[-1] == plan.rules.buckets:
+        return sql("least({units}, {last})", units=units, last=edges[-1])
+    chosen = join(
+        " ",
+        (sql("WHEN {units} < {edge} THEN {place}", units=units, edge=edge, place=place)
+         for place, edge in enumerate(edges[1:])),
+    )  # fmt: skip
+    return sql("CASE {chosen} ELSE {last} END", chosen=chosen, last=plan.rules.buckets)
+
+
+def _starts(plan: Plan, group: Group | None) -> list[Sql]:
+    """Return the table of one row a start, and of the values at starts if they are broken down."""
+    options, scope, by = plan.options, plan.frame.scope, range(len(plan.by))
+    is_recurring, is_ever = options.cohort == "recurring", options.cohort == "first_ever"
+    # Who is first at an instant matters only where more is asked of the event than its time.
+    moment = _MOMENT if plan.by or is_ever else Sql("e.time_us")
+    columns = [
+        sql("{person} AS person", person=fields.person(scope)),
+        sql("{cohort} AS cohort", cohort=_cohort(plan) if is_recurring else Sql("0")),
+        moment + Sql(" AS moment"),
+        *_grouped(plan),
+    ]
+    group_fields: list[Field] = []
+    if plan.by:
+        within, group_fields = selection.in_group(group, scope) if group else (Sql("true"), [])
+        columns.append(within + Sql(" IS TRUE AS is_group"))
+    if is_ever:
+        columns.append(_matched(plan) + Sql(" IS TRUE AS is_matched"))
+    names = [*(f"b{place}" for place in by), *(["is_group"] if plan.by else [])]
+    taken = "".join(f", arg_min_null({name}, moment) AS {name}" for name in names)
+    first = "min(moment)" if moment is not _MOMENT else "CAST(min(moment) >> 63 AS BIGINT)"
+    is_first = "\n  AND min(moment) = min(moment) FILTER (is_matched)" if is_ever else ""
+    start = sql(
+        "start AS MATERIALIZED (\nSELECT person, {first} AS time_us{taken}\nFROM (\n"
+        "SELECT {columns}\n{source}\n)\nGROUP BY person, cohort\nHAVING {first} >= {since}{is_first}\n)",
+        first=Sql(first), taken=Sql(taken), columns=join(",\n  ", columns), is_first=Sql(is_first),
+        source=_start_source(plan, group_fields), since=plan.frame.span.since,
+    )  # fmt: skip
+    return [start, _values(plan)] if plan.by else [start]
+
+
+def _start_source(plan: Plan, also: Sequence[Field]) -> Sql:
+    """Return FROM and WHERE of all start events, or of all that may be the first ever."""
+    scope, span = plan.frame.scope, plan.frame.span
+    if plan.options.cohort == "recurring":
+        return _source(plan, plan.start, span, also=[*plan.by, *also])
+    span = Span(_EVER, span.until)
+    if plan.options.cohort == "first_matching":
+        return _source(plan, plan.start, span, also=[*plan.by, *also])
+    asked = [field(name, scope) for name in selection.field_names([plan.question.filter])]
+    asked += selection.step_fields([plan.start], scope)
+    step = msgspec.structs.replace(plan.start, filter=None)
+    return _source(plan, step, span, also=[*plan.by, *also, *asked], is_filtered=False)
+
+
+def _cohort(plan: Plan) -> Sql:
+    return bucket_number(Sql("e.time_us"), plan.cut)
+
+
+def _matched(plan: Plan) -> Sql:
+    """Return whether an event satisfies all filters of the start."""
+    step = selection.matches(plan.start, plan.frame)
+    asked = selection.matches(Step(filter=plan.question.filter), plan.frame)
+    return sql("({step} AND {asked})", step=step, asked=asked)
+
+
+def _source(
+    plan: Plan, step: Step, span: Span, *,
+    also: Sequence[Field] = (), is_filtered: bool = True, lasting: bool = True,
+) -> Sql:  # fmt: skip
+    scope = plan.frame.scope
+    source = selection.of_steps(
+        [step],
+        msgspec.structs.replace(plan.frame, span=span),
+        wanted=plan.question.filter if is_filtered else None,
+        include_bots=plan.question.include_bots,
+        also=[*also, field("person", scope)],
+    )
+    known = sql("{person} IS NOT NULL", person=fields.person(scope))
+    conditions = [known]
+    if not lasting:
+        conditions.append(ephemeral.passes())
+    elif not plan.question.include_cookieless:
+        conditions.append(ephemeral.lasts())
+    return sql(
+        "{source}\n  AND {conditions}", source=source, conditions=join("\n  AND ", conditions)
+    )
+
+
+def _grouped(plan: Plan) -> list[Sql]:
+    return [fields.breakdown(one)[0] + Sql(f" AS b{place}") for place, one in enumerate(plan.by)]
+
+
+def _names(plan: Plan) -> Sql:
+    return Sql(", ".join(f"b{place}" for place in range(len(plan.by))))
+
+
+def _values(plan: Plan) -> Sql:
+    """Return the table of all values at starts in the range, those of most starts first."""
+    order = ", ".join(f"b{place} NULLS LAST" for place in range(len(plan.by)))
+    return sql(
+        "value AS MATERIALIZED (\n"
+        "SELECT {names}, row_number() OVER (ORDER BY count(*) DESC, {order}) - 1 AS place\n"
+        "FROM start\nGROUP BY {names}\n)",
+        names=_names(plan),
+        order=Sql(order),
+    )
+
+
+def _joined(plan: Plan, table: str) -> Sql:
+    same = (
+        f"{table}.b{place} IS NOT DISTINCT FROM value.b{place}" for place in range(len(plan.by))
+    )
+    return Sql(f"\nJOIN value ON {' AND '.join(same)}")
+
+
+def _ticks(plan: Plan, time: Ints, bucket: Ints) -> Ints:
+    """Return what the clock counts: buckets, days or microseconds."""
+    if plan.options.clock == "calendar":
+        return bucket
+    if plan.days:
+        return np.searchsorted(np.array(plan.days), time, side="right") - 1
+    return time

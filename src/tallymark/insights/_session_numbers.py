@@ -1,0 +1,85 @@
+"""The numbers of some sessions, from what the statement of sessions found."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from tallymark.core.clock import MICROSECONDS
+
+from . import percentiles
+from .numbers import Number, ratio
+from .rates import Rate, rate
+
+
+class SessionNumbers(Struct, frozen=True):
+    """The numbers of some sessions; what is of a session is null of none."""
+
+    sessions: int
+    people: int
+    bounces: int
+    bounce_rate: Rate
+    engaged: int
+    engaged_rate: Rate
+    seconds: Number
+    mean_seconds: Number | None
+    median_seconds: Number | None
+    p90_seconds: Number | None
+    events: int
+    events_per_session: Number | None
+    views: int
+    views_per_session: Number | None
+
+
+class SessionPage(Struct, frozen=True):
+    """The sessions that begin or end on a page; the path is null where they view none."""
+
+    path: str | None
+    sessions: int
+    bounces: int
+    bounce_rate: Rate
+
+
+def numbers_of(
+    cells: dict[Any, tuple[Any, ...]],
+    near: dict[Any, tuple[list[Decimal], int]],
+    place: int | None,
+    bucket: int | None,
+) -> SessionNumbers:
+    """Return the numbers of a cell; of percentiles the values next to the rank are given."""
+    found = cells.get((place, bucket))
+    counts = [int(number) for number in found[2:9]] if found else [0] * 7
+    sessions, people, bounces, engaged, length, events, views = counts
+
+    def percentile(what: str, percent: int) -> Number | None:
+        if (what, place, bucket) not in near:
+            return None
+        values, n = near[what, place, bucket]
+        micros = [value / MICROSECONDS for value in values]
+        return percentiles.between(micros, n, percent)
+
+    return SessionNumbers(
+        sessions=sessions,
+        people=people,
+        bounces=bounces,
+        bounce_rate=rate(bounces, sessions),
+        engaged=engaged,
+        engaged_rate=rate(engaged, sessions),
+        seconds=ratio(length, MICROSECONDS) or 0,
+        mean_seconds=ratio(length, MICROSECONDS * sessions),
+        median_seconds=percentile("p50", 50),
+        p90_seconds=percentile("p90", 90),
+        events=events,
+        events_per_session=ratio(events, sessions),
+        views=views,
+        views_per_session=ratio(views, sessions),
+    )
+
+
+def pages_of(rows: list[tuple[Any, ...]]) -> list[SessionPage]:
+    """Return the pages with most sessions first, sessions without any page after their equals."""
+    found = [
+        SessionPage(row[10], int(row[2]), int(row[4]), rate(int(row[4]), int(row[2])))
+        for row in rows
+    ]
+    return sorted(found, key=lambda one: (-one.sessions, one.path is None, one.path or ""))

@@ -1,0 +1,284 @@
+"""Who is new, stays, comes back and goes: the people of each day, week or month against those before."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import numpy as np
+from msgspec import Meta, Struct
+
+from tallymark.core.errors import InvalidQuery
+from tallymark.store.engine import Arrays
+
+from . import activity
+from ._lifecycle_rules import RULES
+from .activity import Activity, Mask
+from .insight import Columnar, Insight, Members, Scope, Table
+from .numbers import Number, ratio
+from .ranges import Buckets, Span
+from .rates import Rate, rate
+from .selection import (
+    Frame,
+    Period,
+    Question,
+    Step,
+    StepOrName,
+    field_names,
+    frame_of,
+    period,
+    step_of,
+    warnings_of,
+)
+from .timeline import timeline
+
+NewBasis: TypeAlias = Literal["this_event", "first_seen"]
+FirstUse: TypeAlias = Literal["resurrecting", "apart"]
+State: TypeAlias = Literal["active", "new", "returning", "resurrecting", "first_use", "dormant"]
+
+_PRESETS: Final[dict[str | None, tuple[NewBasis, FirstUse]]] = {
+    None: ("this_event", "resurrecting"),
+    "posthog": ("first_seen", "resurrecting"),
+    "amplitude": ("first_seen", "apart"),
+}
+
+
+class LifecycleQuestion(Question, frozen=True, kw_only=True):
+    """What becomes of people from one bucket to the next."""
+
+    step: Annotated[StepOrName, Meta(description="What makes somebody active.")] = Step()
+    interval: Annotated[
+        Literal["day", "week", "month"], Meta(description="Length of a bucket.")
+    ] = "day"
+    new_basis: Annotated[
+        NewBasis | None,
+        Meta(
+            description="Whether somebody is new who does this for the first time (this_event, the"
+            " default), or who does anything for the first time (first_seen)."
+        ),
+    ] = None
+    first_use: Annotated[
+        FirstUse | None,
+        Meta(
+            description="By first_seen: where those count who were seen before, but do this for the"
+            " first time; resurrecting if left out."
+        ),
+    ] = None
+    semantics: Annotated[
+        Literal["amplitude", "posthog"] | None,
+        Meta(description="The rules of another tool, where the question states none."),
+    ] = None
+
+
+class LifecyclePlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """The people of one bucket in one state."""
+
+    bucket: Annotated[int, Meta(ge=0, description="Place of the bucket, counted from 0.")]
+    state: Annotated[State, Meta(description="Which of its numbers.")] = "active"
+
+
+class LifecycleBucket(Struct, frozen=True):
+    """The people of one bucket. Of ``active``, each is in one of the four that follow it.
+
+    ``dormant`` were active in the bucket before and are not in this one. ``kept`` is the share of
+    that bucket's people who are back. ``pulse`` is (new + resurrecting) / dormant.
+    """
+
+    label: str
+    since: str
+    until: str
+    is_incomplete: bool
+    active: int
+    new: int
+    returning: int
+    resurrecting: int
+    first_use: int
+    dormant: int
+    pulse: Number | None
+    kept: Rate
+
+
+class LifecycleData(Struct, frozen=True):
+    """The answer of a lifecycle question; ``pulse`` is of all complete buckets together."""
+
+    range: Period
+    interval: Literal["day", "week", "month"]
+    timezone: str
+    bots: Literal["excluded", "included"]
+    new_basis: NewBasis
+    first_use: FirstUse
+    buckets: list[LifecycleBucket]
+    pulse: Number | None
+    warnings: list[str]
+
+
+class _Plan(Struct, frozen=True):
+    """A question with everything about time and rules resolved; bucket 0 lies before the range."""
+
+    question: LifecycleQuestion
+    frame: Frame
+    step: Step
+    cut: Buckets
+    left_out: Span
+    new_basis: NewBasis
+    first_use: FirstUse
+
+
+def to_sql(question: LifecycleQuestion, scope: Scope) -> tuple[Columnar, ...]:
+    """Return the statement of who was active when, and by first_seen that of who was seen first."""
+    plan = _plan(question, scope)
+    found = activity.activity(
+        plan.step, question, plan.frame, plan.cut, left_out=plan.left_out, ever=True
+    )
+    if plan.new_basis == "this_event":
+        return (found,)
+    return found, activity.first_seen(question, plan.frame)
+
+
+def shape(question: LifecycleQuestion, scope: Scope, results: Sequence[Arrays]) -> LifecycleData:
+    """Return the people of each bucket by state."""
+    plan = _plan(question, scope)
+    states = _States(plan, results)
+    described = timeline(_asked(plan), question.interval, plan.frame)
+    before = int(np.count_nonzero(states.people.within(0)))
+    counted = [
+        {state: int(np.count_nonzero(mask)) for state, mask in states.of(number).items()}
+        for number in range(1, len(plan.cut.edges) - 1)
+    ]
+    found = []
+    for bucket, numbers in zip(described, counted, strict=True):
+        found.append(
+            LifecycleBucket(
+                label=bucket.label,
+                since=bucket.since,
+                until=bucket.until,
+                is_incomplete=bucket.is_incomplete,
+                **numbers,
+                pulse=ratio(numbers["new"] + numbers["resurrecting"], numbers["dormant"]),
+                kept=rate(numbers["returning"], before),
+            )
+        )
+        before = numbers["active"]
+    whole = [one for one in found if not one.is_incomplete]
+    return LifecycleData(
+        range=period(plan.frame.span),
+        interval=question.interval,
+        timezone=plan.frame.zone.key,
+        bots="included" if question.include_bots else "excluded",
+        new_basis=plan.new_basis,
+        first_use=plan.first_use,
+        buckets=found,
+        pulse=ratio(
+            sum(one.new + one.resurrecting for one in whole), sum(one.dormant for one in whole)
+        ),
+        warnings=warnings_of(
+            plan.step.event, field_names([question.filter, plan.step.filter]), scope
+        ),
+    )
+
+
+def members(question: LifecycleQuestion, place: LifecyclePlace, scope: Scope) -> Members:
+    """Return the people of a bucket in a state."""
+    plan = _plan(question, scope)
+    if place.bucket >= len(plan.cut.edges) - 2:
+        raise InvalidQuery("There is no such bucket.", path="behind.place.bucket")
+
+    def keys(results: Sequence[Arrays]) -> Any:
+        states = _States(plan, results)
+        return states.people.keys[states.of(place.bucket + 1)[place.state]]
+
+    return Members(to_sql(question, scope), keys)
+
+
+def table(data: LifecycleData) -> Table:
+    """Return one row a bucket."""
+    apart = data.first_use == "apart" and data.new_basis == "first_seen"
+    states = [
+        "active", "new", "returning", "resurrecting", *(["first_use"] if apart else []), "dormant",
+    ]  # fmt: skip
+    return Table(
+        (data.interval, *states, "pulse", "complete"),
+        [
+            (
+                one.label,
+                *(getattr(one, state) for state in states),
+                one.pulse,
+                not one.is_incomplete,
+            )
+            for one in data.buckets
+        ],
+    )
+
+
+def _plan(question: LifecycleQuestion, scope: Scope) -> _Plan:
+    frame = frame_of(question, scope)
+    cut, left_out = activity.reaching_back(frame, question.interval, question, by=1)
+    basis, first_use = _PRESETS[question.semantics]
+    return _Plan(
+        question,
+        frame,
+        step_of(question.step),
+        cut,
+        left_out,
+        question.new_basis or basis,
+        question.first_use or first_use,
+    )
+
+
+def _asked(plan: _Plan) -> Buckets:
+    """Return the buckets of the range, without the one before it."""
+    return Buckets(plan.frame.span, plan.cut.edges[1:])
+
+
+class _States:
+    """Who is in which state in a bucket, as truths beside the keys of ``people``."""
+
+    def __init__(self, plan: _Plan, results: Sequence[Arrays]) -> None:
+        self._plan = plan
+        self.people: Activity = activity.read(results[0])
+        edges = plan.cut.edges
+        self._first = activity.numbers_of(results[0]["first_us"], edges)
+        self._seen = self._first
+        if len(results) > 1:
+            seen = activity.seen_first(results[1], self.people.keys)
+            self._seen = activity.numbers_of(seen, edges)
+        self._last = (0, self.people.within(0))
+
+    def of(self, number: int) -> Mapping[State, Mask]:
+        """Return the states of a bucket that is not the first; quickest in order."""
+        before, now = self._within(number - 1), self._within(number)
+        came = now & ~before
+        # Who is new was not there before, by either basis.
+        new = came & (self._seen == number)
+        found: dict[State, Mask] = {
+            "active": now,
+            "new": new,
+            "returning": now & before,
+            "resurrecting": came & ~new,
+            "first_use": np.zeros_like(now),
+            "dormant": before & ~now,
+        }
+        if self._plan.first_use == "apart":
+            # A person seen before may yet do this for the first time.
+            found["first_use"] = found["resurrecting"] & (self._first >= number)
+            found["resurrecting"] = found["resurrecting"] & (self._first < number)
+        return found
+
+    def _within(self, number: int) -> Mask:
+        if self._last[0] != number:
+            self._last = (number, self.people.within(number))
+        return self._last[1]
+
+
+lifecycle = Insight(
+    name="lifecycle",
+    summary="Who is new, stays, comes back and goes, by day, week or month.",
+    question=LifecycleQuestion,
+    to_sql=to_sql,
+    shape=shape,
+    table=table,
+    data=LifecycleData,
+    view="bar",
+    rules=RULES,
+    place=LifecyclePlace,
+    members=members,
+    example={"step": {"event": "report opened"}, "interval": "week", "range": "12w"},
+)

@@ -1,0 +1,337 @@
+"""How many sessions, how long, how many bounce, where they begin and end; over time and by any field."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from tallymark.core.errors import InvalidQuery
+from tallymark.core.sql import Sql, ident, join, sql
+from tallymark.store.engine import Rows
+
+from . import fields, percentiles, visits
+from ._session_numbers import SessionNumbers, SessionPage, numbers_of, pages_of
+from ._sessions_rules import RULES
+from .fields import Field, field
+from .group_values import value_of
+from .insight import Columnar, Insight, Members, Scope, Table
+from .lines import Value
+from .ranges import Buckets, Interval, bucket_number, buckets
+from .selection import (
+    Frame,
+    Period,
+    Question,
+    Step,
+    StepOrName,
+    field_names,
+    frame_of,
+    period,
+    step_of,
+    warnings_of,
+)
+from .timeline import Bucket, timeline
+from .visits import Bounce, Wanted
+
+Semantics: TypeAlias = Literal["plausible", "ga4", "posthog", "mixpanel"]
+
+NONE_LABEL: Final = "(none)"
+OTHER_LABEL: Final = "Other"
+_PRESETS: Final[dict[str | None, tuple[Bounce, bool]]] = {
+    None: ("plausible", False),
+    "plausible": ("plausible", False),
+    "ga4": ("ga4", False),
+    "posthog": ("posthog", False),
+    "mixpanel": ("plausible", True),
+}
+
+
+class SessionsQuestion(Question, frozen=True, kw_only=True):
+    """Sessions over time. The filter chooses sessions with at least one event that satisfies it."""
+
+    interval: Annotated[Interval, Meta(description="Length of a bucket.")] = "day"
+    breakdown: Annotated[
+        tuple[str, ...],
+        Meta(description="Up to three fields of the entry to break down by.", max_length=3),
+    ] = ()
+    top: Annotated[
+        int, Meta(description="How many groups are shown; the rest is Other.", ge=1, le=1_000)
+    ] = 10
+    bounce: Annotated[
+        Bounce | None, Meta(description="Whose rule says what a bounce is; plausible if left out.")
+    ] = None
+    key_events: Annotated[
+        tuple[StepOrName, ...],
+        Meta(description="What makes a session engaged, besides time and views.", max_length=20),
+    ] = ()
+    split_midnight: Annotated[
+        bool | None, Meta(description="Whether a local midnight ends a session; false if left out.")
+    ] = None
+    pages: Annotated[
+        int, Meta(description="How many entry and exit pages are listed.", ge=0, le=1_000)
+    ] = 10
+    semantics: Annotated[
+        Semantics | None,
+        Meta(description="The rules of another tool, where the question states none."),
+    ] = None
+
+
+class SessionsPlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """The people with sessions that start in a bucket, or in all of them."""
+
+    bucket: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Place of the bucket, counted from 0; all if left out."),
+    ] = None
+
+
+class SessionGroup(Struct, frozen=True):
+    """The sessions of one group, by bucket and in all; the Other group has no values."""
+
+    breakdown: list[Value] | None
+    is_other: bool
+    buckets: list[SessionNumbers]
+    total: SessionNumbers
+
+
+class SessionsData(Struct, frozen=True):
+    """The answer of a sessions question."""
+
+    range: Period
+    interval: Interval
+    timezone: str
+    bots: Literal["excluded", "included"]
+    bounce: Bounce
+    split_midnight: bool
+    buckets: list[Bucket]
+    breakdown: list[str]
+    groups: list[SessionGroup]
+    entry_pages: list[SessionPage]
+    exit_pages: list[SessionPage]
+    warnings: list[str]
+
+
+class _Plan(Struct, frozen=True):
+    """A question with everything about time, rules and fields resolved."""
+
+    question: SessionsQuestion
+    frame: Frame
+    cut: Buckets
+    by: list[Field]
+    keys: list[Step]
+    bounce: Bounce
+    split_midnight: bool
+
+
+def to_sql(question: SessionsQuestion, scope: Scope) -> tuple[Sql]:
+    """Return one statement of everything, because each session is put together once.
+
+    Its rows are (what, place, bucket, sessions, people, bounces, engaged, length, events, views,
+    values, text, b0 …): what is number, p50, p90, entry or exit; values are those next to a rank.
+    """
+    plan = _plan(question, scope)
+    groups = [ident(f"b{number}") for number in range(len(plan.by))]
+    same = join(
+        " AND ",
+        [Sql("true"), *(sql("placed.{b} IS NOT DISTINCT FROM top.{b}", b=b) for b in groups)],
+    )
+    return (
+        sql(
+            """WITH visit AS MATERIALIZED (
+{visits}
+), placed AS MATERIALIZED (
+SELECT *, {bucket} AS bucket, {bounce} AS is_bounce, {engaged} AS is_engaged
+FROM visit
+), top AS MATERIALIZED (
+SELECT {groups}row_number() OVER (ORDER BY count(*) DESC{order}) - 1 AS place
+FROM placed{grouping}
+ORDER BY place
+LIMIT {top}
+), grouped AS MATERIALIZED (
+SELECT placed.*, place, CAST(end_us - start_us AS DECIMAL(38,9)) AS amount
+FROM placed LEFT JOIN top ON {same}
+), number AS (
+SELECT place, bucket, count(*) AS sessions, count(DISTINCT person) AS people,
+  count(*) FILTER (is_bounce) AS bounces, count(*) FILTER (is_engaged) AS engaged,
+  sum(end_us - start_us) AS length, sum(events) AS events, sum(views) AS views
+FROM grouped
+GROUP BY GROUPING SETS ((place, bucket), (place))
+)
+SELECT 'number' AS what, number.*, NULL AS near, NULL AS text{values}
+FROM number LEFT JOIN top USING (place)
+UNION ALL
+SELECT 'p50', place, bucket, n, 0, 0, 0, 0, 0, 0, amount, NULL{nothing} FROM ({p50})
+UNION ALL
+SELECT 'p90', place, bucket, n, 0, 0, 0, 0, 0, 0, amount, NULL{nothing} FROM ({p90})
+{pages}""",
+            visits=visits.visits(plan.frame, _wanted(plan)),
+            bucket=bucket_number(Sql("start_us"), plan.cut),
+            bounce=visits.is_bounce(plan.bounce, len(plan.keys)),
+            engaged=visits.is_engaged(len(plan.keys)),
+            groups=join("", (b + Sql(", ") for b in groups)),
+            order=join("", (sql(", {b} NULLS LAST", b=b) for b in groups)),
+            grouping=Sql("\nGROUP BY ") + join(", ", groups) if groups else Sql(""),
+            top=question.top if groups else 1,
+            same=same,
+            values=join("", (sql(", top.{b}", b=b) for b in groups)),
+            nothing=join("", (Sql(", NULL") for _ in groups)),
+            p50=percentiles.neighbours(Sql("grouped"), 50),
+            p90=percentiles.neighbours(Sql("grouped"), 90),
+            pages=join(
+                "\n",
+                (_pages(end, question.pages, len(groups)) for end in ("entry", "exit"))
+                if question.pages
+                else (),
+            ),
+        ),
+    )
+
+
+def shape(question: SessionsQuestion, scope: Scope, results: Sequence[Rows]) -> SessionsData:
+    """Return the numbers of each group and bucket, and the pages where sessions begin and end."""
+    plan = _plan(question, scope)
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    for what, *row in results[0].rows:
+        rows.setdefault(what, []).append(tuple(row))
+    cells = {(row[0], row[1]): row for row in rows.get("number", [])}
+    near = {
+        (what, row[0], row[1]): (row[9], int(row[2]))
+        for what in ("p50", "p90")
+        for row in rows.get(what, [])
+    }
+    places = sorted({place for place, _ in cells}, key=lambda place: (place is None, place or 0))
+    groups = []
+    for place in places or ([0] if not plan.by else []):
+        values = cells.get((place, None), ())[11:]
+        kinds = [fields.breakdown(one)[1] for one in plan.by]
+        shown = [value_of(kind, one) for kind, one in zip(kinds, values, strict=False)]
+        groups.append(
+            SessionGroup(
+                breakdown=None if place is None or not plan.by else shown,
+                is_other=bool(plan.by) and place is None,
+                buckets=[
+                    numbers_of(cells, near, place, number)
+                    for number in range(len(plan.cut.edges) - 1)
+                ],
+                total=numbers_of(cells, near, place, None),
+            )
+        )
+    return SessionsData(
+        range=period(plan.frame.span),
+        interval=question.interval,
+        timezone=plan.frame.zone.key,
+        bots="included" if question.include_bots else "excluded",
+        bounce=plan.bounce,
+        split_midnight=plan.split_midnight,
+        buckets=timeline(plan.cut, question.interval, plan.frame),
+        breakdown=list(question.breakdown),
+        groups=groups,
+        entry_pages=pages_of(rows.get("entry", [])),
+        exit_pages=pages_of(rows.get("exit", [])),
+        warnings=_warnings(question, scope),
+    )
+
+
+def members(question: SessionsQuestion, place: SessionsPlace, scope: Scope) -> Members:
+    """Return the people of the sessions of a bucket."""
+    plan = _plan(question, scope)
+    if place.bucket is not None and place.bucket >= len(plan.cut.edges) - 1:
+        raise InvalidQuery("There is no such bucket.", path="behind.place.bucket")
+    statement = sql(
+        "SELECT DISTINCT person AS key FROM (\n{visits}\n)\nWHERE person IS NOT NULL AND {inside}",
+        visits=visits.visits(plan.frame, _wanted(plan)),
+        inside=Sql("true")
+        if place.bucket is None
+        else sql(
+            "{bucket} = {number}",
+            bucket=bucket_number(Sql("start_us"), plan.cut),
+            number=place.bucket,
+        ),
+    )
+    return Members((Columnar(statement),), lambda results: results[0]["key"])
+
+
+def table(data: SessionsData) -> Table:
+    """Return one row a bucket and group."""
+    columns = (
+        data.interval, *data.breakdown, "sessions", "people", "bounce rate", "engaged rate",
+        "mean seconds", "median seconds", "p90 seconds", "events/session", "views/session", "complete",
+    )  # fmt: skip
+    rows: list[tuple[Any, ...]] = []
+    for number, bucket in enumerate(data.buckets):
+        for group in data.groups:
+            one = group.buckets[number]
+            shown = [NONE_LABEL if value is None else value for value in group.breakdown or ()]
+            names = [OTHER_LABEL] * len(data.breakdown) if group.is_other else shown
+            rows.append(
+                (
+                    bucket.label, *names, one.sessions, one.people, one.bounce_rate.value,
+                    one.engaged_rate.value, one.mean_seconds, one.median_seconds, one.p90_seconds,
+                    one.events_per_session, one.views_per_session, not bucket.is_incomplete,
+                )
+            )  # fmt: skip
+    return Table(columns, rows)
+
+
+def _plan(question: SessionsQuestion, scope: Scope) -> _Plan:
+    frame = frame_of(question, scope)
+    cut = buckets(frame.span, question.interval, frame.zone, question.week_start)
+    by = [field(name, scope, path="breakdown") for name in question.breakdown]
+    bounce, split = _PRESETS[question.semantics]
+    if len(cut.edges) * (question.top + 1 if by else 1) * 3 > scope.max_rows:
+        raise InvalidQuery("The answer is too large.", code="QUERY_TOO_LARGE", path="interval")
+    return _Plan(
+        question,
+        frame,
+        cut,
+        by,
+        [step_of(one) for one in question.key_events],
+        question.bounce or bounce,
+        split if question.split_midnight is None else question.split_midnight,
+    )
+
+
+def _wanted(plan: _Plan) -> Wanted:
+    path = field("path", plan.frame.scope)
+    pages = {"entry": ("entry", path), "exit": ("exit", path)} if plan.question.pages else {}
+    return Wanted(
+        include_bots=plan.question.include_bots,
+        filter=plan.question.filter,
+        ends={**{f"b{number}": ("entry", one) for number, one in enumerate(plan.by)}, **pages},  # type: ignore[dict-item]
+        steps=plan.keys,
+        split_midnight=plan.split_midnight,
+    )
+
+
+def _pages(end: str, most: int, groups: int) -> Sql:
+    return sql(
+        "UNION ALL\nSELECT {end}, NULL, NULL, sessions, 0, bounces, 0, 0, 0, 0, NULL, path{nothing}\n"
+        "FROM (\nSELECT {column} AS path, count(*) AS sessions, count(*) FILTER (is_bounce) AS bounces\n"
+        "FROM placed\nGROUP BY path\nORDER BY sessions DESC, path NULLS LAST\nLIMIT {most}\n)",
+        end=end,
+        nothing=Sql(", NULL" * groups),
+        column=ident(end),
+        most=most,
+    )
+
+
+def _warnings(question: SessionsQuestion, scope: Scope) -> list[str]:
+    steps = [step_of(one) for one in question.key_events]
+    names = [*field_names([question.filter, *(step.filter for step in steps)]), *question.breakdown]
+    found = [text for step in steps or [Step()] for text in warnings_of(step.event, names, scope)]
+    return list(dict.fromkeys(found))
+
+
+sessions = Insight(
+    name="sessions",
+    summary="How many sessions, how long, how many bounce, where they begin and end.",
+    question=SessionsQuestion,
+    to_sql=to_sql,
+    shape=shape,
+    table=table,
+    data=SessionsData,
+    view="table",
+    rules=RULES,
+    place=SessionsPlace,
+    members=members,
+    example={"interval": "week", "breakdown": ["channel"], "range": "8w"},
+)
