@@ -170,9 +170,17 @@ def test_a_walk_may_start_at_a_cleaned_name_or_at_what_satisfies_a_filter(store:
 
 
 def test_a_tree_lists_the_most_frequent_branches_and_sums_up_the_rest(store: Store) -> None:
+    people = [f"u{n:03}" for n in range(300)]
     store.replace(
-        [use for n in range(300) for use in [*way(f"u{n:03}", "a"), Use(name=f"n{n:03}", user=f"u{n:03}", session=f"u{n:03}", time=SINCE + MINUTE)]]
-    )  # fmt: skip
+        [
+            use
+            for who in people
+            for use in (
+                *way(who, "a"),
+                Use(name=f"only {who}", user=who, session=who, time=SINCE + MINUTE),
+            )
+        ]
+    )
 
     found = asked(store, top=100, depth=2)
 
@@ -426,7 +434,7 @@ def test_the_people_behind_every_node_and_link_are_as_many_as_it_says(
 @given(
     st.lists(
         st.tuples(st.sampled_from([1, 2, 10**12]), st.sampled_from([0, 1, 2**45, 2**62]), st.integers(0, 9)),
-        max_size=40, unique_by=lambda row: row[2] + 100 * row[1] + 10**30 * row[0],
+        max_size=40, unique=True,
     )
 )  # fmt: skip
 def test_rows_are_in_the_order_that_sorting_them_whole_would_give(

@@ -190,14 +190,6 @@ def members_of(
     return found.keys(_results(found.statements, reading, steps))
 
 
-def _prepare(
-    insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None
-) -> None:
-    if insight.prepared is not None:
-        ready = insight.prepared(question, scope)
-        reading.hold(ready.name, ready.columns(_results(ready.statements, reading, steps)))
-
-
 def _of_unit(found: Members, unit: Unit) -> Members:
     for one in (found, *found.also):
         if one.unit == unit:
@@ -208,6 +200,14 @@ def _of_unit(found: Members, unit: Unit) -> Members:
         hint=f"Ask {lists[0]} instead." if lists else None,
         path="behind",
     )
+
+
+def _prepare(
+    insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None
+) -> None:
+    if insight.prepared is not None:
+        ready = insight.prepared(question, scope)
+        reading.hold(ready.name, ready.columns(_results(ready.statements, reading, steps)))
 
 
 def _results(

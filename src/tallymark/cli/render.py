@@ -89,6 +89,10 @@ def answer_lines(answer: Answer) -> list[str]:
         from .render_matrix import matrix_lines
 
         lines += matrix_lines(data)
+    elif answer.view == "flow" and isinstance(data, dict):
+        from .render_flow import flow_lines
+
+        lines += flow_lines(data)
     else:
         lines += _limited(answer.columns, answer.rows)
     if isinstance(data, dict):

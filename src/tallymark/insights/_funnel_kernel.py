@@ -54,7 +54,7 @@ def tries_of(stream: Stream, rules: Rules) -> Tries:
         if rules.count == "uniques":
             best = best_of(stream, tries, _owner(stream, rules))
             parts.append(tries.of(np.flatnonzero(best)))
-        elif rules.order == "any" or rules.attempt == "first":
+        elif walk.is_one_after_another:
             parts.append(tries.of(_one_after_another(walk, starts, tries, ends)))
         else:
             parts.append(tries.of(_not_taken_over(tries)))
@@ -72,8 +72,14 @@ class _Walk:
         self.stream, self.rules = stream, rules
         bits = range(rules.steps + len(rules.exclusions))
         self.rows = [stream.rows_of(bit) for bit in bits]
-        needs_clock = rules.tie is not None or rules.count == "totals"
+        needs_clock = rules.tie is not None or self.is_one_after_another
         self.clock = Clock(stream) if needs_clock else None
+
+    @property
+    def is_one_after_another(self) -> bool:
+        """Whether a try begins only when the one before has ended."""
+        is_single = self.rules.order == "any" or self.rules.attempt == "first"
+        return self.rules.count == "totals" and is_single
 
     def tries(self, starts: Numbers) -> tuple[Tries, Numbers]:
         """Return the tries from these events, and where an exclusion ended them, NONE if none did."""
@@ -314,11 +320,11 @@ def best_of(stream: Stream, found: Tries, owner: Numbers) -> Truths:
 
 def _not_taken_over(found: Tries) -> Truths:
     """Return the tries but those whose last event also is that of a later one that came as far."""
-    end = found.reached[found.depth - 1, np.arange(len(found))] * found.reached.shape[0]
-    end += found.depth
-    _, last = np.unique(end[::-1], return_index=True)
+    last = found.reached[found.depth - 1, np.arange(len(found))].astype(np.int64)
+    end = last * found.reached.shape[0] + found.depth
+    _, latest = np.unique(end[::-1], return_index=True)
     keep = np.zeros(len(found), np.bool_)
-    keep[len(found) - 1 - last] = True
+    keep[len(found) - 1 - latest] = True
     return keep
 
 

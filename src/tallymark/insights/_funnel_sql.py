@@ -53,6 +53,8 @@ def source_of(
 
 def events(source: Source) -> Sql:
     """Return unit, time_us, seq and steps of the events; grp if broken down, held if held constant."""
+    if not source.by and not source.held:
+        return _chosen(source)
     parts = [sql("chosen AS MATERIALIZED (\n{it}\n)", it=_chosen(source))]
     columns = ["unit", "time_us", "seq", "steps"]
     joins = []

@@ -46,7 +46,7 @@ class Stream(Struct, frozen=True):
 def stream_of(columns: Arrays) -> Stream:
     """Return the stream of columns ``unit``, ``time_us``, ``seq``, ``steps``; ``held``, ``grp`` if any."""
     order, key, time = _ordered(columns["unit"], columns["time_us"], columns["seq"])
-    rank = np.arange(len(order))
+    rank = np.arange(len(order), dtype=np.int32)
     heads = _heads(key)
     unit = lane = _spread(heads, len(key))
     if "held" in columns:
@@ -59,7 +59,7 @@ def stream_of(columns: Arrays) -> Stream:
         unit=unit,
         lane=lane,
         time=time,
-        order=order,
+        order=order.astype(np.int32),
         steps=columns["steps"][order],
         rank=rank,
         group=columns["grp"][order] if "grp" in columns else None,
@@ -100,9 +100,9 @@ def _heads(*ordered: Numbers) -> Numbers:
 
 def _spread(heads: Numbers, length: int) -> Numbers:
     """Return the number of the run each place lies in."""
-    starts = np.zeros(length, np.int64)
+    starts = np.zeros(length, np.int8)
     starts[heads[1:]] = 1
-    return np.cumsum(starts)
+    return np.cumsum(starts, dtype=np.int32)
 
 
 class Clock:
@@ -112,7 +112,7 @@ class Clock:
         self._times: Numbers = np.unique(stream.time)
         self._lane = stream.lane
         self._width = len(self._times) + 1
-        self._places = stream.lane * self._width + np.searchsorted(self._times, stream.time)
+        self._places = self._place(stream.lane, np.searchsorted(self._times, stream.time))
 
     def first_from(self, lane: Numbers, time: Any) -> Numbers:
         """Return the place of the first event at the time or later; that of another lane if none."""
@@ -123,6 +123,9 @@ class Clock:
         return self._first(lane, time, "right")
 
     def _first(self, lane: Numbers, time: Any, side: Any) -> Numbers:
-        wanted = lane * self._width + np.searchsorted(self._times, time, side=side)
+        wanted = self._place(lane, np.searchsorted(self._times, time, side=side))
         found: Numbers = np.searchsorted(self._places, wanted)
         return found
+
+    def _place(self, lane: Numbers, time: Numbers) -> Numbers:
+        return lane.astype(np.int64) * self._width + time

@@ -62,12 +62,11 @@ def columns(walks: Walks, top: int, name: Callable[[int], str | None]) -> list[C
             break
         here = nodes[alive]
         shown = _shown(here, top, name)
-        places = np.full(len(alive), len(shown), np.int64)
-        for place, node in enumerate(shown):
-            places[here == node] = place
-        places[here == ENDED] = len(shown) + 1
-        places[here == SKIPPED] = len(shown) + 2
-        found.append(Column(shown, alive, places))
+        # The nodes from 0 on, and at the end of the table those that are none, from -1 down.
+        table = np.full(int(here.max(initial=0)) + 3, len(shown), np.int64)
+        table[shown] = np.arange(len(shown))
+        table[ENDED], table[SKIPPED] = len(shown) + 1, len(shown) + 2
+        found.append(Column(shown, alive, table[here]))
         alive = alive[here != ENDED]
     return found
 

@@ -53,14 +53,22 @@ class Walks(Struct, frozen=True):
 
 
 class _Rows(Struct, frozen=True):
-    """Events in order: ``first`` and ``after`` bound the sequence each of them is in."""
+    """Events in order; ``first`` are the first rows of the sequences they are in."""
 
     unit: Ints
     node: Ints
     is_start: Truths
     is_end: Truths
     first: Ints
-    after: Ints
+
+    def sequence(self, rows: Ints) -> Ints:
+        """Return the number of the sequence that each of some rows is in."""
+        found: Ints = np.searchsorted(self.first, rows, side="right") - 1
+        return found
+
+    def after(self, sequence: Ints) -> Ints:
+        """Return the row after the last one of each of some sequences."""
+        return np.append(self.first, len(self.unit))[sequence + 1]
 
 
 def walks(events: Events, rules: Rules) -> Walks:
@@ -77,38 +85,43 @@ def walks(events: Events, rules: Rules) -> Walks:
 
 def in_order(unit: Ints, time: Ints, seq: Ints) -> Ints:
     """Return the places of rows so that they are together by unit, and in it by (time, seq)."""
-    count = len(unit)
-    bits = max(count, 1).bit_length()
-    mask, places = (1 << bits) - 1, np.arange(count)
-    rank, _ = numbered(unit, unit[:0])
-    if count and (time[1:] < time[:-1]).any():
-        since = time - time.min()
-        # Where not all of the time fits beside the place, its lowest bits are left to the ties.
-        shift = max(0, int(since.max()).bit_length() + bits - 63)
-        by_time = (since >> shift << bits) | places
-        by_time.sort()
-        earlier, coarse = by_time & mask, by_time >> bits
-    else:
-        earlier, coarse = places, time
-    by_unit = (rank[earlier] << bits) | places
-    by_unit.sort()
-    moved = by_unit & mask
-    return _untied(earlier[moved], by_unit >> bits, coarse[moved], time, seq)
-
-
-def _untied(order: Ints, rank: Ints, coarse: Ints, time: Ints, seq: Ints) -> Ints:
-    """Return the order with those of one unit and one coarse time by their exact time and place."""
-    tied = (rank[1:] == rank[:-1]) & (coarse[1:] == coarse[:-1])
+    if not len(unit):
+        return np.zeros(0, np.int64)
+    rank, since = _small(unit), time - time.min()
+    ranks, bits = int(rank.max()).bit_length(), len(unit).bit_length()
+    # Where not all of the time fits between unit and place, its lowest bits are left to the ties.
+    fits = 63 - ranks - bits
+    shift = max(0, int(since.max()).bit_length() - fits)
+    keys = rank << fits
+    keys |= since >> shift
+    keys <<= bits
+    keys |= np.arange(len(unit))
+    keys.sort()
+    order = keys & ((1 << bits) - 1)
+    keys >>= bits
+    tied = keys[1:] == keys[:-1]
     if not tied.any():
         return order
     among = np.zeros(len(order), np.bool_)
     among[1:] |= tied
     among[:-1] |= tied
     rows = np.flatnonzero(among)
-    run = np.cumsum(~np.concatenate(([False], tied)))[rows]
+    runs = np.cumsum(~np.concatenate(([False], tied[rows[1:] - 1] & (np.diff(rows) == 1))))
     those = order[rows]
-    order[rows] = those[np.lexsort((seq[those], time[those], run))]
+    if shift:
+        finer = in_order(runs, since[those] & ((1 << shift) - 1), seq[those])
+    else:
+        finer = np.lexsort((seq[those], runs))
+    order[rows] = those[finer]
     return order
+
+
+def _small(unit: Ints) -> Ints:
+    """Return numbers of the units that leave room beside them for a place and some of the time."""
+    least = int(unit.min())
+    if (int(unit.max()) - least).bit_length() + len(unit).bit_length() <= 51:
+        return unit - least
+    return numbered(unit, unit[:0])[0]
 
 
 def _sequences(events: Events, rules: Rules) -> _Rows:
@@ -119,36 +132,32 @@ def _sequences(events: Events, rules: Rules) -> _Rows:
     if rules.gap is not None:
         time = events.time[order]
         begins[1:] |= time[1:] - time[:-1] > rules.gap
-    is_start, is_end = events.is_start[order], events.is_end[order]
+    is_start = events.is_start[order] if rules.mode in {"from", "between"} else begins
+    is_end = events.is_end[order] if rules.mode in {"to", "between"} else begins
     if rules.collapses and len(order):
         changes = begins.copy()
         changes[1:] |= node[1:] != node[:-1]
         kept = np.flatnonzero(changes)
         # Of a run of one node, any event may be the one that a walk starts or ends at.
-        is_start, is_end = (
-            np.logical_or.reduceat(is_start, kept),
-            np.logical_or.reduceat(is_end, kept),
-        )
+        if is_start is not begins:
+            is_start = np.logical_or.reduceat(is_start, kept)
+        if is_end is not begins:
+            is_end = np.logical_or.reduceat(is_end, kept)
         unit, node, begins = unit[kept], node[kept], begins[kept]
-    first = np.flatnonzero(begins)
-    lengths = np.diff(np.append(first, len(unit)))
-    return _Rows(
-        unit, node, is_start, is_end, np.repeat(first, lengths), np.repeat(first + lengths, lengths)
-    )
+    return _Rows(unit, node, is_start, is_end, np.flatnonzero(begins))
 
 
 def _bounds(rows: _Rows, mode: Mode) -> tuple[Ints, Ints]:
     """Return the first row of each walk, and the row after its last."""
     match mode:
         case "all":
-            begins = np.flatnonzero(rows.first == np.arange(len(rows.first)))
-            return begins, rows.after[begins]
+            return rows.first, rows.after(np.arange(len(rows.first)))
         case "from":
             begins = np.flatnonzero(rows.is_start)
-            return begins, rows.after[begins]
+            return begins, rows.after(rows.sequence(begins))
         case "to":
             begins = np.flatnonzero(rows.is_end)
-            return begins, rows.first[begins]
+            return begins, rows.first[rows.sequence(begins)]
         case "between":
             return _between(rows)
 
@@ -156,7 +165,7 @@ def _bounds(rows: _Rows, mode: Mode) -> tuple[Ints, Ints]:
 def _between(rows: _Rows) -> tuple[Ints, Ints]:
     """Return each start with the first end after it; a further one begins only after that end."""
     marks = np.flatnonzero(rows.is_start | rows.is_end)
-    starts, ends, sequence = rows.is_start[marks], rows.is_end[marks], rows.first[marks]
+    starts, ends, sequence = rows.is_start[marks], rows.is_end[marks], rows.sequence(marks)
     if not len(marks):
         return marks, marks
     # What is both closes an open walk and opens one otherwise; so whether a walk is open before a

@@ -147,19 +147,7 @@ class Plan(Struct, frozen=True):
     @property
     def is_named(self) -> bool:
         """Whether the names of nodes are needed to tell them apart, or to tell where walks begin."""
-        question = self.question
-        cleaning = (
-            question.exclude,
-            question.replace,
-            question.wildcards,
-            self.options.directories,
-        )
-        anchors = (self.start, self.end)
-        return (
-            not self.is_by_event
-            or any(cleaning)
-            or any(isinstance(anchor, str) for anchor in anchors)
-        )
+        return not self.is_by_event or _is_cleaned(self.question, self.options)
 
     @property
     def steps(self) -> list[Step]:
@@ -202,9 +190,19 @@ def plan_of(question: PathsQuestion, scope: Scope) -> Plan:
     node = field(options.node, scope, path="node")
     if node.time is not None:
         raise InvalidQuery(f"{options.node} is a time, and no node.", path="node")
-    return Plan(
-        question, frame_of(question, scope), options, rules, node, question.start, question.end
-    )
+    start, end = (_anchor(one, question, options) for one in (question.start, question.end))
+    return Plan(question, frame_of(question, scope), options, rules, node, start, end)
+
+
+def _anchor(anchor: Anchor | None, question: PathsQuestion, options: Options) -> Anchor | None:
+    """Return an anchor; where nodes are events as they are, the name of one is that event."""
+    is_event = options.node == "event" and not _is_cleaned(question, options)
+    return Step(event=anchor) if isinstance(anchor, str) and is_event else anchor
+
+
+def _is_cleaned(question: PathsQuestion, options: Options) -> bool:
+    cleaning = (question.exclude, question.replace, question.wildcards, options.directories)
+    return any(cleaning)
 
 
 def _mode(question: PathsQuestion) -> Mode:

@@ -31,6 +31,7 @@ def events_of(plan: Plan) -> Columnar:
         end=_is_step(plan, plan.end),
         source=_source(plan, also),
     )
+    walked = _within(plan, walked)
     if not plan.is_named:
         return Columnar(sql("SELECT * RENAME (raw AS node) FROM (\n{walked}\n)", walked=walked))
     # Names are made once for each value, not for each event.
@@ -81,6 +82,36 @@ def _unit(plan: Plan) -> tuple[Sql, list[Field]]:
     if plan.options.unit == "session":
         return Sql("e.session_key"), []
     return fields.person(plan.frame.scope), [field("person", plan.frame.scope)]
+
+
+def _within(plan: Plan, walked: Sql) -> Sql:
+    """Return the events without those before the first start of a unit, or after its last end.
+
+    No walk holds them; of unique walks to an end, those after the first end are none either.
+    """
+    first = "min" if plan.rules.is_unique and plan.rules.mode == "to" else "max"
+    for anchor, bound, sign in ((plan.start, "min", ">="), (plan.end, first, "<=")):
+        if not isinstance(anchor, Step):
+            continue
+        unit, also = _unit(plan)
+        source = selection.of_steps(
+            [anchor],
+            plan.frame,
+            wanted=plan.question.filter,
+            include_bots=plan.question.include_bots,
+            also=also,
+        )
+        walked = sql(
+            "SELECT walked.*\nFROM (\n{walked}\n) AS walked\nJOIN (\n"
+            "SELECT {unit} AS unit, {bound} AS bound_us\n{source}\nGROUP BY ALL\n) AS bounds\n"
+            "  ON bounds.unit = walked.unit AND {within}",
+            walked=walked,
+            unit=unit,
+            bound=Sql(f"{bound}(e.time_us)"),
+            source=source,
+            within=Sql(f"walked.time_us {sign} bounds.bound_us"),
+        )
+    return walked
 
 
 def _is_step(plan: Plan, anchor: Anchor | None) -> Sql:

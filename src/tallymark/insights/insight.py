@@ -173,8 +173,8 @@ class Insight(Struct, frozen=True):
 
     ``rules`` states what is counted exactly, in Markdown: the rule, its source, an example with
     numbers, how it differs from other tools. ``place`` names one number of an answer, and ``members``
-    says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives
-    the scope a question is really about, such as that of the first page of a list.
+    says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives the scope a question is really about, such as that of the
+    first page of a list.
     """
 
     name: str
@@ -190,8 +190,8 @@ class Insight(Struct, frozen=True):
     place: type[Struct] | None = None
     members: Callable[[Any, Any, Scope], Members] | None = None
     pinned: Callable[[Any, Scope], Scope] | None = None
-    lists: Unit | None = None
     prepared: Callable[[Any, Scope], Prepared] | None = None
+    lists: Unit | None = None
 
 
 class Provenance(Struct, frozen=True):
