@@ -23,7 +23,8 @@ arrive and ids are linked.
 
 **Example.** A phone is used on Monday and Tuesday; on Tuesday it turns out to be Ana's, who also used a
 laptop on Monday; Bo comes on Wednesday. The list of the week is Bo (1 event), then Ana (3 events, last
-on Tuesday), and its total is 2. A search for `LAPT` gives Ana alone, with all 3 events.
+on Tuesday), and its total is 2. As of Monday its total was 2 as well: the phone with 1 event and Ana with
+1. A search for `LAPT` gives Ana alone, with all 3 events.
 
 **Other tools.** Mixpanel and PostHog list profiles, which may have no event and may be merged hours
 after the chart was made; here the list is as long as the number says, always. Amplitude shows the
