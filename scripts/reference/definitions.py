@@ -101,7 +101,7 @@ def _members() -> list[str]:
 def _plain(text: str) -> str:
     """Return tables without links to what has no heading here; who is a member has a table below."""
     text = re.sub(r"(?m)^(\| `who` \|)[^|]*", r"\1 see below ", text)
-    text = text.replace("[Series](#series)", "[Series](insights/trends.md#series)")
+    text = text.replace("[Series](#series)", "[Series](insights/segments.md#series)")
     text = text.replace("../filters.md", "filters.md")
     return re.sub(r"\[(\w+)\]\(#\w+\)", r"\1", text)
 
