@@ -14,7 +14,6 @@ from .lines import Formula
 from .measures import Series
 
 LETTERS: Final = "ABCDEFGHIJ"
-_PLAIN: Final = (Series(),)
 
 
 def expanded(question: Any, scope: Scope) -> Any:
@@ -25,7 +24,8 @@ def expanded(question: Any, scope: Scope) -> Any:
     """
     if not question.metrics:
         return question
-    own = () if question.series == _PLAIN else question.series
+    # Whatever kind of series the question has, its default is one that says nothing.
+    own = () if question.series == (type(question.series[0])(),) else question.series
     series, formulas = series_of(question.metrics, scope, own)
     return structs.replace(
         question, series=series, formulas=(*question.formulas, *formulas), metrics=()
