@@ -1,9 +1,8 @@
 """The numbers of retention: marks of people added up by cohort, group and bucket."""
 
-from collections.abc import Sequence
-from decimal import Context
+from collections.abc import Mapping
 from itertools import accumulate
-from typing import Any, Final
+from typing import TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -15,8 +14,8 @@ from tallymark.core.errors import InvalidQuery
 from ._retention_kernel import Criterion, Ints, Marks, Returns, Starts, marks
 from ._retention_question import Plan
 
-# A sum of decimals of 38 digits has no more than these.
-_EXACTLY: Final = Context(prec=60)
+Sums: TypeAlias = Mapping[tuple[int, int, int], int]
+
 # What the distinct people of all cohorts may take: one byte a person and bucket.
 _MOST_SEEN = 1 << 28
 
@@ -34,10 +33,8 @@ class Tally(Struct, frozen=True):
     overall: list[tuple[int, int, int]]
 
 
-def tallied(
-    plan: Plan, starts: Starts, returns: Returns, groups: int, sums: Sequence[tuple[Any, ...]]
-) -> list[Tally]:
-    """Return the numbers of so many groups; ``sums`` are rows of (group, cohort, bucket, amount)."""
+def tallied(plan: Plan, starts: Starts, returns: Returns, groups: int, sums: Sums) -> list[Tally]:
+    """Return the numbers of so many groups; ``sums`` are by (group, cohort, bucket)."""
     cohorts, buckets = plan.cohorts, plan.rules.buckets
     code = starts.group * cohorts + starts.cohort
     size = groups * cohorts
@@ -155,13 +152,12 @@ def _tally(
     )
 
 
-def _amounts(plan: Plan, sums: Sequence[tuple[Any, ...]], groups: int) -> list[list[list[int]]]:
+def _amounts(plan: Plan, sums: Sums, groups: int) -> list[list[list[int]]]:
     """Return the sums by group, cohort and bucket, as the criterion adds them up."""
     buckets = plan.rules.buckets
     found = [[[0] * (buckets + 1) for _ in range(plan.cohorts)] for _ in range(groups)]
-    for group, cohort, bucket, amount in sums:
-        if amount is not None:
-            found[group][cohort][bucket] = int(amount.scaleb(9, _EXACTLY))
+    for (group, cohort, bucket), amount in sums.items():
+        found[group][cohort][bucket] = amount
     return [[_added(row, plan.options.criterion) for row in rows] for rows in found]
 
 

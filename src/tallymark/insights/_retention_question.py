@@ -213,6 +213,7 @@ class Plan(Struct, frozen=True):
         span = self.frame.span
         return (
             self.rules.is_celled
+            and self.number is None
             and self.rules.is_recurring
             and self.start == self.returning
             and not self.by

@@ -22,33 +22,42 @@ from .selection import Group, Step
 # An instant and its place in the log as one number that is ordered like both.
 _MOMENT: Final = Sql("CAST(e.time_us AS HUGEINT) * 9223372036854775808 + e.seq")
 _EVER: Final = -(2**62)
+_START, _RETURN, _SUM = 0, 1, 2
+# What each part of a sum is worth in units of the ninth place: the first has the nine digits after
+# the point, the others ten each before it.
+_WORTH: Final = (1, 10**9, 10**19, 10**29)
 
 
 def rows_of(plan: Plan, group: Group | None = None) -> Columnar:
-    """Return the statement of all starts in the range, and of what tells who came back.
+    """Return the statement of all starts in the range, of what tells who came back, and of sums.
 
-    Its rows are (is_start, person, time_us, bucket, place, value). ``place`` is that of the group of
-    a start, shown or not, or whether it is the group given. ``value`` numbers the value at the start,
-    and that of a return if both must be the same.
+    Its rows are (kind, person, time_us, bucket, place, value). ``place`` is that of the group of a
+    start, shown or not, or whether it is the group given. ``value`` numbers the value at the start,
+    and that of a return if both must be the same. A sum has its cohort as person, and its parts as
+    times: ``value`` says which.
     """
     if plan.is_fused:
         return Columnar(_cells(plan))
-    ctes = [*_starts(plan, group), sql("returned AS (\n{found}\n)", found=_returns(plan))]
+    ctes = [*_starts(plan, group), _came(plan), sql("returned AS (\n{it}\n)", it=_returns(plan))]
     place = Sql("place" if group is None else "CAST(is_group AS BIGINT)") if plan.by else Sql("0")
     statement = sql(
         "WITH {ctes}\n"
-        "SELECT true AS is_start, person, time_us, 0 AS bucket, {place} AS place, {value} AS value"
-        "\nFROM start{valued}\n"
+        "SELECT {start} AS kind, person, time_us, 0 AS bucket, {place} AS place, {value} AS value\n"
+        "FROM start{valued}\n"
         "UNION ALL\n"
-        "SELECT false, person, time_us, bucket, 0, {theirs}\nFROM returned{as_valued}",
+        "SELECT {back}, person, time_us, bucket, 0, {theirs}\nFROM returned{as_valued}",
         ctes=join(", ", ctes),
+        start=_START,
         place=place,
         value=Sql("place" if plan.by else "0"),
+        back=_RETURN,
         theirs=Sql("place" if plan.is_both else "0"),
         valued=_joined(plan, "start") if plan.by else Sql(""),
         as_valued=_joined(plan, "returned") if plan.is_both else Sql(""),
     )
-    return Columnar(statement)
+    if plan.number is None or group is not None:
+        return Columnar(statement)
+    return Columnar(sql("{rows}\nUNION ALL\n{sums}", rows=statement, sums=_sums(plan)))
 
 
 def groups_of(plan: Plan) -> Sql:
@@ -58,31 +67,6 @@ def groups_of(plan: Plan) -> Sql:
         ctes=join(", ", _starts(plan, None)),
         names=_names(plan),
         top=plan.question.top,
-    )
-
-
-def amounts_of(plan: Plan, number: Field) -> Sql:
-    """Return the statement of the sums of a number: (place, cohort, bucket, amount).
-
-    ``place`` is that of the group, that after all shown for Other; ``bucket`` is the number of
-    buckets for what comes after all of them.
-    """
-    begun, came = Sql("start.time_us"), Sql("came.time_us")
-    place = sql("least(place, {top})", top=plan.question.top) if plan.by else Sql("0")
-    # A value that must be the same is compared with that of the start itself.
-    same = (f"\n  AND came.b{at} IS NOT DISTINCT FROM start.b{at}" for at in range(len(plan.by)))
-    return sql(
-        "WITH {ctes}\n"
-        "SELECT {place} AS place, {cohort} AS cohort, {bucket} AS bucket, sum(amount) AS amount\n"
-        "FROM start{valued}\nJOIN (\n{events}\n) AS came ON came.person = start.person\n"
-        "  AND came.time_us > start.time_us{same}\nGROUP BY ALL",
-        ctes=join(", ", _starts(plan, None)),
-        place=place,
-        cohort=bucket_number(begun, plan.cut),
-        bucket=_in_bucket(plan, _units(plan, begun, came)),
-        valued=_joined(plan, "start") if plan.by else Sql(""),
-        events=_events(plan, number),
-        same=Sql("".join(same) if plan.is_both else ""),
     )
 
 
@@ -100,7 +84,7 @@ def read(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
     edges = np.array(plan.edges)
     if plan.is_fused:
         return _from_cells(plan, rows)
-    begun, came = (_some(rows, rows["is_start"]), _some(rows, ~rows["is_start"]))
+    begun, came = (_some(rows, rows["kind"] == kind) for kind in (_START, _RETURN))
     person, time = begun["person"], begun["time_us"]
     cohort = np.searchsorted(edges[: plan.cohorts + 1], time, side="right") - 1
     bucket = came["bucket"]
@@ -118,6 +102,23 @@ def read(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
         Starts(person, who, cohort, begun["place"], time, tick),
         Returns(others, bucket, came["time_us"], _ticks(plan, came["time_us"], bucket)),
     )
+
+
+def sums(rows: Arrays) -> dict[tuple[int, int, int], int]:
+    """Return the sums by (place, cohort, bucket), in units of the ninth place.
+
+    ``place`` is that after all shown for Other, ``bucket`` the number of buckets for what comes after
+    all of them.
+    """
+    found: dict[tuple[int, int, int], int] = {}
+    parts = _some(rows, rows["kind"] == _SUM) if "kind" in rows else {}
+    names = ("place", "person", "bucket", "value", "time_us")
+    for place, cohort, bucket, number, part in zip(
+        *(parts[name].tolist() if parts else () for name in names), strict=True
+    ):
+        key = (place, cohort, bucket)
+        found[key] = found.get(key, 0) + part * _WORTH[number]
+    return found
 
 
 def _some(rows: Arrays, chosen: NDArray[np.bool_]) -> dict[str, Ints]:
@@ -154,27 +155,67 @@ def _from_cells(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
     )
 
 
+def _came(plan: Plan) -> Sql:
+    """Return the table of events that may be returns, with the number measured if there is one."""
+    # Where everybody starts once, only what follows their start is looked at.
+    is_first = plan.options.cohort != "recurring"
+    return sql(
+        "came AS {kept}MATERIALIZED (\n{events}\n)",
+        kept=Sql("" if is_first and plan.number is not None else "NOT "),
+        events=sql(
+            "SELECT came.*\nFROM (\n{events}\n) AS came JOIN start USING (person)\n"
+            "WHERE came.time_us > start.time_us",
+            events=_events(plan),
+        )
+        if is_first
+        else _events(plan),
+    )
+
+
 def _returns(plan: Plan) -> Sql:
     """Return what tells who came back: all events, the last of each bucket, or the last of all."""
     is_last, is_all = plan.needs_last_return, plan.needs_all_returns
-    is_first = plan.options.cohort != "recurring"
-    # Where everybody starts once, only what follows their start is looked at.
-    followed = Sql("\nJOIN start USING (person)\nWHERE came.time_us > start.time_us")
-    names = [f"came.b{place}" for place in range(len(plan.by))] if plan.is_both else []
+    names = [Sql(f"b{place}") for place in range(len(plan.by))] if plan.is_both else []
     bucket = Sql("0" if is_last else "bucket") + Sql(" AS bucket")
     time = Sql("came.time_us" if is_all else "max(came.time_us)") + Sql(" AS time_us")
     return sql(
-        "SELECT person, {columns}\nFROM (\n{events}\n) AS came{followed}{grouped}",
-        columns=join(", ", [*map(Sql, names), time, bucket]),
-        events=_events(plan),
-        followed=followed if is_first else Sql(""),
+        "SELECT person, {columns}\nFROM came{grouped}",
+        columns=join(", ", [*names, time, bucket]),
         grouped=Sql("" if is_all else "\nGROUP BY ALL"),
     )
 
 
-def _events(plan: Plan, number: Field | None = None) -> Sql:
-    """Return every event that may be a return, with the number measured of it if one is given."""
+def _sums(plan: Plan) -> Sql:
+    """Return the sums of the number by group, cohort and bucket, each in parts that fit 64 bits."""
+    begun, came = Sql("start.time_us"), Sql("came.time_us")
+    place = sql("least(place, {top})", top=plan.question.top) if plan.by else Sql("0")
+    # A value that must be the same is compared with that of the start itself.
+    same = (f"\n  AND came.b{at} IS NOT DISTINCT FROM start.b{at}" for at in range(len(plan.by)))
+    return sql(
+        "SELECT {sum}, cohort, unnest(CAST([sign(amount) * part, sign(amount) * (whole % {ten}),"
+        " sign(amount) * (whole // {ten} % {ten}), sign(amount) * (whole // {ten} // {ten})] AS BIGINT[])),"
+        " bucket, place, unnest([0, 1, 2, 3])\n"
+        "FROM (\n"
+        "SELECT *, CAST(abs(amount) % 1 * 1000000000 AS HUGEINT) AS part,"
+        " CAST(abs(amount) - abs(amount) % 1 AS HUGEINT) AS whole\nFROM (\n"
+        "SELECT {place} AS place, {cohort} AS cohort, {bucket} AS bucket,"
+        " CAST(coalesce(sum(amount), 0) AS DECIMAL(38,9)) AS amount\n"
+        "FROM start{valued}\nJOIN came ON came.person = start.person\n"
+        "  AND came.time_us > start.time_us{same}\nGROUP BY ALL\n)\n)",
+        sum=_SUM,
+        ten=10**10,
+        place=place,
+        cohort=bucket_number(begun, plan.cut),
+        bucket=_in_bucket(plan, _units(plan, begun, came)),
+        valued=_joined(plan, "start") if plan.by else Sql(""),
+        same=Sql("".join(same) if plan.is_both else ""),
+    )
+
+
+def _events(plan: Plan) -> Sql:
+    """Return every event that may be a return."""
     needs_bucket = plan.options.clock == "calendar" or plan.options.cohort == "recurring"
+    number = plan.number
     source = _source(
         plan,
         plan.returning,

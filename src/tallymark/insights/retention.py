@@ -124,13 +124,11 @@ class RetentionData(Struct, frozen=True):
 
 
 def to_sql(question: RetentionQuestion, scope: Scope) -> tuple[Statement, ...]:
-    """Return the statements of the rows and of the cookieless, and of groups and sums if there are."""
+    """Return the statements of the rows and of the cookieless, and of groups if there are."""
     plan = plan_of(question, scope)
     found: list[Statement] = [statements.rows_of(plan), statements.cookieless_of(plan)]
     if plan.by:
         found.append(statements.groups_of(plan))
-    if plan.number is not None:
-        found.append(statements.amounts_of(plan, plan.number))
     return tuple(found)
 
 
@@ -141,8 +139,7 @@ def shape(question: RetentionQuestion, scope: Scope, results: Sequence[Any]) -> 
     starts, returns = statements.read(plan, results[0])
     # Groups that are not shown are one, after those that are.
     starts = structs.replace(starts, group=np.minimum(starts.group, len(shown)))
-    sums = results[-1].rows if plan.number else ()
-    counts = tallied(plan, starts, returns, len(shown) + 1, sums)
+    counts = tallied(plan, starts, returns, len(shown) + 1, statements.sums(results[0]))
     groups = [
         _group(plan, counts[place], values) for place, values in enumerate(_valued(plan, shown))
     ]
