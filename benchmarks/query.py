@@ -63,7 +63,7 @@ def fill(path: Path, events: int) -> None:
         connection.execute(
             """
             INSERT INTO event (seq, event_key, time_us, actor_key, person_key, account_key, session_key,
-                               path, browser, is_bot, "value", prop_text)
+                               path, browser, is_bot, "value", prop_text, kind)
             SELECT i, (hash(i) % 20)::INT + 1, $since + (i::HUGEINT * $length // $events)::BIGINT,
                    (hash(i * 7) % 300000)::BIGINT + 1, (hash(i * 7) % 300000)::BIGINT + 1,
                    (hash(i * 7) % 300000)::BIGINT % 5000 + 1,
@@ -71,7 +71,8 @@ def fill(path: Path, events: int) -> None:
                    '/p/' || (hash(i * 11) % 2000),
                    'browser ' || (hash(i * 3) % 12), hash(i * 13) % 50 = 0,
                    ((hash(i * 17) % 100000)::DECIMAL(38, 9) / 8)::DECIMAL(38, 9),
-                   {'plan': 'plan ' || (hash(i * 19) % 6)}::VARIANT
+                   {'plan': 'plan ' || (hash(i * 19) % 6)}::VARIANT,
+                   CASE WHEN hash(i * 23) % 3 = 0 THEN 'track' ELSE 'page' END
             FROM range($events) AS rows (i)
             """,
             {"since": SINCE, "length": DAYS * DAY, "events": events},

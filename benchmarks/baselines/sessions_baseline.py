@@ -14,7 +14,7 @@ _SESSIONS = f"""
         SELECT session_key, min(time_us) AS start_us, max(time_us) AS end_us, count(*) AS events,
                count(*) FILTER (kind IN ('page', 'screen')) AS views,
                count(*) FILTER (kind IN ('track', 'revenue', 'interaction')) AS actions,
-               arg_min(person_key, (time_us, seq)) AS person{{entry}}
+               arg_min(person_key, time_us) AS person{{entry}}
         FROM event
         WHERE is_bot IS DISTINCT FROM true AND session_key IS NOT NULL
         GROUP BY session_key
@@ -44,7 +44,10 @@ def sessions_daily(connection: duckdb.DuckDBPyConnection, since: int, until: int
 
 def sessions_by_browser(connection: duckdb.DuckDBPyConnection, since: int, until: int) -> Any:
     """Return (sessions, people, bounces, engaged, length, events) of the browser they begin in."""
-    entry = ", arg_min(browser, (time_us, seq)) AS browser"
+    entry = (
+        ", coalesce(arg_min(browser, time_us) FILTER (kind IN ('page', 'screen')),"
+        " arg_min(browser, time_us)) AS browser"
+    )
     rows = connection.execute(
         f"""{_SESSIONS.format(entry=entry)}
         SELECT browser, day, count(*), count(DISTINCT person), count(*) FILTER (is_bounce),

@@ -1,5 +1,6 @@
 """The numbers of some sessions, from what the statement of sessions found."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -41,8 +42,8 @@ class SessionPage(Struct, frozen=True):
 
 
 def numbers_of(
-    cells: dict[Any, tuple[Any, ...]],
-    near: dict[Any, tuple[list[Decimal], int]],
+    cells: Mapping[Any, tuple[Any, ...]],
+    p90: Mapping[Any, Sequence[Decimal]],
     place: int | None,
     bucket: int | None,
 ) -> SessionNumbers:
@@ -50,14 +51,6 @@ def numbers_of(
     found = cells.get((place, bucket))
     counts = [int(number) for number in found[2:9]] if found else [0] * 7
     sessions, people, bounces, engaged, length, events, views = counts
-
-    def percentile(what: str, percent: int) -> Number | None:
-        if (what, place, bucket) not in near:
-            return None
-        values, n = near[what, place, bucket]
-        micros = [value / MICROSECONDS for value in values]
-        return percentiles.between(micros, n, percent)
-
     return SessionNumbers(
         sessions=sessions,
         people=people,
@@ -67,13 +60,19 @@ def numbers_of(
         engaged_rate=rate(engaged, sessions),
         seconds=ratio(length, MICROSECONDS) or 0,
         mean_seconds=ratio(length, MICROSECONDS * sessions),
-        median_seconds=percentile("p50", 50),
-        p90_seconds=percentile("p90", 90),
+        median_seconds=_percentile(found[9] if found else None, sessions, 50),
+        p90_seconds=_percentile(p90.get((place, bucket)), sessions, 90),
         events=events,
         events_per_session=ratio(events, sessions),
         views=views,
         views_per_session=ratio(views, sessions),
     )
+
+
+def _percentile(near: Sequence[Decimal] | None, n: int, percent: int) -> Number | None:
+    if near is None:
+        return None
+    return percentiles.between([value / MICROSECONDS for value in near], n, percent)
 
 
 def pages_of(rows: list[tuple[Any, ...]]) -> list[SessionPage]:

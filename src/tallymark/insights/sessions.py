@@ -126,7 +126,8 @@ def to_sql(question: SessionsQuestion, scope: Scope) -> tuple[Sql]:
     """Return one statement of everything, because each session is put together once.
 
     Its rows are (what, place, bucket, sessions, people, bounces, engaged, length, events, views,
-    values, text, b0 …): what is number, p50, p90, entry or exit; values are those next to a rank.
+    values, text, b0 …): what is number, p90, entry or exit; values are those next to the rank of the
+    percentile, of a number those in the middle.
     """
     plan = _plan(question, scope)
     groups = [ident(f"b{number}") for number in range(len(plan.by))]
@@ -147,19 +148,19 @@ FROM placed{grouping}
 ORDER BY place
 LIMIT {top}
 ), grouped AS MATERIALIZED (
-SELECT placed.*, place, CAST(end_us - start_us AS DECIMAL(38,9)) AS amount
+SELECT place, bucket, person, is_bounce, is_engaged, events, views, end_us - start_us AS length,
+  CAST(end_us - start_us AS DECIMAL(38,9)) AS amount
 FROM placed LEFT JOIN top ON {same}
 ), number AS (
 SELECT place, bucket, count(*) AS sessions, count(DISTINCT person) AS people,
   count(*) FILTER (is_bounce) AS bounces, count(*) FILTER (is_engaged) AS engaged,
-  sum(end_us - start_us) AS length, sum(events) AS events, sum(views) AS views
+  sum(length) AS length, sum(events) AS events, sum(views) AS views,
+  quantile_disc(length, [0.5, 0.500000000001]) AS near
 FROM grouped
 GROUP BY GROUPING SETS ((place, bucket), (place))
 )
-SELECT 'number' AS what, number.*, NULL AS near, NULL AS text{values}
+SELECT 'number' AS what, number.*, NULL AS text{values}
 FROM number LEFT JOIN top USING (place)
-UNION ALL
-SELECT 'p50', place, bucket, n, 0, 0, 0, 0, 0, 0, amount, NULL{nothing} FROM ({p50})
 UNION ALL
 SELECT 'p90', place, bucket, n, 0, 0, 0, 0, 0, 0, amount, NULL{nothing} FROM ({p90})
 {pages}""",
@@ -174,7 +175,6 @@ SELECT 'p90', place, bucket, n, 0, 0, 0, 0, 0, 0, amount, NULL{nothing} FROM ({p
             same=same,
             values=join("", (sql(", top.{b}", b=b) for b in groups)),
             nothing=join("", (Sql(", NULL") for _ in groups)),
-            p50=percentiles.neighbours(Sql("grouped"), 50),
             p90=percentiles.neighbours(Sql("grouped"), 90),
             pages=join(
                 "\n",
@@ -193,11 +193,7 @@ def shape(question: SessionsQuestion, scope: Scope, results: Sequence[Rows]) -> 
     for what, *row in results[0].rows:
         rows.setdefault(what, []).append(tuple(row))
     cells = {(row[0], row[1]): row for row in rows.get("number", [])}
-    near = {
-        (what, row[0], row[1]): (row[9], int(row[2]))
-        for what in ("p50", "p90")
-        for row in rows.get(what, [])
-    }
+    p90 = {(row[0], row[1]): row[9] for row in rows.get("p90", [])}
     places = sorted({place for place, _ in cells}, key=lambda place: (place is None, place or 0))
     groups = []
     for place in places or ([0] if not plan.by else []):
@@ -209,10 +205,10 @@ def shape(question: SessionsQuestion, scope: Scope, results: Sequence[Rows]) -> 
                 breakdown=None if place is None or not plan.by else shown,
                 is_other=bool(plan.by) and place is None,
                 buckets=[
-                    numbers_of(cells, near, place, number)
+                    numbers_of(cells, p90, place, number)
                     for number in range(len(plan.cut.edges) - 1)
                 ],
-                total=numbers_of(cells, near, place, None),
+                total=numbers_of(cells, p90, place, None),
             )
         )
     return SessionsData(
@@ -295,7 +291,7 @@ def _wanted(plan: _Plan) -> Wanted:
     pages = {"entry": ("entry", path), "exit": ("exit", path)} if plan.question.pages else {}
     return Wanted(
         include_bots=plan.question.include_bots,
-        filter=plan.question.filter,
+        filters=[] if plan.question.filter is None else [plan.question.filter],
         ends={**{f"b{number}": ("entry", one) for number, one in enumerate(plan.by)}, **pages},  # type: ignore[dict-item]
         steps=plan.keys,
         split_midnight=plan.split_midnight,

@@ -26,7 +26,7 @@ End: TypeAlias = Literal["entry", "exit"]
 VIEWS: Final = Sql("('page', 'screen')")
 ACTIONS: Final = Sql("('track', 'revenue', 'interaction')")
 # No stored instant is earlier, or later.
-_EVER: Final = Span(-(2**62), 2**62)
+EVER: Final = Span(-(2**62), 2**62)
 _INTERACTIVE: Final = "properties.interactive"
 # Time and seq in one number, so that what is first among events of one instant is what came first.
 # Stored instants lie within 2**59 microseconds of 1970.
@@ -36,14 +36,14 @@ _ORDER: Final = Sql("(CAST(time_us + 1152921504606846976 AS HUGEINT) * 184467440
 class Wanted(Struct, frozen=True, kw_only=True):
     """Which sessions are meant, and what is to be known of them.
 
-    A session counts if any of its events satisfies ``filter``, its entry ``entry`` and its exit
-    ``exit``. ``ends`` are fields to be known of the entry or the exit; ``steps`` are counted in each
+    A session counts if each of ``filters`` is satisfied by any of its events, ``entry`` by its entry
+    and ``exit`` by its exit. ``ends`` are fields to be known of the entry or the exit; ``steps`` are counted in each
     session, as s0, s1 …; ``sums`` are numbers added up. With ``split_midnight`` a local midnight
     ends a session.
     """
 
     include_bots: bool
-    filter: Filter | None = None
+    filters: Sequence[Filter] = ()
     entry: Filter | None = None
     exit: Filter | None = None
     ends: Mapping[str, tuple[End, Field]] = {}
@@ -64,8 +64,7 @@ def visits(frame: Frame, wanted: Wanted) -> Sql:
             "min(time_us) >= {since} AND min(time_us) < {until}", since=span.since, until=span.until
         )
     ]
-    if wanted.filter is not None:
-        conditions.append(Sql("bool_or(holds)"))
+    conditions += [Sql(f"bool_or(holds_{number})") for number in range(len(wanted.filters))]
     given: dict[End, Filter | None] = {"entry": wanted.entry, "exit": wanted.exit}
     conditions += [
         _end_of(Sql(f"holds_{end}"), end) for end, chosen in given.items() if chosen is not None
@@ -122,7 +121,11 @@ def is_engaged(key_events: int) -> Sql:
 def _events(frame: Frame, wanted: Wanted) -> Sql:
     """Return the events of all sessions that may start in the span, also those beyond it."""
     scope, zone = frame.scope, frame.zone
-    chosen = {"holds": wanted.filter, "holds_entry": wanted.entry, "holds_exit": wanted.exit}
+    chosen = {
+        **{f"holds_{number}": one for number, one in enumerate(wanted.filters)},
+        "holds_entry": wanted.entry,
+        "holds_exit": wanted.exit,
+    }
     conditions = {
         name: sql("({it}) IS TRUE", it=filters.condition(one, scope, zone))
         for name, one in chosen.items()
@@ -177,14 +180,15 @@ def _events(frame: Frame, wanted: Wanted) -> Sql:
     )
     if days is not None:
         return within
-    # What lies beyond the range is read for the sessions in it alone, often none: a condition on all
-    # events would look each of them up.
+    # What lies beyond the range is read for the sessions in it alone: a condition on all events would
+    # look each of them up. Where nothing lies beyond it, those sessions need not be gathered.
     return sql(
         "{within}\nUNION ALL\nSELECT {columns}\n{source}\n  AND (e.time_us < {since} OR e.time_us >= {until})\n"
-        "  AND e.session_key IN (\nSELECT e.session_key\n{inside}\n)",
+        "  AND e.session_key IN (\nSELECT e.session_key\n{inside}\n"
+        "  AND EXISTS (FROM event WHERE time_us < {since} OR time_us >= {until})\n)",
         within=within,
         columns=selected,
-        source=_source(frame, _EVER, wanted, also),
+        source=_source(frame, EVER, wanted, also),
         since=span.since,
         until=span.until,
         inside=_source(frame, span, wanted, []),
