@@ -60,6 +60,20 @@ def test_ranges_breakdowns_and_filters_become_the_question() -> None:
     }
 
 
+def test_the_field_of_features_may_be_a_custom_property_by_its_bare_name() -> None:
+    assert parsed_question(["features", "--by", "plan"])[1] == {"by": "properties.plan"}
+    assert parsed_question(["features", "--by", "event"])[1] == {"by": "event"}
+
+
+def test_events_that_a_question_lists_or_is_about_have_flags_of_their_names() -> None:
+    assert parsed_question(["lifecycle", "--event", "a", "--event", "b"])[1] == {
+        "step": {"event": ["a", "b"]}
+    }
+    assert parsed_question(["web", "--goal", "a", "--goal", "b"])[1] == {"goals": ["a", "b"]}
+    assert parsed_question(["features", "--feature", "a"])[1] == {"features": ["a"]}
+    assert parsed_question(["sessions", "--key-event", "a"])[1] == {"key_events": ["a"]}
+
+
 def test_two_ranges_at_once_are_refused() -> None:
     with pytest.raises(InvalidQuery, match="Give either"):
         parsed_question(["trends", "--last", "7d", "--since", "2026-11-01"])

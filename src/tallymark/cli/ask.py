@@ -34,6 +34,10 @@ _LISTS: Final = (
 )  # fmt: skip
 # Lists of fields, each with the flag that gives one of them.
 _FIELD_LISTS: Final = {"hold_constant": "--hold-constant", "properties": "--property"}
+# Fields that name a field, of which a custom property may be written by its bare name.
+_FIELDS: Final = frozenset({"by"})
+# Fields that list events, of which each name may have a flag of its own.
+_NAMED: Final = {"features": "feature", "goals": "goal", "key_events": "key-event"}
 _OF_NOTHING: Final = frozenset({"count", "unique_people", "unique_accounts", "sessions"})
 _FILTER_HELP: Final = (
     "only events such as: plan = pro and country in (DE, FR); may be repeated; signs = != > >= < <="
@@ -81,7 +85,8 @@ def question_of(insight: Insight, args: argparse.Namespace) -> dict[str, Any]:
     question: dict[str, Any] = {}
     for name in insight.question.__struct_fields__:
         if name not in _SPECIAL and (value := getattr(args, name, None)) is not None:
-            question[name] = value() if isinstance(value, partial) else value
+            given = value() if isinstance(value, partial) else value
+            question[name] = field_name(given) if name in _FIELDS else given
     question |= _changed(args)
     for flag in ("metrics", "cohorts"):
         if getattr(args, flag, None):
@@ -92,7 +97,7 @@ def question_of(insight: Insight, args: argparse.Namespace) -> dict[str, Any]:
         question["breakdown"] = [field_name(name) for name in args.breakdown]
     if getattr(args, "formula", None):
         question["formulas"] = args.formula
-    question |= _steps(args)
+    question |= _steps(args) | _named_events(insight, args)
     if "series" in insight.question.__struct_fields__:
         series = _series(args)
         question["series"] = series if _is_many(insight) else series[0]
@@ -106,6 +111,16 @@ def parsed_question(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
     args = parser.parse_args(["ask", *arguments])
     insight = discover("tallymark.insights", Insight)[args.insight]
     return insight.name, question_of(insight, args)
+
+
+def _named_events(insight: Insight, args: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields that are made of names of events."""
+    found: dict[str, Any] = {
+        name: named for name in _NAMED if (named := getattr(args, f"each_{name}", None)) is not None
+    }
+    if "step" in insight.question.__struct_fields__ and args.event:
+        found["step"] = {"event": args.event}
+    return found
 
 
 def _changed(args: argparse.Namespace) -> dict[str, Any]:
@@ -154,6 +169,10 @@ def _add_insight(insights: Subparsers, insight: Insight) -> None:
         _add_range(parser)
     if "series" in properties:
         _add_series(parser, is_many=_is_many(insight))
+    if "step" in properties:
+        parser.add_argument("--event", metavar="NAME", action="append", help="event that is a step, any of those named (default: any event)")  # fmt: skip
+    for name in _NAMED.keys() & properties.keys():
+        parser.add_argument(f"--{_NAMED[name]}", metavar="NAME", dest=f"each_{name}", action="append", help=f"one of the {name.replace('_', ' ')}, by the name of an event")  # fmt: skip
     if "breakdown" in properties:
         parser.add_argument("--breakdown", metavar="FIELD", action="append", help="a line for each value of this; up to three")  # fmt: skip
     _add_lists(parser, insight, properties)
