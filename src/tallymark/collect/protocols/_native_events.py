@@ -32,6 +32,7 @@ SENT_AT_HEADER = "tallymark-sent-at"
 
 
 def event_of(wire: WireEvent, agreed: Terms) -> Event:
+    """Return an event as it is kept; raises Refused with the field that is wrong."""
     event_id = new_id(agreed.received_at) if wire.id is None else wire.id
     if not agreed.plain_ids:
         check_ids(wire, event_id, agreed.settings.max_id_bytes)
@@ -81,6 +82,7 @@ def rare_fields(wire: WireEvent, agreed: Terms) -> dict[str, Any]:
 
 
 def have_plain_ids(items: Sequence[WireEvent | bytes], settings: Settings) -> bool:
+    """Return whether no id of any item needs a closer look."""
     events = [item for item in items if isinstance(item, WireEvent)]
     persons = [event.user_id for event in events if event.user_id is not None]
     persons += [event.anonymous_id for event in events if event.anonymous_id is not None]
@@ -91,6 +93,7 @@ def have_plain_ids(items: Sequence[WireEvent | bytes], settings: Settings) -> bo
 
 
 def check_ids(wire: WireEvent | WireIdentify | WireGroup, event_id: str, max_bytes: int) -> None:
+    """Raise Refused for an id that cannot be kept, or names nobody."""
     check_id(event_id, "id", max_bytes)
     if wire.user_id is not None:
         check_person(wire.user_id, "user_id", max_bytes)
@@ -121,6 +124,7 @@ def _money(wire: WireEvent) -> Decimal:
 
 
 def sent_at_of(request: Request, given: Time | None) -> int | None:
+    """Return when a request was sent, by its body or its header; raises Refused."""
     header = request.headers.get(SENT_AT_HEADER)
     if given is None and header is not None:
         try:
