@@ -256,3 +256,12 @@ def test_every_number_agrees_with_the_oracle_and_opens_to_its_people(
     opened = ask(store, "people", behind=behind)
     inside = [v for v in visits if unit_of(v.start, "day", zone) == date.fromisoformat(answer.buckets[place].label)]  # fmt: skip
     assert opened.total == people_in(inside)
+    for name, group in found.items():
+        shown = [list(one) for one in expected]
+        chosen_group = {
+            "by": by,
+            **({"other_than": shown} if name == "other" else {"values": group.breakdown}),
+        }
+        behind["place"] = {"bucket": place, **({"group": chosen_group} if by else {})}
+        opened = ask(store, "people", behind=behind)
+        assert opened.total == group.buckets[place].people

@@ -13,12 +13,14 @@ from . import fields, percentiles, visits
 from ._session_numbers import SessionNumbers, SessionPage, numbers_of, pages_of
 from ._sessions_rules import RULES
 from .fields import Field, field
+from .filters import And, Equals, Filter, Not, NotExists, Or, Scalar
 from .group_values import value_of
 from .insight import Columnar, Insight, Members, Scope, Table
 from .lines import Value
 from .ranges import Buckets, Interval, bucket_number, buckets
 from .selection import (
     Frame,
+    Group,
     Period,
     Question,
     Step,
@@ -46,7 +48,12 @@ _PRESETS: Final[dict[str | None, tuple[Bounce, bool]]] = {
 
 
 class SessionsQuestion(Question, frozen=True, kw_only=True):
-    """Sessions over time. The filter chooses sessions with at least one event that satisfies it."""
+    """Sessions over time."""
+
+    filter: Annotated[
+        Filter | None,
+        Meta(description="Only sessions with at least one event that satisfies this count, whole."),
+    ] = None
 
     interval: Annotated[Interval, Meta(description="Length of a bucket.")] = "day"
     breakdown: Annotated[
@@ -76,12 +83,13 @@ class SessionsQuestion(Question, frozen=True, kw_only=True):
 
 
 class SessionsPlace(Struct, frozen=True, forbid_unknown_fields=True):
-    """The people with sessions that start in a bucket, or in all of them."""
+    """The people with sessions that start in a bucket and are of a group, or of all of them."""
 
     bucket: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(description="Place of the bucket, counted from 0; all if left out."),
     ] = None
+    group: Annotated[Group | None, Meta(description="One group of the breakdown.")] = None
 
 
 class SessionGroup(Struct, frozen=True):
@@ -234,7 +242,7 @@ def members(question: SessionsQuestion, place: SessionsPlace, scope: Scope) -> M
         raise InvalidQuery("There is no such bucket.", path="behind.place.bucket")
     statement = sql(
         "SELECT DISTINCT person AS key FROM (\n{visits}\n)\nWHERE person IS NOT NULL AND {inside}",
-        visits=visits.visits(plan.frame, _wanted(plan)),
+        visits=visits.visits(plan.frame, _wanted(plan, place.group)),
         inside=Sql("true")
         if place.bucket is None
         else sql(
@@ -286,15 +294,36 @@ def _plan(question: SessionsQuestion, scope: Scope) -> _Plan:
     )
 
 
-def _wanted(plan: _Plan) -> Wanted:
+def _wanted(plan: _Plan, group: Group | None = None) -> Wanted:
     path = field("path", plan.frame.scope)
     pages = {"entry": ("entry", path), "exit": ("exit", path)} if plan.question.pages else {}
     return Wanted(
         include_bots=plan.question.include_bots,
         filters=[] if plan.question.filter is None else [plan.question.filter],
+        entry=None if group is None else _in_group(group),
         ends={**{f"b{number}": ("entry", one) for number, one in enumerate(plan.by)}, **pages},  # type: ignore[dict-item]
         steps=plan.keys,
         split_midnight=plan.split_midnight,
+    )
+
+
+def _in_group(group: Group) -> Filter:
+    """Return what the entry of a session satisfies that is in a group of the breakdown."""
+    if (group.values is None) == (group.other_than is None):
+        raise InvalidQuery("A group needs either values or other_than.", path="behind.place.group")
+    if group.values is not None:
+        return _is_group(group.by, group.values)
+    return Not(Or([_is_group(group.by, values) for values in group.other_than or []]))
+
+
+def _is_group(by: list[str], values: list[Scalar | None]) -> Filter:
+    if len(by) != len(values):
+        raise InvalidQuery("A group needs one value for each field.", path="behind.place.group")
+    return And(
+        [
+            NotExists(name) if value is None else Equals(name, value)
+            for name, value in zip(by, values, strict=True)
+        ]
     )
 
 

@@ -42,7 +42,12 @@ _TABLES: Final[tuple[TableName, ...]] = (
 
 
 class WebQuestion(Question, frozen=True, kw_only=True):
-    """A site on one page. The filter chooses visits with at least one event that satisfies it."""
+    """A site on one page."""
+
+    filter: Annotated[
+        Filter | None,
+        Meta(description="Only visits with at least one event that satisfies this count, whole."),
+    ] = None
 
     tables: Annotated[
         tuple[TableName, ...], Meta(description="The tables wanted, in order.", max_length=19)
