@@ -125,7 +125,8 @@ class Oracle:
         found = [unit for unit, _ in self.units(start)]
         if self.options["criterion"] != "streak":
             return any(self.counts(unit, bucket) for unit in found) or (everyone and bucket == 0)
-        is_given = everyone or self.question.get("returning") in {None, self.question["start"]["event"]}  # fmt: skip
+        start_step = self.question["start"]
+        is_given = everyone or self.question.get("returning") in (None, start_step)
         return all(
             (is_given and n == 0) or any(self.counts(unit, n) for unit in found)
             for n in range(bucket + 1)

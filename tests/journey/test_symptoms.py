@@ -110,7 +110,7 @@ def test_memory_that_questions_hold_makes_a_load_wait_and_condemns_no_event(
     def full(*_: Any) -> None:
         raise duckdb.OutOfMemoryException("failed to allocate")
 
-    monkeypatch.setattr("tallymark.store.engines.duckdb._run", full)
+    monkeypatch.setattr("tallymark.store.engines.duckdb.run", full)
     # Anything but Unavailable would be taken for a fault of the events under way.
     with pytest.raises(Unavailable):
         engine.fetch("p", Sql("SELECT 1"))
