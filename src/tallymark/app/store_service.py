@@ -23,6 +23,7 @@ from tallymark.app.console import Console, decode_sql
 from tallymark.app.explaining import decode_pair, explain
 from tallymark.app.failures import aged, condition, held, rows_after
 from tallymark.app.folders import Folders
+from tallymark.app.names import names
 from tallymark.app.quality import quality
 from tallymark.app.scoping import Asking
 from tallymark.app.sides import answer_sides
@@ -82,6 +83,7 @@ class StoreService:
             "person": self.person,
             "group": self.group,
             "links": self.links,
+            "names": self.names,
             "quality": self.quality,
             "snapshot": self.snapshot,
             "check": self.check,
@@ -276,9 +278,8 @@ class StoreService:
 
     def group(self, params: Params) -> bytes:
         """Tell everything known of a group: type, id, at (microseconds)."""
-        project = self._known(params["project"])
-        with self._engine.reading(project, self._limits()) as fetch:
-            kind, name = str(params["type"]), str(params["id"])
+        kind, name = str(params["type"]), str(params["id"])
+        with self._engine.reading(self._known(params["project"]), self._limits()) as fetch:
             return _encode(portraits.group(fetch, kind, name, params.get("at")))
 
     def links(self, params: Params) -> bytes:
@@ -286,14 +287,18 @@ class StoreService:
         project = self._known(params["project"])
         most = min(int(params.get("limit") or _PAGE), _MOST)
         with self._engine.reading(project, self._limits()) as fetch:
+            before = _cursor(params.get("cursor"))
             page, counts = portraits.links(
-                fetch,
-                outcome=params.get("outcome"),
-                before=_cursor(params.get("cursor")),
-                most=most,
+                fetch, outcome=params.get("outcome"), before=before, most=most
             )
         cursor = str(page[-1].seq) if len(page) == most else None
         return _encode({"links": page, "counts": counts, "cursor": cursor})
+
+    def names(self, params: Params) -> bytes:
+        """List the events, properties and fields there are to ask about."""
+        project = self._known(params["project"])
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode(names(fetch, self._clock.now()))
 
     def quality(self, params: Params) -> bytes:
         """Return how good what arrived in the last hours is, by source."""

@@ -275,6 +275,10 @@ class Client(Owning):
         """Return how good what arrived in the last hours is, by source."""
         return self._get("/tm/v1/quality", hours=hours)
 
+    def names(self) -> Any:
+        """Return the events, properties and fields there are to ask about."""
+        return self._get("/tm/v1/names")
+
     def close(self) -> None:
         """Close the connection, and end the server if it was started for this client."""
         self._transport.close()
