@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tallymark.collect.protocol import Protocol
 from tallymark.collect.protocols._wire import WireEvent
-from tallymark.core.errors import NotAllowed, TallymarkError
+from tallymark.core.errors import NotAllowed, NotFound, TallymarkError
 from tallymark.core.ids import new_id
 from tallymark.core.registry import discover
 
@@ -27,6 +27,7 @@ from .control_routes import CONTROL_ROUTES
 from .cors import cors_headers, preflight_headers
 from .definition_routes import DEFINITION_ROUTES
 from .failed_routes import FAILED_ROUTES
+from .names_routes import NAMES_ROUTES
 from .openapi import document
 from .peers import Peers
 from .people_routes import PEOPLE_ROUTES
@@ -34,9 +35,10 @@ from .plan_routes import PLAN_ROUTES
 from .privacy_routes import PRIVACY_ROUTES
 from .problem import Disconnected, bug, problem_response
 from .projects import local_known
-from .routing import NotThisWay, Routes
+from .routing import Match, NotThisWay, Routes
 from .service_routes import SERVICE_ROUTES, described
 from .services import Call, Route, Services
+from .web_routes import PAGE_ROUTE, WEB_ROUTES, is_page
 
 
 @cache
@@ -45,12 +47,14 @@ def all_routes() -> tuple[Route, ...]:
     routes = (
         *ASK_ROUTES,
         *PEOPLE_ROUTES,
+        *NAMES_ROUTES,
         *CONTROL_ROUTES,
         *FAILED_ROUTES,
         *PLAN_ROUTES,
         *DEFINITION_ROUTES,
         *PRIVACY_ROUTES,
         *SERVICE_ROUTES,
+        *WEB_ROUTES,
     )
     return (*routes, *described(lambda: api_document(all_routes())))
 
@@ -129,7 +133,7 @@ class App:
                 # Who only looks, as checkers of links and health do, is no use.
                 path, response = "looked at", Response(headers=dict(cors_headers(headers)))
             else:
-                match = self._routes.find(scope)
+                match = self._match(scope, headers)
                 path = match.route.path
                 known = await self._allowed(match.route, scope, headers)
                 request = HttpRequest(scope, receive)
@@ -149,6 +153,15 @@ class App:
             response = self._problem(error, cors)
             await response(scope, receive, send)
         return path, response.status_code
+
+    def _match(self, scope: Scope, headers: Mapping[str, str]) -> Match:
+        try:
+            return self._routes.find(scope)
+        except NotFound:
+            # The application knows its own addresses, and says so of one that is none.
+            if is_page(scope, headers):
+                return Match(PAGE_ROUTE, {})
+            raise
 
     async def _allowed(
         self, route: Route, scope: Scope, headers: Mapping[str, str]

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from starlette.types import Scope
 
 from tallymark.core.errors import TallymarkError
+from tallymark.web.shell import prefix
 
 _MOST_HOPS = 20
 
@@ -42,6 +43,14 @@ class Peers:
         address = _address(self.of(scope, headers) or "")
         speaks_for_another = "x-forwarded-for" in headers or "forwarded" in headers
         return address is not None and address.is_loopback and not speaks_for_another
+
+    def prefix(self, scope: Scope, headers: Mapping[str, str]) -> str | None:
+        """Return the path below which a trusted proxy serves us; None if it does not say."""
+        client = scope.get("client")
+        here = _address(str(client[0])) if client else None
+        if here is None or not self._trusts(here):
+            return None
+        return prefix(headers.get("x-forwarded-prefix", "")) or None
 
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
