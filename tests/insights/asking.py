@@ -35,6 +35,7 @@ class Store:
             lambda project: path / project / "store.duckdb", memory_bytes=512 * 1024 * 1024
         )
         self.engine.open("test")
+        self._filled: list[str] = []
         self.scope = self._scope(_Filling(), 0)
 
     def replace(self, history: ToldHistory, *, first: int = 1) -> None:
@@ -42,10 +43,16 @@ class Store:
         filling = _Filling()
         for position, item in enumerate(history, start=first):
             filling.take(position * SEQ_PER_BATCH, item)
-        clear = tuple(sql("DELETE FROM {table}", table=ident(table)) for table in _FILLED)
+        clear = tuple(sql("DELETE FROM {table}", table=ident(table)) for table in self._filled)
+        tables = {
+            name: columns
+            for name, columns in filling.tables().items()
+            if any(map(len, columns.values()))
+        }
         position = first + len(history) - 1
         self.engine.append("test", Commit(position, {}, clear))
-        self.engine.append("test", Commit(position, filling.tables()))
+        self.engine.append("test", Commit(position, tables))
+        self._filled = [*tables]
         self.scope = self._scope(filling, position)
 
     def tell(
@@ -62,6 +69,7 @@ class Store:
         told = {"seq": seq, "subject_kind": kind, "subject_key": key, "op": op, "time_us": time}
         columns = {name: [value] for name, value in {**told, "properties": properties}.items()}
         self.engine.append("test", Commit(self.scope.log_position, {"profile": columns}))
+        self._filled.append("profile")
 
     def _scope(self, filling: "_Filling", position: int) -> Scope:
         profiles, cleared = known_profiles(list(filling.ways))

@@ -310,7 +310,7 @@ ASK_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/sql", "read", ask_sql,
         "Ask in SQL: one SELECT over the documented views, of a copy whose age is told.",
-        answer=SqlRows,
+        answer=SqlRows, role="analyst",
     ),
     Route(
         "POST", "/tm/v1/explain", "read", explain,
@@ -322,7 +322,7 @@ ASK_ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "DELETE", "/tm/v1/questions/{id}", "read", stop_question, "Stop a question.",
-        answer=Stopped,
+        answer=Stopped, role="analyst",
     ),
     Route(
         "GET", "/tm/v1/insights", "read", list_insights, "List the questions there are.",

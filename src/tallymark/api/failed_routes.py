@@ -80,10 +80,10 @@ _DISMISSED: Final = msgspec.json.Decoder(Dismissed)
 FAILED_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/projects/{project}/failed/replay", "local", replay,
-        "Try failed events again, with repairs.", body=Replayed, answer=ReplayReport,
+        "Try failed events again, with repairs.", body=Replayed, answer=ReplayReport, role="analyst",
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/failed/mark", "local", dismiss,
-        "Say that failed events need no attention.", body=Dismissed, answer=Marked,
+        "Say that failed events need no attention.", body=Dismissed, answer=Marked, role="analyst",
     ),
 )  # fmt: skip

@@ -43,6 +43,14 @@ class Peers:
         speaks_for_another = "x-forwarded-for" in headers or "forwarded" in headers
         return address is not None and address.is_loopback and not speaks_for_another
 
+    def is_secure(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        """Whether the client speaks TLS, with us or with a proxy that is trusted."""
+        if scope.get("scheme") == "https":
+            return True
+        peer = _address(str((scope.get("client") or ("",))[0]))
+        said = headers.get("x-forwarded-proto", "").split(",")[-1].strip().lower()
+        return peer is not None and self._trusts(peer) and said == "https"
+
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
 

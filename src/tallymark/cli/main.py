@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "who": "Tell everything known of one person, or of one group.",
     "identity": "List what was linked and refused; link ids, or take a link back.",
     "keys": "List, create, revoke and rotate the keys of a project.",
+    "users": "List, add and disable the people who may sign in, and what each may do.",
     "sites": "List, add and remove the names by which clients of other tools call a project.",
     "plan": "Check, compare and push the tracking plan, and make code and first drafts of it.",
     "apply": "Make files of events, cohorts, metrics and saved questions hold, or tell what they would change.",
