@@ -98,14 +98,15 @@ class Replay:
             )
 
     async def _store(self, judged: list[tuple[Attempt, str]]) -> None:
-        moved = [(one, outcome) for one, outcome in judged if outcome != "still_failed"]
-        moved.sort(key=lambda pair: (pair[0].row.source, pair[0].row.protocol))
-        groups = groupby(moved, key=lambda pair: (pair[0].row.source, pair[0].row.protocol))
+        tried = sorted(judged, key=lambda pair: (pair[0].row.source, pair[0].row.protocol))
+        groups = groupby(tried, key=lambda pair: (pair[0].row.source, pair[0].row.protocol))
         for (source, protocol), members in groups:
             pairs = list(members)
             stored = [one for one, outcome in pairs if outcome == "fixed"]
             events = [event for one in stored for event in one.events]
             commands = [command for one in stored for command in one.commands]
+            made_of = [one.row.seq for one in stored for _ in one.events]
+            made_of += [one.row.seq for one in stored for _ in one.commands]
             observed: Counter[str] = Counter()
             for one in stored:
                 observed.update(one.observed)
@@ -118,7 +119,8 @@ class Replay:
                 events=events,
                 commands=commands,
                 observed=dict(observed),
-                marks=[Mark(one.row.seq, _status(one, outcome)) for one, outcome in pairs],
+                marks=[Mark(one.row.seq, _status(one, outcome), True) for one, outcome in pairs],
+                replayed=made_of,
             )
             await self._log.append(self._project, batch, size=len(_encode(batch)))
 
@@ -147,7 +149,9 @@ def _claims(one: Attempt) -> list[Event]:
     return [*one.events, *map(command_claim, one.commands)]
 
 
-def _status(one: Attempt, outcome: str) -> FailedStatus:
+def _status(one: Attempt, outcome: str) -> FailedStatus | None:
+    if outcome == "still_failed":
+        return None
     if outcome == "suppressed":
         return "ignored"
     return "fixed" if outcome == "fixed" and one.outcome == "fixed" else "replayed"

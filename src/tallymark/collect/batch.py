@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from tallymark import __version__
 from tallymark.core.clock import Clock
 from tallymark.core.errors import Refused
 from tallymark.core.event import Batch, Command, Failed
@@ -139,6 +140,8 @@ def batch_of(
         failed=failed,
         dropped=dropped,
         observed=stepped.observed,
+        server=__version__ if failed else "",
+        plan_version=caller.plan.number if failed and caller.plan else 0,
     )
     told = structs.replace(decoded, failed=decoded.failed + sorted_out.told)
     return Prepared(batch, told, stepped.seconds)

@@ -26,6 +26,11 @@ class Code(Struct, frozen=True):
     meaning: str
     fix: str
 
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same may succeed at another time, so that its sender may send it again."""
+        return self.status in (408, 425, 429) or self.status >= 500
+
 
 _TABLE: tuple[Code, ...] = (
     # transport

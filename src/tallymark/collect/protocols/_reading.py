@@ -11,6 +11,7 @@ from tallymark.core.errors import Refused
 from tallymark.core.registry import did_you_mean
 from tallymark.core.settings import Settings
 
+from ._sdk import Sdk, sdk_of
 from ._wire import (
     OUT_OF_RANGE,
     Time,
@@ -170,15 +171,16 @@ def holds_nul(body: bytes) -> bool:
     return b"\\" in body and b"\\u0000" in body and _NUL.search(body) is not None
 
 
-def head(item: bytes) -> tuple[str | None, str | None]:
-    """Return the id and the name of an item as far as they can be read."""
+def head(item: bytes) -> tuple[str | None, str | None, Sdk]:
+    """Return the id and the name of an item, and the SDK it names, as far as they can be read."""
     try:
         found = _HEAD.decode(item)
     except UNREADABLE:
-        return None, None
+        return None, None, sdk_of({})
     return (
         found.id if isinstance(found.id, str) else None,
         found.name if isinstance(found.name, str) else None,
+        sdk_of({"context": found.context}),
     )
 
 

@@ -266,6 +266,7 @@ class WireHead(Struct, frozen=True):
     type: Any = None
     id: Any = None
     name: Any = None
+    context: Any = None
 
 
 def number(text: str) -> Decimal:

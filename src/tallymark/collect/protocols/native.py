@@ -244,7 +244,7 @@ def _is_strict(query: str) -> bool:
 
 
 def _failed(index: int, why: Refused, raw: bytes, settings: Settings) -> Failed:
-    event_id, name = head(raw)
+    event_id, name, sdk = head(raw)
     return Failed(
         code=why.code,
         stage=why.stage,
@@ -255,6 +255,8 @@ def _failed(index: int, why: Refused, raw: bytes, settings: Settings) -> Failed:
         name=name and name[: settings.max_name_bytes],
         raw=raw[: settings.max_failed_bytes],
         raw_bytes=len(raw),
+        sdk_name=sdk[0],
+        sdk_version=sdk[1],
     )
 
 
