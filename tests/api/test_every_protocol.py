@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import brotli
 import pytest
 from backports import zstd
 from msgspec import Struct
@@ -268,6 +269,7 @@ _PACKERS: dict[str, tuple[Callable[[bytes], bytes], dict[str, str]]] = {
         lambda body: zlib.compress(body, wbits=-15), {"content_encoding": "deflate"}
     ),
     "zstd": (zstd.compress, {"content_encoding": "zstd"}),
+    "brotli": (brotli.compress, {"content_encoding": "br"}),
     "gzip as a form": (gzip.compress, {"content_type": "application/x-www-form-urlencoded"}),
     "text": (lambda body: body, {"content_type": "text/plain;charset=UTF-8"}),
     "bytes": (lambda body: body, {"content_type": "application/octet-stream"}),

@@ -38,7 +38,7 @@ _TABLE: tuple[Code, ...] = (
     Code("BODY_INCOMPLETE", "transport", 400, "The body ended before its stated length.", "Send the whole body; nothing of this request was stored."),
     Code("EVENT_TOO_LARGE", "transport", 413, "One event is over the limit.", "Move large values out of the event, or raise `max_event_bytes`."),
     Code("BATCH_TOO_LONG", "transport", 413, "The batch holds more events than allowed.", "Split the batch, or raise `max_batch_events`."),
-    Code("UNSUPPORTED_ENCODING", "transport", 415, "The Content-Encoding is not one we decode.", "Use gzip, deflate, zstd or none, and only one of them."),
+    Code("UNSUPPORTED_ENCODING", "transport", 415, "The Content-Encoding is not one we decode.", "Use gzip, deflate, br, zstd or none, and only one of them."),
     Code("DECOMPRESS_LIMIT", "transport", 413, "The body inflates beyond the limit.", "Send smaller batches, or raise `max_inflated_bytes`."),
     Code("DECOMPRESS_CORRUPT", "transport", 400, "The compressed body is damaged.", "Check the compressor and that the whole body was sent."),
     Code("UNSUPPORTED_MEDIA", "transport", 415, "The Content-Type is not one we read.", "Use application/json, application/x-ndjson or text/plain."),
