@@ -84,7 +84,7 @@ def test_a_refused_item_tells_its_place_its_sdk_and_the_type_that_was_expected(
         ("user_id", "type", "str | null", "int")
     ]
     assert (first["sdk_name"], first["sdk_version"]) == ("js", "2")
-    assert (second["code"], second["batch_index"], second["sdk_name"]) == ("NAME_INVALID", 0, "node")  # fmt: skip
+    assert (second["code"], second["batch_index"], second["sdk_name"]) == ("MISSING_FIELD", 0, "node")  # fmt: skip
 
 
 def test_each_try_of_a_replay_is_counted_also_one_that_fails_again(world: World) -> None:

@@ -39,6 +39,14 @@ def opened(path: Path) -> DuckEngine:
     return engine
 
 
+def back_to_4(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take out of a new store what version 5 added."""
+    for column in _SINCE_4:
+        connection.execute(f"ALTER TABLE failed_event DROP COLUMN {column}")
+    connection.execute("DROP TABLE consent_record")
+    connection.execute("UPDATE meta SET text = '4' WHERE name = 'schema_version'")
+
+
 def rows(engine: DuckEngine, text: str) -> list[tuple[object, ...]]:
     return engine.fetch("p", Sql(text)).rows
 
@@ -136,6 +144,7 @@ def test_a_store_of_version_2_gets_the_values_that_loading_would_have_stored(
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         for name in (*tables, "session_move"):
             connection.execute(f"DROP TABLE {name}")
+        back_to_4(connection)
         connection.execute("UPDATE meta SET text = '2' WHERE name = 'schema_version'")
 
     engine = opened(tmp_path / "store.duckdb")
@@ -152,13 +161,11 @@ def test_failed_events_of_version_4_say_how_they_were_answered_where_it_is_known
     path = tmp_path / "store.duckdb"
     opened(path).close()
     with duckdb.connect(str(path)) as connection:
-        for column in _SINCE_4:
-            connection.execute(f"ALTER TABLE failed_event DROP COLUMN {column}")
+        back_to_4(connection)
         connection.execute(
             "INSERT INTO failed_event (seq, stage, code) VALUES (1, 'envelope', 'BAD_ID'),"
             " (2, 'schema', 'SCHEMA_TYPE'), (3, 'dedupe', 'DUPLICATE_CONFLICT')"
         )
-        connection.execute("UPDATE meta SET text = '4' WHERE name = 'schema_version'")
 
     engine = opened(path)
 

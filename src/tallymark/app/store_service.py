@@ -17,6 +17,7 @@ from tallymark.api.answers import (
     Repeat,
 )
 from tallymark.app.answering import Answering
+from tallymark.app.consents import records_of
 from tallymark.app.console import Console, decode_sql
 from tallymark.app.explaining import decode_pair, explain
 from tallymark.app.failed_telling import envelope
@@ -74,6 +75,7 @@ class StoreService:
             "status": self.status,
             "event": self.event,
             "failed": self.failed,
+            "consents": self.consents,
             "failed_rows": self.failed_rows,
             "failed_lines": self.failed_lines,
             "aged_failed": self.aged_failed,
@@ -210,6 +212,11 @@ class StoreService:
         where = msgspec.convert(params.get("where") or {}, Where)
         with self._engine.reading(project, self._limits()) as fetch:
             return _encode(page_before(fetch, where, before, most))
+
+    def consents(self, params: Params) -> bytes:
+        """Return the consent records of subjects, in the order in which they were said."""
+        project = self._known(params["project"])
+        return _encode(records_of(self._engine.fetch, project, params["subjects"]))
 
     def failed_rows(self, params: Params) -> bytes:
         """Return the failed events that are meant after a place in the log, in order, whole."""

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "sql": "Ask in SQL, with one SELECT over events, people, sessions and accounts.",
     "explain": "Tell what makes two answers to a question differ, cause by cause.",
     "who": "Tell everything known of one person, or of one group.",
+    "consent": "Prove what one person agreed to: when, how, and what of it holds.",
     "identity": "List what was linked and refused; link ids, or take a link back.",
     "keys": "List, create, revoke and rotate the keys of a project.",
     "sites": "List, add and remove the names by which clients of other tools call a project.",

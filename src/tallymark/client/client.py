@@ -216,6 +216,10 @@ class Client(Owning):
                 return self._get(address("people", tried, name), at=_time(at))
         return self._get(address("people", kinds[-1], name), at=_time(at))
 
+    def consent(self, name: str, *, kind: str = "user", at: datetime | str | None = None) -> Any:
+        """Return what the person an id belongs to agreed to, and what of it holds; raises NotFound."""
+        return self._get(f"{address('people', kind, name)}/consent", at=_time(at))
+
     def group(
         self, name: str, *, group_type: str = "account", at: datetime | str | None = None
     ) -> Any:

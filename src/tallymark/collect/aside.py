@@ -49,6 +49,7 @@ def sort_out(decoded: Decoded, stepped: Stepped, commands: list[Command]) -> Sor
     places = zip(map(id, decoded.commands), decoded.places[len(decoded.events) :], strict=True)
     place_of = dict(places)
     whole += _strict(commands, [place_of[id(one)] for one in commands])
+    whole += [_all_or_nothing(one.place) for one in decoded.statements]
     named = {one.index for one in failed}
     # The answer names each item once, those that fail by themselves first.
     dropped = [

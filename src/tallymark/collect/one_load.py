@@ -9,6 +9,7 @@ import numpy as np
 
 from tallymark.collect import dedupe
 from tallymark.collect.claims import command_claim, line_claim
+from tallymark.collect.consent_rows import Fetch, ToldAt, settle
 from tallymark.collect.failed_rows import (
     FailedAt,
     attempted,
@@ -56,6 +57,8 @@ class OneLoad:
         # What stands among the events until it is known whether it came before, by its place.
         self._claimed: dict[int, Command | Failed] = {}
         self._failed: list[FailedAt] = []
+        self._consents: list[tuple[ToldAt, Batch]] = []
+        self._proven: Columns = {}
         self._duplicates: list[tuple[int, int, int]] = []
         self._marks: dict[int, FailedStatus] = {}
         self._attempts: Counter[int] = Counter()
@@ -86,6 +89,9 @@ class OneLoad:
             place += len(batch.commands)
             for index, failed in enumerate(batch.failed):
                 self._take_failed(place + index, failed, batch)
+            place += len(batch.failed)
+            for index, said in enumerate(batch.consents):
+                self._consents.append((ToldAt(place + index, said, batch.received_at), batch))
             for mark in batch.marks:
                 self._take_mark(mark)
             for reason, items in batch.dropped.items():
@@ -127,6 +133,21 @@ class OneLoad:
         if len(fresh) < len(self._events):
             self._rows = None
         self._events = fresh
+
+    def prove(self, fetch: Fetch) -> None:
+        """Leave the consent records that say something new; a statement without any is a duplicate."""
+        if not self._consents:
+            return
+        settled = settle([told for told, _ in self._consents], fetch)
+        self._proven = settled.columns
+        items: dict[tuple[int, int], tuple[Batch, bool]] = {}
+        for told, batch in self._consents:
+            if told.record.item >= 0:
+                of = (told.seq // SEQ_PER_BATCH, told.record.item)
+                is_new = told.seq not in settled.repeated or items.get(of, (batch, False))[1]
+                items[of] = batch, is_new
+        for batch, is_new in items.values():
+            self.ledger.add(batch, "accepted" if is_new else "duplicate")
 
     def isolate(self, attempt: Callable[[Columns], None]) -> None:
         """Set aside each event that by itself cannot be turned to a row, or stored."""
@@ -177,6 +198,7 @@ class OneLoad:
         }
         tables["duplicate"] = columns_of(("seq", "first_seq", "received_us"), self._duplicates)
         tables["failed_event"] = failed_columns(self._failed)
+        tables["consent_record"] = self._proven
         tables["ledger"] = self.ledger.columns()
         tables["property"] = self._property_rows(counts, known)
         return Commit(

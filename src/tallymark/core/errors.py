@@ -76,6 +76,7 @@ _TABLE: tuple[Code, ...] = (
     # privacy
     Code("OPT_OUT", "privacy", 202, "The person opted out; nothing was kept but this count.", "Nothing to do."),
     Code("CONSENT_DENIED", "privacy", 202, "The person said no to this purpose; nothing was kept but this count.", "Nothing to do."),
+    Code("CONSENT_UNPARSABLE", "privacy", 202, "A consent string or time cannot be read, which is no consent; nothing was kept but this count.", "Send the TC or GPP string whole, as the consent manager gave it, in `tcf` or `gpp` of `consent`."),
     Code("CONSENT_UNKNOWN", "privacy", 202, "Nobody has said yes yet, and the project asks first; nothing was kept but this count.", "Send the person's choice as `consent`, or see `pre_consent` in the policy."),
     Code("GPC", "privacy", 202, "The browser sent Global Privacy Control; nothing was kept but this count.", "Nothing to do."),
     Code("DNT", "privacy", 202, "The browser sent Do Not Track, and the project drops such events; nothing was kept but this count.", "Nothing to do."),

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Raw, Struct
 
+from .consents import ConsentRecord
+
 Kind: TypeAlias = Literal[
     "track", "page", "screen", "session", "revenue", "exception", "metric", "span", "log",
     "heartbeat", "interaction", "system",
@@ -235,6 +237,7 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     the log like everything else, so that a store made again from it has them too. ``replayed`` are the
     places of the failed events that ``events``, and after them ``commands``, are made of.
 
+    ``consents`` are records that prove consent; those of statements stand for an item each.
     What failed was judged by ``server``, a version of Tallymark, and ``plan_version`` of the tracking plan.
     """
 
@@ -253,5 +256,6 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     observed: dict[str, int] = {}
     marks: list[Mark] = []
     replayed: list[int] = []
+    consents: list[ConsentRecord] = []
     server: str = ""
     plan_version: int = 0

@@ -184,7 +184,7 @@ _FROM_2: Final[tuple[Step, ...]] = (
 # Sessions of before, for questions as of an earlier position.
 _FROM_3: Final = ("CREATE TABLE session_move (seq BIGINT, event_seq BIGINT, was_key BIGINT)",)
 
-# All that is known of a failed event. What failed by the plan before may have been rejected or not.
+# All that is known of a failed event, and consent. What failed by the plan before may have been rejected or not.
 _FROM_4: Final = (
     "ALTER TABLE failed_event ADD COLUMN severity VARCHAR",
     "ALTER TABLE failed_event ADD COLUMN faults VARCHAR",
@@ -202,6 +202,14 @@ _FROM_4: Final = (
       WHEN stage IN ('dedupe', 'enrich', 'store', 'privacy') THEN 'quarantine'
       WHEN stage <> 'schema' THEN 'reject'
     END
+    """,
+    # What people agreed to, and that they took it back.
+    """
+    CREATE TABLE consent_record (
+      seq BIGINT, subject VARCHAR, purpose VARCHAR, state VARCHAR, at_us BIGINT, received_us BIGINT,
+      source VARCHAR, policy_version VARCHAR, ui_version VARCHAR, raw VARCHAR, jurisdiction VARCHAR,
+      expires_us BIGINT, is_limited BOOLEAN, previous BIGINT
+    )
     """,
 )
 

@@ -262,6 +262,24 @@ FAILED_EVENT = _table(
     ("sampled", "INTEGER", "how many of its kind it stands for, those that came too fast to be kept included"),
 )  # fmt: skip
 
+CONSENT_RECORD = _table(
+    "consent_record", "one choice of one person for one purpose: a proof, added and never changed",
+    ("seq", "BIGINT", "place in the log"),
+    ("subject", "VARCHAR", "keyed hash of the kind and id of who said it"),
+    ("purpose", "VARCHAR", "essential, measurement, product, performance, personalization or sharing"),
+    ("state", "VARCHAR", "granted or withdrawn; of a refusal nothing is kept"),
+    ("at_us", "BIGINT", "when it was said"),
+    ("received_us", "BIGINT", "when we received it"),
+    ("source", "VARCHAR", "sdk, api, tcf, gpp or import"),
+    ("policy_version", "VARCHAR", "the privacy text it is about, as the client names it"),
+    ("ui_version", "VARCHAR", "the form it was said in, as the client names it"),
+    ("raw", "VARCHAR", "the consent string it was read from"),
+    ("jurisdiction", "VARCHAR", "as the client or the consent string names it"),
+    ("expires_us", "BIGINT", "when it counts as nothing said; NULL if it lasts"),
+    ("is_limited", "BOOLEAN", "that end was set by the policy of the project"),
+    ("previous", "BIGINT", "the record that held before it for the same purpose"),
+)  # fmt: skip
+
 LEDGER = _table(
     "ledger", "how many items met one outcome in one minute, or some of them: lines are summed",
     ("minute_us", "BIGINT", "start of the minute of receipt"),
@@ -286,7 +304,7 @@ META = _table(
 
 TABLES: tuple[Table, ...] = (
     EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, OTHER_GROUP, MEMBERSHIP,
-    SESSION, SESSION_MOVE, PROFILE, PROFILE_VALUE, PROFILE_PROPERTY, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
+    SESSION, SESSION_MOVE, PROFILE, PROFILE_VALUE, PROFILE_PROPERTY, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, CONSENT_RECORD, LEDGER, PROGRESS, META,
 )  # fmt: skip
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

@@ -18,6 +18,7 @@ from ._wire import (
     WireBatch,
     WireCampaign,
     WireCommand,
+    WireConsent,
     WireContext,
     WireDevice,
     WireEvent,
@@ -45,6 +46,7 @@ _EVENTS = Decoder(list[WireEvent], float_hook=number)
 _EVENT = Decoder(WireEvent, float_hook=number)
 _BATCH = Decoder(WireBatch, float_hook=number)
 _COMMAND: Decoder[WireCommand] = Decoder(WireCommand, float_hook=number)
+_CONSENT = Decoder(WireConsent, float_hook=number)
 _IMPORTED = Decoder(WireImported, float_hook=number)
 _RAWS = Decoder(list[Raw])
 _RAW_BATCH = Decoder(WireRawBatch)
@@ -139,7 +141,9 @@ def cut(body: bytes, settings: Settings, *, is_lines: bool) -> Cut:
         return apart
 
 
-def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand | WireImported:
+def read_one(
+    item: bytes, settings: Settings
+) -> WireEvent | WireCommand | WireImported | WireConsent:
     """Return one item; raises Refused with what is wrong with it."""
     if len(item) > settings.max_event_bytes:
         raise Refused(
@@ -155,10 +159,12 @@ def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand | WireI
     return wire
 
 
-def _typed(item: bytes) -> WireEvent | WireCommand | WireImported:
+def _typed(item: bytes) -> WireEvent | WireCommand | WireImported | WireConsent:
     match _HEAD.decode(item).type if b'"type"' in item else None:
         case "identify" | "group" | "alias" | "unlink":
             return _COMMAND.decode(item)
+        case "consent":
+            return _CONSENT.decode(item)
         case "imported":
             return _IMPORTED.decode(item)
         case _:
