@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "sql": "Ask in SQL, with one SELECT over events, people, sessions and accounts.",
     "explain": "Tell what makes two answers to a question differ, cause by cause.",
     "who": "Tell everything known of one person, or of one group.",
+    "consent": "Prove what one person agreed to: when, how, and what of it holds.",
     "identity": "List what was linked and refused; link ids, or take a link back.",
     "keys": "List, create, revoke and rotate the keys of a project.",
     "users": "List, add and disable the people who may sign in, and what each may do.",

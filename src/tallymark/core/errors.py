@@ -26,6 +26,11 @@ class Code(Struct, frozen=True):
     meaning: str
     fix: str
 
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same may succeed at another time, so that its sender may send it again."""
+        return self.status in (408, 425, 429) or self.status >= 500
+
 
 _TABLE: tuple[Code, ...] = (
     # transport
@@ -33,7 +38,7 @@ _TABLE: tuple[Code, ...] = (
     Code("BODY_INCOMPLETE", "transport", 400, "The body ended before its stated length.", "Send the whole body; nothing of this request was stored."),
     Code("EVENT_TOO_LARGE", "transport", 413, "One event is over the limit.", "Move large values out of the event, or raise `max_event_bytes`."),
     Code("BATCH_TOO_LONG", "transport", 413, "The batch holds more events than allowed.", "Split the batch, or raise `max_batch_events`."),
-    Code("UNSUPPORTED_ENCODING", "transport", 415, "The Content-Encoding is not one we decode.", "Use gzip, deflate, zstd or none, and only one of them."),
+    Code("UNSUPPORTED_ENCODING", "transport", 415, "The Content-Encoding is not one we decode.", "Use gzip, deflate, br, zstd or none, and only one of them."),
     Code("DECOMPRESS_LIMIT", "transport", 413, "The body inflates beyond the limit.", "Send smaller batches, or raise `max_inflated_bytes`."),
     Code("DECOMPRESS_CORRUPT", "transport", 400, "The compressed body is damaged.", "Check the compressor and that the whole body was sent."),
     Code("UNSUPPORTED_MEDIA", "transport", 415, "The Content-Type is not one we read.", "Use application/json, application/x-ndjson or text/plain."),
@@ -80,6 +85,7 @@ _TABLE: tuple[Code, ...] = (
     # privacy
     Code("OPT_OUT", "privacy", 202, "The person opted out; nothing was kept but this count.", "Nothing to do."),
     Code("CONSENT_DENIED", "privacy", 202, "The person said no to this purpose; nothing was kept but this count.", "Nothing to do."),
+    Code("CONSENT_UNPARSABLE", "privacy", 202, "A consent string or time cannot be read, which is no consent; nothing was kept but this count.", "Send the TC or GPP string whole, as the consent manager gave it, in `tcf` or `gpp` of `consent`."),
     Code("CONSENT_UNKNOWN", "privacy", 202, "Nobody has said yes yet, and the project asks first; nothing was kept but this count.", "Send the person's choice as `consent`, or see `pre_consent` in the policy."),
     Code("GPC", "privacy", 202, "The browser sent Global Privacy Control; nothing was kept but this count.", "Nothing to do."),
     Code("DNT", "privacy", 202, "The browser sent Do Not Track, and the project drops such events; nothing was kept but this count.", "Nothing to do."),
