@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from tallymark.app import drift as drifting
 from tallymark.app.drift import Figures, drift
 from tallymark.app.monitors import monitored
 from tallymark.app.stability import differs, psi, psi_by_chance
+from tallymark.cli.doctor import drifts
 from tallymark.core.clock import DAY
 
 NOW = 1_790_000_000_000_000
@@ -124,8 +126,7 @@ def test_what_is_new_vanished_lacking_or_of_another_type_is_told_as_that(stream:
     found = {told.property: told.drifts for told in figures(stream).properties}
 
     assert found == {
-        "gone": ["vanished"], "fresh": ["new"], "kept": [], "nulled": ["lacking"],
-        "typed": ["types", "values"],
+        "gone": ["vanished"], "fresh": ["new"], "kept": [], "nulled": ["lacking"], "typed": ["types"],
     }  # fmt: skip
     typed = one(stream, "typed")
     assert (typed.before.number, typed.now.number, typed.now.text) == (150, 0, 150)
@@ -231,6 +232,25 @@ def test_the_plan_says_how_far_a_property_may_drift(stream: Stream) -> None:
     assert told("{a: 0.14}") == [("a", index, False)]
     # Chance alone would reach 0.11.
     assert told("{a: 0.001, b: 0.001}")[1] == ("b", 0, True)
+
+
+def test_the_doctor_tells_under_each_source_what_drifts(stream: Stream) -> None:
+    was = {"gone": 1, "typed": 3, "plan": "pro", "nulled": 1}
+    has = {"fresh": True, "typed": "3", "plan": "free", "nulled": None}
+    before(stream, *[was] * 150)
+    now(stream, *[has] * 120, *[has | {"nulled": 1}] * 30)
+
+    compared = msgspec.to_builtins(figures(stream).told)["properties"]
+    told = {(one.health, one.what) for one in drifts("native from sk_1", compared)}
+
+    assert told == {
+        ("warn", "  native from sk_1: e.gone is gone: 100.0% had it in the week before"),
+        ("ok", "  native from sk_1: e.fresh is new: 100.0% of the events have it"),
+        ("warn", "  native from sk_1: e.nulled is had by 20.0% of the events, and by 100.0% in the week before"),
+        ("warn", "  native from sk_1: e.typed is 100% text; in the week before it was 100% a number"),
+        ("warn", "  native from sk_1: e.plan has other values (PSI 11.34): 'free' is 100.0% of them, was 0.0% in the week before"),
+    }  # fmt: skip
+    assert [one.what for one in drifts("x", compared * 3)][-1] == "  x: 7 more drifts"
 
 
 VALUES = (

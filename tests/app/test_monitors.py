@@ -259,3 +259,11 @@ def test_the_doctor_says_of_each_what_came_and_what_is_expected() -> None:
         "plan: 0 of 3 expectations are met",
     ]
     assert list(told_by_doctor({"monitors": []})) == []
+
+
+def test_the_doctor_says_which_property_has_other_values_than_the_plan_allows() -> None:
+    drifted = {"event": "e", "what": "drift", "property": "a", "found": 0.314, "low": None, "high": 0.25, "is_met": False}  # fmt: skip
+
+    warned, _ = told_by_doctor({"monitors": [drifted]})
+
+    assert warned.what == ("plan: e.a has other values than in the week before: PSI 0.31; 0.25 may")

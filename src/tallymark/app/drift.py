@@ -7,7 +7,7 @@ days before them. A property drifts
     vanished    if none has it now, and at least ten should by how many had it before
     lacking     if the share that lack it, or have null, moved by at least 10 points
     types       if the share that are text, a number or something else moved by at least 10 points
-    values      if its population stability index is at least 0.25
+    values      if its population stability index is at least 0.25, and its types are what they were
 
 and never by what chance does once in a thousand times. Values are truths, lists and objects as one, the
 50 most frequent texts and all others as one, and numbers: each its own while there are at most 50,
@@ -241,7 +241,8 @@ def _compared(
         was, has = values[most]
         moved = Moved(_shown(most), was / have[0], has / have[1])
     drifts = list(_drifts(before, now, is_all=window.step_before == 1))
-    if index is not None and chance is not None and index >= SHIFTED and index > chance:
+    is_shifted = index is not None and chance is not None and index >= SHIFTED and index > chance
+    if is_shifted and "types" not in drifts:
         drifts.append("values")
     return PropertyDrift(
         *place, before, now, _rounded(index), _rounded(chance), moved, drifts  # type: ignore[arg-type]
