@@ -6,6 +6,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tallymark.core.event import Outcome
 
+from .drift_answers import Compared
+
 
 class FailedBrief(Struct, frozen=True):
     """Why something of an id was refused."""
@@ -128,12 +130,13 @@ class Drift(Struct, frozen=True):
 class Monitored(Struct, frozen=True):
     """One thing the tracking plan expects of the stream of an event, and what is so.
 
-    Of freshness the figure is in seconds, of volume in events, of a null rate a share.
+    Of freshness the figure is in seconds, of volume in events, of a null rate a share, of drift the
+    largest population stability index of a source.
     """
 
     event: str
-    what: Literal["freshness", "volume", "null_rate"]
-    property: Annotated[str | None, Meta(description="Of a null rate.")]
+    what: Literal["freshness", "volume", "null_rate", "drift"]
+    property: Annotated[str | None, Meta(description="Of a null rate or drift.")]
     found: Annotated[float | None, Meta(description="Null where nothing has come.")]
     low: Annotated[float | None, Meta(description="Least that is expected.")]
     high: Annotated[float | None, Meta(description="Most that is expected.")]
@@ -148,6 +151,7 @@ class Quality(Struct, frozen=True):
     sources: list[SourceQuality]
     drift: Drift
     monitors: Annotated[list[Monitored], Meta(description="By event, as the plan says.")]
+    compared: Annotated[Compared, Meta(description="How properties drift, by source and event.")]
 
 
 class CheckedLog(Struct, frozen=True):

@@ -64,6 +64,7 @@ _TABLE: tuple[Code, ...] = (
     Code("JSON_DEPTH", "decode", 400, "The JSON is nested too deeply.", "Flatten the properties."),
     Code("JSON_NUMBER", "decode", 400, "A number is not finite or too long to keep exactly.", "Send NaN and Infinity as null, and very long numbers as text."),
     Code("PROTO_SYNTAX", "decode", 400, "The body is not a valid protobuf message of its kind.", "Check that it was sent to the address of its signal, and whole."),
+    Code("METRIC_UNKNOWN", "decode", 400, "The message names a metric by an alias that no birth has told.", "Have the edge node publish its birth again, or follow with `--rebirth ask`."),
     Code("UTF8_INVALID", "decode", 400, "The body is not UTF-8 text.", "Encode the body as UTF-8 without a byte order mark."),
     Code("SURROGATE", "decode", 400, "A string holds half of a surrogate pair.", "Repair the text before sending."),
     Code("NUL_CHAR", "decode", 400, "A string holds a NUL character.", "Remove \\u0000 before sending."),
