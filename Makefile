@@ -1,7 +1,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-WORKERS ?= 2
+# One more than the cores of a small machine: many tests wait for a server, a disk or a browser.
+WORKERS ?= 3
 
 .PHONY: demo test check clients fix faults bench web web-dev web-check web-types
 

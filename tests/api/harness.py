@@ -81,6 +81,8 @@ class EchoStore:
                 self.stopped.set()
         if method == "event" and params["id"] not in self.events.get(str(params["project"]), ()):
             raise NotFound(f"No event with the id {params['id']!r} was received.")
+        if method == "failed_lines":
+            return b"[]"
         if method == "stop_question":
             return b'{"stopped":true}'
         plain = {k: v.decode() if isinstance(v, bytes) else v for k, v in params.items()}

@@ -82,7 +82,7 @@ def test_a_source_that_sends_half_of_a_week_ago_is_told() -> None:
         "outcomes": {"accepted": 40}, "failed": {}, "dropped": {}, "observed": {}, "received_week_ago": 400,
         "late_p95_seconds": None, "skewed": 0, "without_id": 9,
     }  # fmt: skip
-    found = {"sources": [quiet], "drift": {"new": [], "vanished": ["total"], "mixed": []}}
+    found: dict[str, Any] = {"sources": [quiet], "drift": {"new": [], "vanished": ["total"], "mixed": []}, "compared": {"properties": []}}  # fmt: skip
 
     told = [finding.what for finding in sources(found, 0) if finding.health == "warn"]
 

@@ -12,12 +12,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tallymark.catalog.users import User
 from tallymark.collect.protocol import Protocol
 from tallymark.collect.protocols._wire import WireEvent
 from tallymark.core.errors import NotAllowed, NotFound, TallymarkError
 from tallymark.core.ids import new_id
 from tallymark.core.registry import discover
 
+from .account_routes import ACCOUNT_ROUTES
 from .addresses import Addresses, Found, addresses
 from .ask_routes import ASK_ROUTES, insights
 from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
@@ -38,6 +40,7 @@ from .projects import local_known
 from .routing import Match, NotThisWay, Routes
 from .service_routes import SERVICE_ROUTES, described
 from .services import Call, Route, Services
+from .sign_in import Asked, check_csrf, cookie_text, known_of, signed_in
 from .web_routes import PAGE_ROUTE, WEB_ROUTES, is_page
 
 
@@ -53,6 +56,7 @@ def all_routes() -> tuple[Route, ...]:
         *PLAN_ROUTES,
         *DEFINITION_ROUTES,
         *PRIVACY_ROUTES,
+        *ACCOUNT_ROUTES,
         *SERVICE_ROUTES,
         *WEB_ROUTES,
     )
@@ -135,10 +139,10 @@ class App:
             else:
                 match = self._match(scope, headers)
                 path = match.route.path
-                known = await self._allowed(match.route, scope, headers)
+                known, user = await self._allowed(match, scope, headers)
                 request = HttpRequest(scope, receive)
                 response = await match.route.handle(
-                    Call(self._services, request, match.params, known)
+                    Call(self._services, request, match.params, known, user)
                 )
                 response.headers.setdefault("Cache-Control", "no-store")
                 response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -164,18 +168,34 @@ class App:
             raise
 
     async def _allowed(
-        self, route: Route, scope: Scope, headers: Mapping[str, str]
-    ) -> Known | None:
-        """Return the caller if the route needs one; raises NotAllowed."""
+        self, match: Match, scope: Scope, headers: Mapping[str, str]
+    ) -> tuple[Known | None, User | None]:
+        """Return who asks, as far as the route needs to know; raises NotAllowed."""
+        route = match.route
         if route.access == "open":
-            return None
+            return None, None
         if self._is_local:
             refuse_secret_in_url(scope["query_string"])
             needs_project = route.access == "read"
             name = headers.get(PROJECT_HEADER)
-            return await local_known(self._services, name) if needs_project else None
+            return (await local_known(self._services, name) if needs_project else None), None
         if route.access == "metrics" and self._may_see_metrics(scope, headers):
-            return None
+            return None, None
+        if "authorization" not in headers and cookie_text(headers) is not None:
+            return await self._user(match, scope, headers)
+        return await self._by_key(route, scope, headers), None
+
+    async def _user(
+        self, match: Match, scope: Scope, headers: Mapping[str, str]
+    ) -> tuple[Known | None, User]:
+        signed = await signed_in(self._services, headers)
+        if signed is None:
+            raise NotAllowed("Nobody is signed in, or no longer.", code="SIGNED_OUT")
+        check_csrf(signed, scope["method"], headers)
+        asked = Asked(match.route, match.params, scope["query_string"], headers)
+        return await known_of(self._services, signed.user, asked), signed.user
+
+    async def _by_key(self, route: Route, scope: Scope, headers: Mapping[str, str]) -> Known:
         known = await self._services.callers.by_key(key_text(headers, scope["query_string"]))
         if route.access == "local":
             raise NotAllowed(

@@ -190,7 +190,7 @@ class Callers:
             return None
         version, plan = self._plans.get(project, (0, None))
         if plan is None or version != stored.version:
-            plan = compiled(decode_plan(stored.content))
+            plan = compiled(decode_plan(stored.content), stored.version)
             self._plans[project] = stored.version, plan
         return plan
 

@@ -55,7 +55,11 @@ class Collection:
         if protocol.open is None:
             return await self._take_own(protocol, request, receive)
         try:
-            body = await self._body(receive, headers)
+            try:
+                body = await self._body(receive, headers)
+            except Refused as why:
+                await self._count_unread(found.protocols, request, why)
+                raise
             request = structs.replace(request, body=body)
             protocol, request = await self._opened(found.protocols, request)
             senders = await self._senders(protocol, protocol.apart(request))
@@ -73,12 +77,27 @@ class Collection:
         known = await self._sender(protocol, request)
         try:
             body = await self._body(receive, request.headers)
+        except Refused as why:
+            await services.collector.refuse(protocol, request, known.caller, why)
+            raise
         except TallymarkError as error:
             services.live.refused(known.project.id, protocol.name, error, request.received_at)
             raise
         return await services.collector.accept(
             protocol, structs.replace(request, body=body), known.caller
         )
+
+    async def _count_unread(
+        self, sharing: tuple[Protocol, ...], request: Request, why: Refused
+    ) -> None:
+        """Count a request whose body was not read, if its address or head says whose it is."""
+        for protocol in sharing:
+            try:
+                known = await self._sender(protocol, request)
+            except TallymarkError:
+                continue
+            await self._services.collector.refuse(protocol, request, known.caller, why)
+            return
 
     async def _opened(
         self, sharing: tuple[Protocol, ...], request: Request

@@ -104,6 +104,14 @@ def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
             what += f"; 95 % within {one['late_p95_seconds']:,.1f} s of happening"
         yield Finding("ok", what)
         yield from _troubles(name, one)
+        yield from drifts(
+            name,
+            [
+                each
+                for each in found["compared"]["properties"]
+                if (each["source"], each["protocol"]) == (one["source"], one["protocol"])
+            ],
+        )
     drift = found["drift"]
     for word in ("new", "vanished", "mixed"):
         if drift[word]:
@@ -129,6 +137,39 @@ def _troubles(name: str, one: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("warn", f"  {name}: {before:,} came in the same hours a week ago", "See whether something stopped sending.")  # fmt: skip
 
 
+def drifts(name: str, compared: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Yield the properties of one source that are not what they were in the week before."""
+    told = [(word, one) for one in compared for word in one["drifts"]]
+    for word, one in told[:_FEW_NAMES]:
+        place = f"  {name}: {one['event']}.{one['property']}"
+        was, has = one["before"], one["now"]
+        match word:
+            case "new":
+                yield Finding("ok", f"{place} is new: {_share(has)} of the events have it")
+            case "vanished":
+                yield Finding("warn", f"{place} is gone: {_share(was)} had it in the week before", _DRIFTS["vanished"])  # fmt: skip
+            case "lacking":
+                yield Finding("warn", f"{place} is had by {_share(has)} of the events, and by {_share(was)} in the week before", "See what sends it otherwise.")  # fmt: skip
+            case "types":
+                yield Finding("warn", f"{place} is {_types(has)}; in the week before it was {_types(was)}", "Send one type.")  # fmt: skip
+            case _:
+                moved = one["moved"]
+                yield Finding("warn", f"{place} has other values (PSI {one['psi']:.2f}): {moved['value']!r} is {moved['now']:.1%} of them, was {moved['before']:.1%} in the week before", "If that was not meant, see what changed where they are sent.")  # fmt: skip
+    if len(told) > _FEW_NAMES:
+        more = len(told) - _FEW_NAMES
+        yield Finding("warn", f"  {name}: {more} more drifts", "See `compared` of GET /tm/v1/quality.")  # fmt: skip
+
+
+def _share(one: dict[str, int]) -> str:
+    return f"{(one['text'] + one['number'] + one['other']) / one['events']:.1%}"
+
+
+def _types(one: dict[str, int]) -> str:
+    have = one["text"] + one["number"] + one["other"]
+    words = (("text", "text"), ("number", "a number"), ("other", "something else"))
+    return ", ".join(f"{one[kind] / have:.0%} {word}" for kind, word in words if one[kind])
+
+
 def monitors(found: dict[str, Any]) -> Iterator[Finding]:
     """Yield what the tracking plan expects of events and is not so; or that all is."""
     told = found["monitors"]
@@ -143,6 +184,8 @@ def monitors(found: dict[str, Any]) -> Iterator[Finding]:
                 yield Finding("warn", f"plan: {event} came last {one['found']:,.0f} s ago; one in {most:,.0f} s is expected", _SENDING)  # fmt: skip
             case "volume":
                 yield Finding("warn", f"plan: {event} came {one['found']:,.0f} times in 24 hours; {one['low']:,.0f} to {most:,.0f} are expected", _SENDING)  # fmt: skip
+            case "drift":
+                yield Finding("warn", f"plan: {event}.{one['property']} has other values than in the week before: PSI {one['found']:.2f}; {most:g} may", "If that was not meant, see what changed where they are sent.")  # fmt: skip
             case _:
                 yield Finding("warn", f"plan: {one['found']:.2%} of {event} lack {one['property']}; {most:.2%} may", "See what sends them without it.")  # fmt: skip
     held = sum(one["is_met"] is True for one in told)

@@ -32,6 +32,7 @@ else:
 BATCH_BYTES = 900_000
 BATCH_EVENTS = 5_000
 _MOST_SHRINKING = 50
+_LINES_AT_ONCE = 500
 _SEND_PATIENCE_SECONDS = 120
 
 
@@ -215,6 +216,10 @@ class Client(Owning):
                 return self._get(address("people", tried, name), at=_time(at))
         return self._get(address("people", kinds[-1], name), at=_time(at))
 
+    def consent(self, name: str, *, kind: str = "user", at: datetime | str | None = None) -> Any:
+        """Return what the person an id belongs to agreed to, and what of it holds; raises NotFound."""
+        return self._get(f"{address('people', kind, name)}/consent", at=_time(at))
+
     def group(
         self, name: str, *, group_type: str = "account", at: datetime | str | None = None
     ) -> Any:
@@ -266,6 +271,17 @@ class Client(Owning):
     def failed(self, **filters: Any) -> Any:
         """Return a page of refused, conflicting and quarantined events, newest first."""
         return self._get("/tm/v1/failed", **filters)
+
+    def failed_lines(self, **filters: Any) -> Iterator[bytes]:
+        """Yield all of them as lines of JSON, oldest first."""
+        after: int | None = None
+        while True:
+            page = self._bytes("/tm/v1/failed/export", after=after, limit=_LINES_AT_ONCE, **filters)
+            lines = page.splitlines()
+            yield from lines
+            if len(lines) < _LINES_AT_ONCE:
+                return
+            after = int(DECODER.decode(lines[-1])["seq"])
 
     def ledger(self, **filters: Any) -> Any:
         """Return how many items met which outcome; received equals the sum of the others."""
