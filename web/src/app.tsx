@@ -4,7 +4,7 @@ import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "
 import { Link, Route, Router, Switch, useLocation, useRoute } from "wouter";
 import { boot } from "./api/client";
 import { queries } from "./api/queries";
-import { begin, enter, signOut, useSession, useSessionState } from "./api/session";
+import { begin, enter, signOut, suffices, useSession, useSessionState } from "./api/session";
 import { t, type MessageKey } from "./i18n/t";
 import { INNER, SCREENS, type Screen } from "./routes";
 import { DrillProvider } from "./screens/drill";
@@ -147,7 +147,7 @@ function Rail({ onPalette, onPreferences }: { onPalette: () => void; onPreferenc
         </div>
       )}
       <RailButton icon="search" label={t("app.palette")} onClick={onPalette} keys="Ctrl K" />
-      {SCREENS.map((screen) => {
+      {SCREENS.filter((one) => suffices(session.role, one.needs)).map((screen) => {
         const heading = screen.group !== group && screen.group !== null ? screen.group : null;
         group = screen.group;
         return (

@@ -7,6 +7,13 @@ import { json } from "./client";
 
 export type Role = "viewer" | "analyst" | "admin" | "owner";
 
+const RANK: readonly Role[] = ["viewer", "analyst", "admin", "owner"];
+
+/** Whether a role is at least another; no role needed is enough for anybody. */
+export function suffices(role: Role, needed: Role | undefined): boolean {
+  return needed === undefined || RANK.indexOf(role) >= RANK.indexOf(needed);
+}
+
 export interface MyProject {
   id: string;
   name: string;
@@ -79,6 +86,11 @@ export async function setUp(token: string, email: string, password: string): Pro
 /** Set the password of whoever was invited, with the token of their link; throws Problem. */
 export async function setPassword(token: string, password: string): Promise<void> {
   take(await json<Told>("/password", { method: "POST", body: { token, password } }));
+}
+
+/** Sign in with the token of a link, once; throws Problem. */
+export async function enterBy(token: string): Promise<void> {
+  take(await json<Told>("/entrance", { method: "POST", body: { token } }));
 }
 
 /** End the session. */

@@ -1,7 +1,7 @@
 /** Signing in, taking a new server over, and setting the password of whoever was invited. */
 import { useId, useState, type FormEvent, type ReactNode } from "react";
 import { useLocation } from "wouter";
-import { setPassword, setUp, signIn } from "../api/session";
+import { enterBy, setPassword, setUp, signIn } from "../api/session";
 import { t, type MessageKey } from "../i18n/t";
 import { Button, Code } from "../ui/basics";
 import { ErrorBox } from "../ui/states";
@@ -14,6 +14,7 @@ export function Entrance({ needsOwner }: { needsOwner: boolean }) {
   const token = location.hash.slice(1);
   if (path === "/setup" && token) return <TakeOver token={token} />;
   if (path === "/welcome" && token) return <Welcome token={token} />;
+  if (path === "/enter" && token) return <Enter token={token} />;
   return needsOwner ? <NoOwner /> : <SignIn />;
 }
 
@@ -41,6 +42,16 @@ function Welcome({ token }: { token: string }) {
   return (
     <Form title="welcome.title" lead={<p className="muted">{t("welcome.lead")}</p>} submit="welcome.submit" act={({ password }) => setPassword(token, password!).then(() => navigate("/", { replace: true }))}>
       <Field name="password" label="signin.password" hint="signin.password.hint" type="password" autoComplete="new-password" minLength={LEAST} autoFocus />
+    </Form>
+  );
+}
+
+/** A link that signs its user in: it is followed when the button is pressed, so that no preview of it uses it up. */
+function Enter({ token }: { token: string }) {
+  const [, navigate] = useLocation();
+  return (
+    <Form title="enter.title" lead={<p className="muted">{t("enter.lead")}</p>} submit="enter.submit" act={() => enterBy(token).then(() => navigate("/", { replace: true }))}>
+      {null}
     </Form>
   );
 }
