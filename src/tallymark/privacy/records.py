@@ -127,7 +127,8 @@ def _records(
 def _may_be_proven(purpose: Purpose, witness: Witness) -> bool:
     """Return whether anything of a yes may be kept, where a browser's signal says no as well."""
     if witness.is_server:
-        return True
+        # Its own headers say nothing of the person, but for a cookie that it passes on.
+        return not witness.signals.opted_out
     return may_be_kept(purpose, witness.signals, witness.policy)
 
 
