@@ -16,15 +16,16 @@ from tests.privacy.test_strings import NEW_YEAR, packed, tc, us
 
 from tallymark.app.consents import proof
 from tallymark.collect.batch import Origin, batch_of
-from tallymark.collect.protocol import Decoded
+from tallymark.collect.protocol import Decoded, Request
 from tallymark.collect.protocols.native import native
 from tallymark.core.clock import DAY, SystemClock, rfc3339
-from tallymark.core.event import Event, GroupMembership, IdentityLink
+from tallymark.core.event import Command, Event, GroupMembership, IdentityLink
 from tallymark.core.policy import Policy
 from tallymark.log.codec import encode_batch
 
 GRANTED = {"measurement": "granted"}
 SAID = NEW_YEAR * 100_000
+REQUEST = Request("POST", "/tm/v1/events", "strict=1", {}, b"", None, NOW)
 
 
 @pytest.fixture
@@ -186,13 +187,13 @@ def test_one_person_is_asked_about_by_any_of_their_ids(world: World) -> None:
 
 def test_commands_speak_for_whom_they_are_about(world: World) -> None:
     yes = {"product": "granted"}
-    made = [
+    made: list[Command] = [
         IdentityLink("d-1", "ana", "1", NOW, consent=yes),
         GroupMembership("team", "t", "2", NOW, user_id="bo", consent=yes),
     ]
 
     batch = batch_of(
-        Decoded(2, commands=list(made)), world.caller, Origin("native", NOW), clock=SystemClock(), around=world.surroundings
+        Decoded(2, commands=made), world.caller, Origin("native", NOW), clock=SystemClock(), around=world.surroundings
     ).batch  # fmt: skip
     world.log.append([encode_batch(batch)])
     world.load()
@@ -255,7 +256,7 @@ def test_a_strict_request_that_fails_proves_nothing(world: World) -> None:
     made = world.send_wire({"type": "consent", "user_id": "ana", "consent": GRANTED}, {"name": ""}, query="strict=1")  # fmt: skip
     world.load()
 
-    assert (native.reply(made.decoded).status, states(world)) == (422, [])
+    assert (native.reply(made.decoded, REQUEST).status, states(world)) == (422, [])
     assert world.ledger() == {"received": 2, "rejected": 2}
 
 

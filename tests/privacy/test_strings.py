@@ -81,7 +81,7 @@ def test_a_tc_string_written_out_by_hand_is_read_field_by_field() -> None:
     ],
 )  # fmt: skip
 def test_tc_strings_that_are_published_say_what_is_published_of_them(
-    text: str, purposes: set[int], updated_at: int, country: str
+    text: str, purposes: frozenset[int], updated_at: int, country: str
 ) -> None:
     said = tc_string(text)
 
