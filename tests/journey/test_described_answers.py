@@ -120,8 +120,20 @@ def test_an_answer_has_exactly_what_its_description_says(
     described = document["paths"][path][method.lower()]["responses"]
     schema = described[str(status)]["content"][media]["schema"]
     assert schema
-    value = msgspec.json.decode(body) if media == "application/json" else body.decode()
-    assert misfits(value, schema, document) == []
+    for value in values_of(media, body):
+        assert misfits(value, schema, document) == []
+
+
+def values_of(media: str, body: bytes) -> list[Any]:
+    """Return what an answer holds: of JSON lines each, and there must be one."""
+    match media:
+        case "application/json":
+            return [msgspec.json.decode(body)]
+        case "application/x-ndjson":
+            assert body
+            return [msgspec.json.decode(line) for line in body.splitlines()]
+        case _:
+            return [body.decode()]
 
 
 def test_every_route_says_what_it_answers() -> None:
