@@ -213,6 +213,18 @@ def test_who_opted_out_leaves_the_proof_of_what_they_took_back_only(world: World
     assert world.ledger() == {"received": 2, "dropped": 2}
 
 
+def test_of_a_yes_that_a_signal_contradicts_there_is_no_record(world: World) -> None:
+    us_with_gpc = packed("000011 000001 000000000001 0 01011") + "~" + us(gpc=1)
+    yes = {"sharing": "granted", "measurement": "granted"}
+    world.send(view("1", {**yes, "gpp": us_with_gpc}))
+    item = {"type": "consent", "user_id": "bo", "consent": {"sharing": "granted", "gpp": us_with_gpc}}  # fmt: skip
+    world.send_wire(item)
+    world.load()
+
+    assert [row[0] for row in states(world)] == ["measurement"]
+    assert world.rows("SELECT items, reason FROM ledger WHERE outcome = 'dropped'") == [(1, "GPC")]
+
+
 def test_where_only_a_contract_counts_nobody_is_on_record(tmp_path: Path) -> None:
     world = World(tmp_path, None, Policy(consent="contract"))
     world.send(view("1", GRANTED))

@@ -47,8 +47,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", PROJECT + "/failed/mark"): {"where": {"code": "NAME_INVALID"}},
 } | {("POST", f"/tm/v1/ask/{name}"): insight.example for name, insight in insights().items()}
 EVENTS: list[dict[str, Any]] = [
-    {"name": "signup", "id": "1", "user_id": "ana", "anonymous_id": "a-1", "groups": {"account": "acme"}, "properties": {"plan": "pro", "n": 7}},
-    {"name": "signup", "id": "1", "user_id": "ana", "anonymous_id": "a-1", "groups": {"account": "acme"}, "properties": {"plan": "pro", "n": 7}},
+    {"name": "signup", "id": "1", "user_id": "ana", "anonymous_id": "a-1", "groups": {"account": "acme"}, "properties": {"plan": "pro", "n": 7}, "consent": {"product": "granted"}},
+    {"name": "signup", "id": "1", "user_id": "ana", "anonymous_id": "a-1", "groups": {"account": "acme"}, "properties": {"plan": "pro", "n": 7}, "consent": {"product": "granted"}},
     {"name": "signup", "id": "1", "user_id": "bo"},
     {"name": "signup", "id": "2", "user_id": "undefined"},
     {"name": "", "id": "4", "properties": {"note": "\u00e9"}},
