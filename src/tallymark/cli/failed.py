@@ -139,12 +139,21 @@ def _shown(client: Client, seq: int) -> list[str]:
     if not found:
         raise NotFound(f"No failed event is at {seq}.", hint="See: tallymark failed list")
     (one,) = found
-    lines = [f"{name:10}  {shown(str(one[name]))}" for name in one if name != "raw" and one[name] is not None]  # fmt: skip
+    told = {name: value for name, value in one.items() if name not in ("raw", "errors") and value is not None}  # fmt: skip
+    lines = [f"{name:14}  {shown(str(value))}" for name, value in told.items()]
+    lines += [f"{'wrong':14}  {shown(_wrong(error))}" for error in one["errors"]]
     fix = CODES[one["code"]].fix if one["code"] in CODES else ""
     raw = base64.b64decode(one["raw"] or "")
     if not raw and one["raw_bytes"]:
-        return [*lines, f"{'advice':10}  {fix}", "", "What was sent is kept no longer; see the setting failed_keep_days."]  # fmt: skip
-    return [*lines, f"{'advice':10}  {fix}", "", *_pretty(raw)]
+        return [*lines, f"{'advice':14}  {fix}", "", "What was sent is kept no longer; see the setting failed_keep_days."]  # fmt: skip
+    return [*lines, f"{'advice':14}  {fix}", "", *_pretty(raw)]
+
+
+def _wrong(error: dict[str, Any]) -> str:
+    expected = f", expected {error['expected']}" if error["expected"] else ""
+    got = f", got {error['got']}" if error["got"] else ""
+    by = f" ({error['schema']})" if error["schema"] else ""
+    return f"{error['path'] or 'all of it'}: {error['rule']}{expected}{got}{by}"
 
 
 def _exported(client: Client, where: dict[str, Any], out: Path | None) -> Iterable[str]:

@@ -13,7 +13,7 @@ from tallymark import __version__
 from tallymark.core.clock import Clock
 from tallymark.core.consents import ConsentSource
 from tallymark.core.errors import Refused
-from tallymark.core.event import Batch, Command, Failed
+from tallymark.core.event import Batch, Command, Event, Failed
 from tallymark.core.policy import Policy
 from tallymark.core.settings import Settings
 from tallymark.privacy.consent import Signals, judge_command, signals_of
@@ -157,7 +157,8 @@ def _heard(decoded: Decoded, context: StepContext, caller: Caller, around: Surro
     """Return the records that prove what was said of consent, whatever became of who said it."""
     if decoded.is_ready:
         return NOTHING_HEARD
-    others = [one for one in (*decoded.events, *decoded.commands) if one.consent]
+    others: list[Event | Command] = [one for one in decoded.events if one.consent]
+    others += [one for one in decoded.commands if one.consent]
     key = around.key(caller.project) if others or decoded.statements else b""
     if not key:
         return NOTHING_HEARD

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tallymark.core.clock import DAY
 from tallymark.core.consents import LONGEST_WORD, ConsentRecord, ConsentSource, Statement
@@ -99,7 +99,9 @@ def _records(
     at = time if said.at is None else min(said.at, time)
     made: list[ConsentRecord] = []
     for purpose, state in said.states.items():
-        if state not in _STATED or (state == "granted" and not _may_be_proven(purpose, witness)):
+        if state not in _STATED or (
+            state == "granted" and not _may_be_proven(purpose, said, witness)
+        ):
             continue
         source = said.sources.get(purpose, witness.source)
         end = _end(said, at, witness.policy) if state == "granted" else None
@@ -124,11 +126,15 @@ def _records(
     return made
 
 
-def _may_be_proven(purpose: Purpose, witness: Witness) -> bool:
-    """Return whether anything of a yes may be kept, where a browser's signal says no as well."""
+def _may_be_proven(purpose: Purpose, said: Said, witness: Witness) -> bool:
+    """Return whether anything of a yes may be kept, where a signal says no as well."""
+    signals = witness.signals
     if witness.is_server:
-        return True
-    return may_be_kept(purpose, witness.signals, witness.policy)
+        # Its own headers say nothing of the person, but for a cookie that it passes on.
+        signals = Signals(opted_out=signals.opted_out)
+    if said.gpc:
+        signals = structs.replace(signals, gpc=True)
+    return may_be_kept(purpose, signals, witness.policy)
 
 
 def _end(said: Said, at: int, policy: Policy) -> int | None:
@@ -149,7 +155,7 @@ def _reason(said: Said, witness: Witness) -> str:
     if "denied" in said.states.values() or said.is_other:
         return "CONSENT_DENIED"
     if "granted" in said.states.values():
-        return "GPC" if witness.signals.gpc else "DNT"
+        return "GPC" if witness.signals.gpc or said.gpc else "DNT"
     return "NOT_KEPT"
 
 
