@@ -17,6 +17,7 @@ from tallymark.core.telemetry import Logger, Metrics
 
 from .auth import Callers, Known
 from .live import Live
+from .turned_away import Doorkeeper
 
 # open: anybody; read: secret and read keys; local: only over the socket of the data folder;
 # metrics: this machine, or as the settings say.
@@ -64,6 +65,7 @@ class Services(Struct, frozen=True):
     live: Live
     metrics: Metrics
     logger: Logger
+    doorkeeper: Doorkeeper
     checks: Mapping[str, Callable[[], Awaitable[None]]] = {}
     prepare: Callable[[str], Awaitable[None]] = nothing_to_prepare
 
