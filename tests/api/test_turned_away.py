@@ -1,6 +1,5 @@
 """Requests that no ledger knows of are counted, so that somebody can say why nothing arrives."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -16,13 +15,13 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-def told(server: Harness) -> Iterator[Any]:
+def told(server: Harness) -> Any:
     def ask() -> dict[tuple[str, str], int]:
         answer = server.request("GET", "/tm/v1/turned-away").json()
         assert all(one["last_us"] >= answer["since_us"] for one in answer["requests"])
         return {(one["protocol"], one["code"]): one["requests"] for one in answer["requests"]}
 
-    yield ask
+    return ask
 
 
 def sources(server: Harness) -> list[str]:
