@@ -93,12 +93,14 @@ def failures(counts: dict[str, int]) -> Iterator[Finding]:
 def turned_away(found: dict[str, Any], now: int) -> Iterator[Finding]:
     """Yield requests that reached us and are in no project's figures, such as those with a wrong key."""
     for one in found["requests"]:
-        name = f"{one['protocol']} requests" if one["protocol"] else "requests to addresses that nothing answers"  # fmt: skip
-        what = f"turned away: {one['requests']:,} {name}, {one['code']}; last {_ago(one['last_us'], now)}"
-        if one["code"] == "NOT_FOUND":
-            yield Finding("warn", what, "Check the address that is sent to; docs/how-to has a page for each SDK.")  # fmt: skip
-        else:
-            yield Finding("warn", what, CODES[one["code"]].fix if one["code"] in CODES else "")
+        name, code = one["protocol"], one["code"]
+        fix = CODES[code].fix if code in CODES else ""
+        if not name:
+            fix = "Check the address that is sent to; docs/how-to has a page for each SDK."
+        elif code in ("AUTH_INVALID", "AUTH_MISSING") and name != "native":
+            fix += f" If its clients send a site and no key: tallymark sites add {name} SITE"
+        what = f"turned away: {name or 'to an unknown address'}: {one['requests']:,} × {code}"
+        yield Finding("warn", f"{what}; last {_ago(one['last_us'], now)}", fix)
 
 
 def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
