@@ -106,8 +106,7 @@ def test_the_doctor_tells_of_requests_that_no_project_knows_of() -> None:
     assert told == [
         (
             "warn", "turned away: segment: 3 × AUTH_INVALID; last 119 min ago",
-            "Make a key with `tallymark keys create`. If its clients send a site and no key: "
-            "tallymark sites add segment SITE",
+            "Make a key with `tallymark keys create`. If its clients send a site and no key: tallymark sites add segment SITE",
         ),
         (
             "warn", "turned away: to an unknown address: 2 × NOT_FOUND; last just now",
