@@ -186,6 +186,8 @@ def test_what_a_sparkplug_node_publishes_is_stored_by_the_names_of_its_birth(
     assert "PROTO_SYNTAX: spBv1.0/plant/NDATA/line1: The payload is no protobuf message" in said
     failed = server.get("/tm/v1/failed")[1]["counts"]
     assert failed == {"METRIC_UNKNOWN": 1, "PROTO_SYNTAX": 1}
+    (source,) = server.get("/tm/v1/quality")[1]["sources"]
+    assert (source["source"], source["failed"]) == ("local/mqtt", failed)
 
 
 def test_a_sparkplug_node_whose_birth_was_missed_is_asked_for_it(

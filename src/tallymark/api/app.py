@@ -83,9 +83,7 @@ class App:
         self._services = services
         self._is_local = is_local
         self._addresses = collection
-        self._collection = Collection(
-            services, is_local=is_local, refused=lambda code: self._refused.add(1, code)
-        )
+        self._collection = Collection(services, is_local=is_local, refused=self._note_refusal)
         self._routes = Routes(routes, collection.methods)
         self._peers = Peers(services.settings.trusted_proxies)
         self._requests = services.metrics.counter(
@@ -120,7 +118,7 @@ class App:
         except Disconnected:
             return _CLIENT_LEFT
         except Exception as error:  # noqa: BLE001 - nothing may leave a request without an answer
-            response = self._problem(error, cors_headers(headers))
+            response = self._problem(error, cors_headers(headers), found.protocols[0].name)
             await response(scope, receive, send)
             return response.status_code
         await send_reply(send, reply, headers)
@@ -154,7 +152,9 @@ class App:
                 # Half an answer cannot be taken back; cutting it short tells the client.
                 raise
             cors = cors_headers(headers) if self._addresses.methods(scope) else ()
-            response = self._problem(error, cors)
+            # Browsers look for pages and icons that we do not have; only what is sent is missed.
+            is_sent = path == "unknown" and scope["method"] == "POST"
+            response = self._problem(error, cors, "" if is_sent else None)
             await response(scope, receive, send)
         return path, response.status_code
 
@@ -211,14 +211,23 @@ class App:
         is_public = self._services.settings.metrics_public
         return is_public or self._peers.is_this_machine(scope, headers)
 
-    def _problem(self, error: Exception, headers: Sequence[tuple[str, str]]) -> Response:
+    def _note_refusal(self, protocol: str, code: str) -> None:
+        self._refused.add(1, code)
+        self._services.doorkeeper.note(protocol, code)
+
+    def _problem(
+        self, error: Exception, headers: Sequence[tuple[str, str]], protocol: str | None
+    ) -> Response:
         request_id = new_id(self._services.clock.now())
         if isinstance(error, TallymarkError):
             told = error
         else:
             told = bug()
             self._services.logger.bug("unexpected failure", error, request_id=request_id)
-        self._refused.add(1, told.code)
+        if protocol is None:
+            self._refused.add(1, told.code)
+        else:
+            self._note_refusal(protocol, told.code)
         if isinstance(error, NotThisWay):
             headers = (*headers, ("Allow", error.allow))
         return problem_response(

@@ -3,6 +3,7 @@
 Each event costs a request where a browser sends it, so nothing of a framework runs here.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
@@ -12,19 +13,21 @@ from tallymark.collect.protocol import Protocol, Reply, Request
 from tallymark.core.errors import NotAllowed, Refused, TallymarkError
 
 from .addresses import Found
-from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
+from .auth import PROJECT_HEADER, SOURCE_HEADER, Known, key_text, refuse_secret_in_url
 from .bodies import Room, read_body
 from .cors import cors_headers
 from .peers import Peers
 from .projects import local_known
 from .services import Services
 
+_SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
 
 class Collection:
-    """Answers requests that bring events; ``refused`` is told the code of each that was not taken."""
+    """Answers requests that bring events; ``refused`` is told of each that was not taken."""
 
     def __init__(
-        self, services: Services, *, is_local: bool, refused: Callable[[str], None]
+        self, services: Services, *, is_local: bool, refused: Callable[[str, str], None]
     ) -> None:
         self._services = services
         self._is_local = is_local
@@ -125,7 +128,8 @@ class Collection:
         query = request.query.encode("latin-1")
         if self._is_local:
             refuse_secret_in_url(query)
-            return await local_known(self._services, request.headers.get(PROJECT_HEADER))
+            known = await local_known(self._services, request.headers.get(PROJECT_HEADER))
+            return _by_source(known, request.headers.get(SOURCE_HEADER, ""))
         callers = self._services.callers
         refuse_secret_in_url(query)
         hidden = protocol.credential(request)
@@ -155,12 +159,20 @@ class Collection:
 
     def _refusal(self, protocol: Protocol, request: Request, error: TallymarkError) -> Reply:
         assert protocol.refuse is not None  # noqa: S101 - looked at before
-        self._refused(error.code)
+        self._refused(protocol.name, error.code)
         reply = protocol.refuse(error, request)
         if reply.status not in (429, 503):
             return reply
         seconds = error.retry_after_seconds or self._services.settings.retry_after_seconds
         return structs.replace(reply, headers=(*reply.headers, ("Retry-After", str(seconds))))
+
+
+def _by_source(known: Known, name: str) -> Known:
+    """Return the local caller as one of several, if it says which: what follows a log or a broker."""
+    if not _SOURCE.fullmatch(name):
+        return known
+    caller = structs.replace(known.caller, source=f"{known.caller.source}/{name}")
+    return structs.replace(known, caller=caller)
 
 
 async def send_reply(send: Send, reply: Reply, headers: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from tallymark.core.telemetry import Logger, Metrics
 from .attempts import Attempts
 from .auth import Callers, Known
 from .live import Live
+from .turned_away import Doorkeeper
 
 # open: anybody; read: secret and read keys; local: over the socket of the data folder, no key;
 # metrics: this machine, or as the settings say. Users who are signed in may as their role says.
@@ -66,6 +67,7 @@ class Services(Struct, frozen=True):
     live: Live
     metrics: Metrics
     logger: Logger
+    doorkeeper: Doorkeeper
     checks: Mapping[str, Callable[[], Awaitable[None]]] = {}
     prepare: Callable[[str], Awaitable[None]] = nothing_to_prepare
     attempts: Attempts = field(default_factory=Attempts)

@@ -90,6 +90,19 @@ def failures(counts: dict[str, int]) -> Iterator[Finding]:
         yield Finding("warn", f"failed events: {count:,} × {code}", fix)
 
 
+def turned_away(found: dict[str, Any], now: int) -> Iterator[Finding]:
+    """Yield requests that reached us and are in no project's figures, such as those with a wrong key."""
+    for one in found["requests"]:
+        name, code = one["protocol"], one["code"]
+        fix = CODES[code].fix if code in CODES else ""
+        if not name:
+            fix = "Check the address that is sent to; docs/how-to has a page for each SDK."
+        elif code in ("AUTH_INVALID", "AUTH_MISSING") and name != "native":
+            fix += f" If its clients send a site and no key: tallymark sites add {name} SITE"
+        what = f"turned away: {name or 'to an unknown address'}: {one['requests']:,} × {code}"
+        yield Finding("warn", f"{what}; last {_ago(one['last_us'], now)}", fix)
+
+
 def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
     """Yield what each key or site sent in the last hours: how much of it counts, how late it is."""
     if not found["sources"]:
@@ -98,8 +111,7 @@ def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
         name = f"{one['protocol']} from {one['source'] or 'nobody known'}"
         outcomes = [f"{count:,} {word}" for word, count in one["outcomes"].items() if count]
         what = f"arrivals: {name}: {one['received']:,} received, {', '.join(outcomes)}"
-        ago = (now - one["last_received_us"]) // (60 * MICROSECONDS)
-        what += f"; last {ago:,} min ago"
+        what += f"; last {_ago(one['last_received_us'], now)}"
         if one["late_p95_seconds"] is not None:
             what += f"; 95 % within {one['late_p95_seconds']:,.1f} s of happening"
         yield Finding("ok", what)
@@ -119,10 +131,19 @@ def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
             yield Finding("ok" if word == "new" else "warn", f"properties {word}: {names}", _DRIFTS[word])  # fmt: skip
 
 
+def _ago(then: int, now: int) -> str:
+    # The ledger knows the minute, so no more is said.
+    minutes = max(now - then, 0) // (60 * MICROSECONDS)
+    if minutes < 2:
+        return "just now"
+    return f"{minutes:,} min ago" if minutes < 120 else f"{minutes // 60:,} h ago"
+
+
 def _troubles(name: str, one: dict[str, Any]) -> Iterator[Finding]:
     for code, count in one["failed"].items():
         fix = CODES[code].fix if code in CODES else ""
-        yield Finding("warn", f"  {name}: {count:,} × {code}", fix)
+        look = f"tallymark failed list --code {code} --source {one['source']}"
+        yield Finding("warn", f"  {name}: {count:,} × {code}", f"{fix} Look at them: {look}")
     for code, count in one["dropped"].items():
         yield Finding("ok", f"  {name}: {count:,} dropped, {code}")
     for code, count in one["observed"].items():
@@ -245,6 +266,7 @@ def _project(client: Client) -> Iterator[Finding]:
         yield loading(status)
         yield ledger(status)
         yield from failures(client.failed(limit=1)["counts"])
+        yield from turned_away(client.turned_away(), SystemClock().now())
         quality = client.quality()
         yield from sources(quality, SystemClock().now())
         yield from monitors(quality)

@@ -54,6 +54,9 @@ class _Sent(Struct, frozen=True):
 class Client(Owning):
     """A connection to a Tallymark server; ``project`` is what calls are about, None where a key says.
 
+    What the owner of a data folder sends is told apart by ``source``, such as ``mqtt``; a key is a
+    source of its own.
+
     Use it as a context manager, or call ``close``. Threads may share it; they take turns.
     """
 
@@ -69,6 +72,7 @@ class Client(Owning):
         super().__init__(transport, project)
         self._server = server
         self._clock = clock or SystemClock()
+        self.source: str | None = None
 
     @property
     def has_own_server(self) -> bool:
@@ -111,6 +115,8 @@ class Client(Owning):
         """
         content, encoding = _compress(body)
         headers = {"Content-Type": "application/json", **encoding, **self._scope(project)}
+        if self.source is not None:
+            headers["Tallymark-Source"] = self.source
         request = Request(
             "POST", "/tm/v1/events", content, headers, patience_seconds=patience_seconds
         )
@@ -294,6 +300,10 @@ class Client(Owning):
     def names(self) -> Any:
         """Return the events, properties and fields there are to ask about."""
         return self._get("/tm/v1/names")
+
+    def turned_away(self) -> Any:
+        """Return which requests with events no project knows of, since the server started."""
+        return self._get("/tm/v1/turned-away")
 
     def close(self) -> None:
         """Close the connection, and end the server if it was started for this client."""
