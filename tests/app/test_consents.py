@@ -18,6 +18,7 @@ from tallymark.app.consents import proof
 from tallymark.collect.batch import Origin, batch_of
 from tallymark.collect.protocol import Decoded, Request
 from tallymark.collect.protocols.native import native
+from tallymark.collect.protocols.segment import segment
 from tallymark.core.clock import DAY, SystemClock, rfc3339
 from tallymark.core.event import Command, Event, GroupMembership, IdentityLink
 from tallymark.core.policy import Policy
@@ -136,6 +137,20 @@ def test_a_consent_string_is_kept_as_it_came(world: World) -> None:
     # Sharing was refused, and of that nothing is kept.
     told = [(one.purpose, one.raw) for one in of_ana.records if one.source == "gpp"]
     assert told == [("measurement", gpp), ("product", gpp)]
+
+
+def test_segments_sdks_may_send_a_consent_string_in_their_context(world: World) -> None:
+    string = tc(1, 8, 9, 10)
+    for number, said in enumerate([{"tcf": string}, {"tcf": "nonsense"}]):
+        message = {"type": "track", "event": "e", "messageId": str(number), "userId": "ana", "context": {"consent": said}}  # fmt: skip
+        world.send_wire(message, protocol=segment, kind="public", source="pk_1")
+    world.load()
+
+    assert world.rows("SELECT event_id FROM event") == [("0",)]
+    assert [(one.purpose, one.raw) for one in proven(world, "ana", "user", at=SAID + DAY).records] == [
+        ("measurement", string), ("product", string),
+    ]  # fmt: skip
+    assert world.rows("SELECT reason FROM ledger WHERE outcome = 'dropped'") == [("CONSENT_UNPARSABLE",)]  # fmt: skip
 
 
 def test_a_yes_that_has_run_out_is_unknown_and_is_recorded_anew_when_given_again(
