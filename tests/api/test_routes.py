@@ -43,9 +43,10 @@ LOCAL = {
     ("POST", "/tm/v1/projects/{project}/keys"): 201,
     ("POST", "/tm/v1/projects/{project}/sites"): 201,
     ("POST", "/tm/v1/ask/saved/{name}"): 404,
+    ("GET", "/assets/{name}"): 404,
     ("POST", "/tm/v1/keys/{key}/revoke"): 404,
     ("POST", "/tm/v1/keys/{key}/rotate"): 404,
-    ("POST", "/tm/v1/setup/link"): 409,
+    ("POST", "/tm/v1/setup/link"): 201,
     ("POST", "/tm/v1/users"): 201,
     ("PUT", "/tm/v1/users/{user}"): 404,
     ("POST", "/tm/v1/users/{user}/invitation"): 404,
@@ -54,9 +55,10 @@ LOCAL = {
     ("POST", "/tm/v1/password"): 400,
     ("POST", "/tm/v1/entrance"): 400,
 }
-# What whoever may ask for it gets: there is no saved question, and no user of that password.
+# What whoever may ask for it gets: no saved question, file or user has that name.
 ABSENT = {
     ("POST", "/tm/v1/ask/saved/{name}"): 404,
+    ("GET", "/assets/{name}"): 404,
     ("POST", "/tm/v1/session"): 401,
     ("POST", "/tm/v1/setup"): 400,
     ("POST", "/tm/v1/password"): 400,
@@ -124,7 +126,7 @@ def test_the_owner_may_do_everything(shared: Harness, route: Route) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/tm", "/tm/v1", "/tm/v1/", "/tm/v1/nothing", "/tm/v2/events", "/favicon.ico",
+        "/tm", "/tm/v1", "/tm/v1/", "/tm/v1/nothing", "/tm/v2/events", "/favicon.ico",
         "/tm/v1/projects/:p", "/tm/v1/projects/..%2f..%2fetc", "/tm/v1/projects/%252f",
         "/tm/v1/ask", "/tm/v1/ask/", "/tm/v1/ask/trends/x", "/tm/v1/events/x", "//tm/v1/events",
         "/tm/v1//events", "/tm/v1/events;/", "/tm/v1/%65vents%00", "/TM/V1/EVENTS",
