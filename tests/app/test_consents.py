@@ -121,6 +121,18 @@ def test_a_statement_keeps_how_it_was_made(world: World) -> None:
     assert {name: held.state for name, held in found.holds.items()} == {"measurement": "granted", "product": "granted"}  # fmt: skip
 
 
+def test_an_event_that_says_less_of_the_same_yes_adds_nothing_and_one_that_says_more_does(
+    world: World,
+) -> None:
+    say(world, {**GRANTED, "policy_version": "1", "jurisdiction": "DE"}, time=rfc3339(NOW - 3))
+    for number, more in enumerate([{}, {"policy_version": "1"}, {"policy_version": "2"}, {"jurisdiction": "FR"}]):  # fmt: skip
+        world.send(view(str(number), {**GRANTED, **more}, NOW + number))
+        world.load()
+
+    told = world.rows("SELECT policy_version, jurisdiction FROM consent_record ORDER BY seq")
+    assert told == [("1", "DE"), ("2", None), (None, "FR")]
+
+
 def test_a_consent_string_is_kept_as_it_came(world: World) -> None:
     string = tc(1, 8, 9, country="FR")
     world.send(view("1", {"tcf": string}, SAID + DAY))

@@ -100,9 +100,16 @@ def _content(record: ConsentRecord) -> _Content:
 
 
 def _is_same(record: ConsentRecord, content: _Content, before: _Held) -> bool:
-    """Return whether a record repeats the one before it: a new date is a new yes."""
-    if content != before.content:
-        return False
+    """Return whether a record repeats the one before it: a new date is a new yes.
+
+    What is said along with events repeats it too where it says less, such as not under which text.
+    """
     if record.is_dated:
-        return record.at == before.at
-    return before.expires_at is None or record.at < before.expires_at
+        return content == before.content and record.at == before.at
+    if before.expires_at is not None and record.at >= before.expires_at:
+        return False
+    state, _source, *told = content
+    was, _source_then, *known = before.content
+    return state == was and all(
+        one is None or one == other for one, other in zip(told, known, strict=True)
+    )
