@@ -17,6 +17,7 @@ from tallymark.api.drift_answers import Having, Moved, PropertyDrift
 from tallymark.app import drift as drifting
 from tallymark.app.drift import Figures, drift
 from tallymark.app.monitors import drift_monitored
+from tallymark.app.quality import quality
 from tallymark.app.stability import differs, psi, psi_by_chance
 from tallymark.cli.doctor import drifts
 from tallymark.core.clock import DAY
@@ -279,6 +280,22 @@ def test_the_doctor_tells_under_each_source_what_drifts(stream: Stream) -> None:
         ("warn", "  native from sk_1: e.plan has other values (PSI 11.34): 'free' is 100.0% of them, was 0.0% in the week before"),
     }  # fmt: skip
     assert [one.what for one in drifts("x", compared * 3)][-1] == "  x: 7 more drifts"
+
+
+def test_the_answer_on_quality_holds_what_drifts_and_what_the_plan_says_of_it(
+    stream: Stream,
+) -> None:
+    before(stream, *[{"a": "x"}] * 200)
+    now(stream, *[{"a": "y"}] * 150)
+
+    with stream.loaded() as fetch:
+        told = quality(fetch, NOW, 24, {"e": watched("{freshness: 1d, drift: {a: 0.2}}")})
+
+    assert [one.property for one in told.compared.properties] == ["a"]
+    assert told.compared.is_finished
+    assert [(one.what, one.is_met) for one in told.monitors] == [
+        ("freshness", True), ("drift", False),
+    ]  # fmt: skip
 
 
 VALUES = (
