@@ -16,10 +16,14 @@ from tests.app.test_monitors import Stream, watched
 from tallymark.api.drift_answers import Having, Moved, PropertyDrift
 from tallymark.app import drift as drifting
 from tallymark.app.drift import Figures, drift
-from tallymark.app.monitors import monitored
+from tallymark.app.monitors import drift_monitored
+from tallymark.app.quality import quality
 from tallymark.app.stability import differs, psi, psi_by_chance
 from tallymark.cli.doctor import drifts
 from tallymark.core.clock import DAY
+from tallymark.core.errors import QuestionStopped
+from tallymark.core.sql import Sql
+from tallymark.store.engine import Rows
 
 NOW = 1_790_000_000_000_000
 
@@ -196,6 +200,30 @@ def test_more_events_than_are_looked_at_are_compared_by_every_so_many(
     assert found.properties[0].drifts == ["values"]
 
 
+@pytest.mark.parametrize(("code", "is_told"), [("QUERY_STOPPED", True), ("QUERY_CANCELLED", False)])
+def test_where_time_ends_what_was_compared_is_told(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch, code: str, is_told: bool
+) -> None:
+    monkeypatch.setattr(drifting, "_TOGETHER", 1)
+    for part in (before, now):
+        part(stream, *[{"a": "x"}] * 100, *[{"a": "x", "b": 1}] * 100)
+
+    with stream.loaded() as fetch:
+
+        def in_time(statement: Sql) -> Rows:
+            if "b" in statement.params:
+                raise QuestionStopped("The question was stopped.", code=code)
+            return fetch(statement)
+
+        if is_told:
+            told = drift(in_time, NOW, NOW - DAY, {}).told
+            assert [one.property for one in told.properties] == ["a"]
+            assert (told.is_finished, told.left_out) == (False, 1)
+        else:
+            with pytest.raises(QuestionStopped):
+                drift(in_time, NOW, NOW - DAY, {})
+
+
 def test_what_is_watched_is_compared_before_others(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,8 +251,9 @@ def test_the_plan_says_how_far_a_property_may_drift(stream: Stream) -> None:
     def told(limits: str) -> list[tuple[str | None, float | None, bool | None]]:
         plan = {"e": watched(f"{{drift: {limits}}}")}
         with stream.loaded() as fetch:
-            compared = drift(fetch, NOW, NOW - DAY, {"e": plan["e"].drift}).properties
-            found = monitored(fetch, NOW, NOW - DAY, plan, compared)
+            limits_of = {"e": plan["e"].drift}
+            compared = drift(fetch, NOW, NOW - DAY, limits_of).properties
+            found = drift_monitored(limits_of, compared)
         assert {each.what for each in found} == {"drift"}
         return [(each.property, each.found, each.is_met) for each in found]
 
@@ -251,6 +280,22 @@ def test_the_doctor_tells_under_each_source_what_drifts(stream: Stream) -> None:
         ("warn", "  native from sk_1: e.plan has other values (PSI 11.34): 'free' is 100.0% of them, was 0.0% in the week before"),
     }  # fmt: skip
     assert [one.what for one in drifts("x", compared * 3)][-1] == "  x: 7 more drifts"
+
+
+def test_the_answer_on_quality_holds_what_drifts_and_what_the_plan_says_of_it(
+    stream: Stream,
+) -> None:
+    before(stream, *[{"a": "x"}] * 200)
+    now(stream, *[{"a": "y"}] * 150)
+
+    with stream.loaded() as fetch:
+        told = quality(fetch, NOW, 24, {"e": watched("{freshness: 1d, drift: {a: 0.2}}")})
+
+    assert [one.property for one in told.compared.properties] == ["a"]
+    assert told.compared.is_finished
+    assert [(one.what, one.is_met) for one in told.monitors] == [
+        ("freshness", True), ("drift", False),
+    ]  # fmt: skip
 
 
 VALUES = (

@@ -67,5 +67,8 @@ class Compared(Struct, frozen=True):
     streams: Annotated[int, Meta(description="How many events of sources were compared.")]
     too_few: int
     left_out: int
+    is_finished: Annotated[
+        bool, Meta(description="Whether there was time to look at all that is not left out.")
+    ]
     drifting: int
     properties: list[PropertyDrift]

@@ -12,10 +12,11 @@ days before them. A property drifts
 and never by what chance does once in a thousand times. Values are truths, lists and objects as one, the
 50 most frequent texts and all others as one, and numbers: each its own while there are at most 50,
 otherwise the tenths of what they were before. All is exact over the events looked at: every one up to
-100 000 on either side, then every third, every fifth …, so that time and memory are bounded.
+50 000 on either side, then every third, every fifth …, so that time and memory are bounded.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, TypeAlias
@@ -24,6 +25,7 @@ from msgspec import Struct
 
 from tallymark.api.drift_answers import Compared, Having, Moved, PropertyDrift
 from tallymark.core.clock import DAY
+from tallymark.core.errors import QuestionStopped
 from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Fetch
 
@@ -32,7 +34,7 @@ from .stability import differs, parts, psi_by_chance
 SHIFTED: Final = Decimal("0.25")
 _BEFORE_US: Final = 7 * DAY
 _POINTS: Final = Fraction(1, 10)
-_MOST_EVENTS: Final = 100_000
+_MOST_EVENTS: Final = 50_000
 _MOST_STREAMS: Final = 50
 _MOST_NAMES: Final = 50
 _MOST_ROWS: Final = 200
@@ -85,14 +87,16 @@ def drift(fetch: Fetch, now: int, since: int, watched: Mapping[str, Collection[s
     classes = _classes(fetch, window, wanted) if streams else {}
     names = list(classes)[:_MOST_NAMES]
     found: list[PropertyDrift] = []
-    for first in range(0, len(names), _TOGETHER):
-        some = {one: classes[one] for one in names[first : first + _TOGETHER]}
-        several = _values(fetch, window, some, streams)
-        for (stream, name), values in several.items():
-            if stream in streams:
-                source, protocol, key = stream
-                place = (source, protocol, names_of[key], name)
-                found.append(_compared(place, counts[stream], values, window))
+    looked_at = 0
+    with suppress(_OutOfTime):
+        for first in range(0, len(names), _TOGETHER):
+            some = {one: classes[one] for one in names[first : first + _TOGETHER]}
+            for (stream, name), values in _in_time(fetch, window, some, streams).items():
+                if stream in streams:
+                    source, protocol, key = stream
+                    place = (source, protocol, names_of[key], name)
+                    found.append(_compared(place, counts[stream], values, window))
+            looked_at += len(some)
     found.sort(key=_importance)
     told = Compared(
         before_us=window.start,
@@ -100,7 +104,8 @@ def drift(fetch: Fetch, now: int, since: int, watched: Mapping[str, Collection[s
         one_in_now=window.step_now,
         streams=len(streams),
         too_few=len(counts) - len(enough),
-        left_out=len(enough) - len(streams) + len(classes) - len(names),
+        left_out=len(enough) - len(streams) + len(classes) - looked_at,
+        is_finished=looked_at == len(names),
         drifting=sum(bool(one.drifts) for one in found),
         properties=found[:_MOST_ROWS],
     )
@@ -146,6 +151,22 @@ def _classes(fetch: Fetch, window: _Window, wanted: list[str]) -> dict[str, list
         start=window.start, wanted=wanted,
     )  # fmt: skip
     return {name: list(classes) for name, classes in fetch(asked).rows}
+
+
+class _OutOfTime(Exception):
+    """The time or memory of the question is over."""
+
+
+def _in_time(
+    fetch: Fetch, window: _Window, classes: Mapping[str, list[str]], streams: Sequence[_Stream]
+) -> dict[tuple[_Stream, str], dict[str, tuple[int, int]]]:
+    try:
+        return _values(fetch, window, classes, streams)
+    except QuestionStopped as stopped:
+        # Cancelled is cancelled; but other figures are worth telling without the rest of these.
+        if stopped.code == "QUERY_CANCELLED":
+            raise
+        raise _OutOfTime from stopped
 
 
 def _values(

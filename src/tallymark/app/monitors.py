@@ -41,10 +41,9 @@ class _Stream(Struct, frozen=True):
 
 
 def monitored(
-    fetch: Fetch, now: int, since: int, watched: Mapping[str, Monitors],
-    compared: Sequence[PropertyDrift] = (),
-) -> list[Monitored]:  # fmt: skip
-    """Return every expectation, by event in the order of their names, with what is so."""
+    fetch: Fetch, now: int, since: int, watched: Mapping[str, Monitors]
+) -> list[Monitored]:
+    """Return every expectation but that of drift, by event in the order of their names."""
     streams = _streams(fetch, now, sorted(watched))
     found: list[Monitored] = []
     for event, expected in sorted(watched.items()):
@@ -55,7 +54,16 @@ def monitored(
             found.append(_volume(event, expected.volume, stream, now))
         if expected.null_rate:
             found += _null_rates(fetch, event, expected.null_rate, stream, since)
-        for name, most in sorted(expected.drift.items()):
+    return found
+
+
+def drift_monitored(
+    limits: Mapping[str, Mapping[str, object]], compared: Sequence[PropertyDrift]
+) -> list[Monitored]:
+    """Return what is expected of how properties drift, by event and property, with what is so."""
+    found: list[Monitored] = []
+    for event, by_name in sorted(limits.items()):
+        for name, most in sorted(by_name.items()):
             same = [one for one in compared if (one.event, one.property) == (event, name)]
             found.append(_drift(event, name, Decimal(str(most)), same))
     return found

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tallymark.api.answers import Drift, Quality, SourceQuality
 from tallymark.app.drift import drift
-from tallymark.app.monitors import monitored
+from tallymark.app.monitors import drift_monitored, monitored
 from tallymark.collect.ledger import OUTCOMES
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.sql import Sql, sql
@@ -56,9 +56,14 @@ def quality(fetch: Fetch, now: int, hours: int, watched: Mapping[str, Monitors])
         for (source, protocol), line in lines.items()
     ]
     found.sort(key=lambda one: (-one.received, one.source, one.protocol))
-    figures = drift(fetch, now, since, {name: one.drift for name, one in watched.items() if one.drift})  # fmt: skip
-    expected = monitored(fetch, now, since, watched, figures.properties)
-    return Quality(since, now, found, _drift(fetch, since), expected, figures.told)
+    names = _drift(fetch, since)
+    expected = monitored(fetch, now, since, watched)
+    # The dearest comes last: it ends early where the time of the question does.
+    limits = {name: one.drift for name, one in watched.items() if one.drift}
+    figures = drift(fetch, now, since, limits)
+    expected += drift_monitored(limits, figures.properties)
+    expected.sort(key=lambda one: one.event)
+    return Quality(since, now, found, names, expected, figures.told)
 
 
 def _ledger(fetch: Fetch, since: int, until: int) -> dict[tuple[str, str], dict[str, Any]]:

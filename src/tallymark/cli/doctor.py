@@ -268,6 +268,8 @@ def _project(client: Client) -> Iterator[Finding]:
         yield from failures(client.failed(limit=1)["counts"])
         yield from turned_away(client.turned_away(), SystemClock().now())
         quality = client.quality()
+        if not quality["compared"]["is_finished"]:
+            yield Finding("warn", "drift: there was no time to compare everything", "Raise `question_seconds`, or look at fewer hours.")  # fmt: skip
         yield from sources(quality, SystemClock().now())
         yield from monitors(quality)
         yield clock(status["last_received_us"], SystemClock().now())
