@@ -278,7 +278,7 @@ async def test_counts_and_step_times_add_up(tmp_path: Path) -> None:
 
         counts, seconds = place.collector.counts(), place.collector.step_seconds()
     assert counts == {"requests": 3, "accepted": 6, "failed.NAME_INVALID": 3}
-    assert set(seconds) == {"scrub_urls"}
+    assert set(seconds) == {"scrub_context"}
     assert all(taken >= 0 for taken in seconds.values())
 
 
