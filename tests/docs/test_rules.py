@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from msgspec import structs
 from tests.docs import worked
 from tests.insights.asking import Store
 
@@ -42,10 +43,6 @@ def test_an_insight_names_the_tools_from_which_it_differs(insight: Insight) -> N
 def test_a_number_that_a_page_tells_wrongly_is_noticed(store: Store) -> None:
     page = "<!-- checked -->\n```text\n2026-11-02 09:00 ana,u1..u2 open x2\nask {}\ntotal = 6\ntotal = 5\n```"
     insight = worked.insights()["events"]
-    (example,) = worked.examples(Insight(**{**_fields(insight), "rules": page}))
+    (example,) = worked.examples(structs.replace(insight, rules=page))
 
     assert worked.wrong(store, "events", example) == ["total is 6, and not 5"]
-
-
-def _fields(insight: Insight) -> dict[str, object]:
-    return {name: getattr(insight, name) for name in insight.__struct_fields__}

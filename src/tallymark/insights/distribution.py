@@ -149,6 +149,7 @@ def shape(
     step = step_of(question.step)
     frame = frame_of(question, scope)
     named = field_names([question.filter, step.filter])
+    measured = [question.of] if question.of else []
     return DistributionData(
         range=period(frame.span),
         timezone=frame.zone.key,
@@ -164,12 +165,7 @@ def shape(
         least=exact(least),
         most=exact(most),
         rows=_rows(question, found, units),
-        warnings=warnings_of(
-            step.event,
-            [*named, *([question.of] if question.of else [])],
-            scope,
-            measured=[question.of] if question.of else [],
-        ),
+        warnings=warnings_of(step.event, [*named, *measured], scope, measured=measured),
     )
 
 

@@ -283,6 +283,7 @@ def _in_state(
     state: State, mine: int, was: NDArray[Any], has: NDArray[Any], is_back: NDArray[Any]
 ) -> NDArray[np.bool_]:
     before, now = was == mine, has == mine
+    found: NDArray[np.bool_]
     match state:
         case "have":
             found = now
