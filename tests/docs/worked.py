@@ -25,7 +25,7 @@ from tests.insights.asking import Store, ask
 from tests.strategies import Link, ToldHistory, Use
 
 from tallymark.core.clock import instant
-from tallymark.core.event import ProfileOp
+from tallymark.core.event import Operation, ProfileOp
 from tallymark.core.registry import discover
 from tallymark.insights.insight import Insight
 
@@ -125,7 +125,7 @@ def _happened(line: str) -> Iterator[Any]:
     for who in _names(whom):
         if name == "has":
             told = {key: _value(value) for key, value in given.items()}
-            op = "unset" if None in told.values() else "set"
+            op: Operation = "unset" if None in told.values() else "set"
             yield ProfileOp(op, who, "", time, told, "user")
             continue
         for _ in range(often):

@@ -47,7 +47,7 @@ def told(who: str, day: str, plan: str | None) -> ProfileOp:
 
 
 # Those that the page of the insight tells.
-PLANS = [
+PLANS: list[Use | ProfileOp] = [
     *(Use(user=who, time=on("2025-09-01")) for who in ("ana", "bo", "cy")),
     *(told(who, "2025-09-01", "free") for who in ("ana", "bo", "cy")),
     told("bo", "2025-10-05", "pro"),
@@ -109,8 +109,8 @@ def test_who_is_behind_a_change_can_be_listed(store: Store) -> None:
 
 
 def test_a_field_of_events_stays_until_another_value_comes(store: Store) -> None:
-    plan = [Use(user="ana", time=SINCE + n * DAY, properties=one) for n, one in enumerate(
-        ({"plan": "free"}, {}, {"plan": "pro"}, {"plan": None}, {"plan": "pro"}))]  # fmt: skip
+    told_of: list[dict[str, Any]] = [{"plan": "free"}, {}, {"plan": "pro"}, {"plan": None}, {"plan": "pro"}]  # fmt: skip
+    plan = [Use(user="ana", time=SINCE + n * DAY, properties=one) for n, one in enumerate(told_of)]
     store.replace([*plan, Use(user="bo", account="acme", properties={"plan": "pro"})])
     asked = {"of": "properties.plan", "range": {"since": "2025-10-24", "until": "2025-10-28"}}
 
@@ -122,14 +122,13 @@ def test_a_field_of_events_stays_until_another_value_comes(store: Store) -> None
 
 
 def test_whoever_did_nothing_yet_is_not_counted_and_ids_are_one_person(store: Store) -> None:
-    store.replace(
-        [
-            told("ana", "2025-09-01", "free"),
-            told("ghost", "2025-09-01", "free"),
-            Use(anonymous="phone", time=on("2025-10-20")),
-            Link("phone", "ana"),
-        ]
-    )
+    history: list[Use | Link | ProfileOp] = [
+        told("ana", "2025-09-01", "free"),
+        told("ghost", "2025-09-01", "free"),
+        Use(anonymous="phone", time=on("2025-10-20")),
+        Link("phone", "ana"),
+    ]
+    store.replace(history)
 
     assert lines(store, **BY_MONTH) == {"free": [(1, 0, 1, 0, 0, 0), (1, 1, 0, 0, 0, 0)]}
 
@@ -263,6 +262,13 @@ def as_shown(life: Life, values: set[Any]) -> Life:
     return Life([one(value) for value in life.values], [set(map(one, had)) for had in life.had])
 
 
+def of_its_own(question: dict[str, Any]) -> dict[str, Any]:
+    """Return the question about those whose profile has the property."""
+    if not question["of"].startswith(("person.", "account.")):
+        return question
+    return {**question, "per": question["of"].partition(".")[0]}
+
+
 def questions(*of: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
@@ -273,13 +279,7 @@ def questions(*of: str) -> st.SearchStrategy[dict[str, Any]]:
             "top": st.sampled_from([1, 2, 50]),
             "filter": st.none() | st.none() | CONDITIONS,
         }
-    ).map(
-        lambda one: (
-            {**one, "per": one["of"].partition(".")[0]}
-            if one["of"].startswith(("person.", "account."))
-            else one
-        )
-    )
+    ).map(of_its_own)
 
 
 ASKED = st.one_of(

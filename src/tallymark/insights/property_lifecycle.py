@@ -141,8 +141,7 @@ def shape(
         if bucket is None:
             known[into] = value_of(breakdown(asked.of)[1], value)
         else:
-            places = (NOTHING if place is None else place for place in (was, into))
-            moves.append(_Move(bucket, *places, is_back, units))
+            moves.append(_Move(bucket, _placed(was), _placed(into), is_back, units))
     places = sorted({place for one in moves for place in (one.was, one.into)} - {NOTHING})
     return PropertyLifecycleData(
         range=period(asked.cut.span),
@@ -237,6 +236,10 @@ def _asked(question: PropertyLifecycleQuestion, scope: Scope) -> Asked:
         )
     per = of_profile or question.per
     return Asked(question, frame, found, per == "account", cut, question.top)
+
+
+def _placed(place: int | None) -> int:
+    return NOTHING if place is None else place
 
 
 def _line(place: int, value: Value, top: int, count: int, moves: Sequence[_Move]) -> ValueLine:
