@@ -1,9 +1,10 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-WORKERS ?= 2
+# One more than the cores of a small machine: many tests wait for a server, a disk or a browser.
+WORKERS ?= 3
 
-.PHONY: demo test check clients fix faults bench
+.PHONY: demo test check clients fix faults bench web web-dev web-check web-types
 
 demo: $(STAMP)  ## make a sample history, serve it and print the first answers
 	@$(BIN)/tallymark demo
@@ -24,6 +25,21 @@ fix: $(STAMP)  ## mend what can be mended by machine, and write the reference pa
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/python -m scripts.reference
+
+web: $(STAMP)  ## build the pages of web/ into the package; needs Node, as nothing else of the product does
+	cd web && npm ci --ignore-scripts --loglevel=error && npm run --silent build
+	$(BIN)/python -m scripts.web digest
+
+web-check: $(STAMP)  ## types and tests of the pages; needs Node
+	cd web && { [ -d node_modules ] || npm ci --ignore-scripts --loglevel=error; } && npm run --silent check
+
+web-types: $(STAMP)  ## write the types of the API for the pages again
+	cd web/tools && npm ci --ignore-scripts --loglevel=error
+	$(BIN)/python -m scripts.web types > web/tools/api.json
+	cd web/tools && npx openapi-typescript api.json --output ../src/api/schema.d.ts && rm api.json
+
+web-dev:  ## serve the pages as they are being written, in front of a server on port 8410
+	cd web && npx vite
 
 faults: $(STAMP)  ## the long form of the fault tests
 	TALLYMARK_LONG=1 $(BIN)/pytest -m "" --capture=no tests/faults tests/log

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from starlette.types import Scope
 
 from tallymark.core.errors import TallymarkError
+from tallymark.web.shell import prefix
 
 _MOST_HOPS = 20
 
@@ -42,6 +43,23 @@ class Peers:
         address = _address(self.of(scope, headers) or "")
         speaks_for_another = "x-forwarded-for" in headers or "forwarded" in headers
         return address is not None and address.is_loopback and not speaks_for_another
+
+    def prefix(self, scope: Scope, headers: Mapping[str, str]) -> str | None:
+        """Return the path below which a trusted proxy serves us; None if it does not say."""
+        said = headers.get("x-forwarded-prefix", "")
+        return (prefix(said) or None) if self._speaks_for_others(scope) else None
+
+    def is_secure(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        """Whether the client speaks TLS, with us or with a proxy that is trusted."""
+        said = headers.get("x-forwarded-proto", "").split(",")[-1].strip().lower()
+        return scope.get("scheme") == "https" or (
+            said == "https" and self._speaks_for_others(scope)
+        )
+
+    def _speaks_for_others(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        here = _address(str(client[0])) if client else None
+        return here is not None and self._trusts(here)
 
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)

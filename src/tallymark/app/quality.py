@@ -3,13 +3,15 @@
     received = accepted + duplicate + conflict + quarantined + dropped + rejected
 
 holds for each line of it. Lateness is receipt minus event time; a time that was repaired, clamped or
-taken from receipt is counted as skewed. Drift compares the names of properties with those before.
+taken from receipt is counted as skewed. Drift compares the names of properties with those before;
+``drift`` compares what they hold.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tallymark.api.answers import Drift, Quality, SourceQuality
+from tallymark.app.drift import drift
 from tallymark.app.monitors import monitored
 from tallymark.collect.ledger import OUTCOMES
 from tallymark.core.clock import MICROSECONDS
@@ -54,8 +56,9 @@ def quality(fetch: Fetch, now: int, hours: int, watched: Mapping[str, Monitors])
         for (source, protocol), line in lines.items()
     ]
     found.sort(key=lambda one: (-one.received, one.source, one.protocol))
-    expected = monitored(fetch, now, since, watched)
-    return Quality(since, now, found, _drift(fetch, since), expected)
+    figures = drift(fetch, now, since, {name: one.drift for name, one in watched.items() if one.drift})  # fmt: skip
+    expected = monitored(fetch, now, since, watched, figures.properties)
+    return Quality(since, now, found, _drift(fetch, since), expected, figures.told)
 
 
 def _ledger(fetch: Fetch, since: int, until: int) -> dict[tuple[str, str], dict[str, Any]]:

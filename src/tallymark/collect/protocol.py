@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from tallymark.core.consents import Statement
 from tallymark.core.errors import TallymarkError
 from tallymark.core.event import Command, Event, Failed
 from tallymark.core.policy import Policy
@@ -60,7 +61,7 @@ class Decoded(Struct, frozen=True):
     be used for nothing, not even for an id that lasts a day. ``note`` is for the protocol's ``reply``.
     ``places`` are the items that the events, and after them the commands, came from: only of a
     protocol whose answer tells the outcome of each item. ``is_ready`` says that the events are what the
-    steps would leave of them.
+    steps would leave of them. ``statements`` are items that say nothing but what somebody chose.
     """
 
     received: int
@@ -75,6 +76,7 @@ class Decoded(Struct, frozen=True):
     note: Any = None
     places: list[int] = []
     is_ready: bool = False
+    statements: list[Statement] = []
 
 
 class Reply(Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from msgspec import Struct, structs
 
 from tallymark.core.clock import Clock
-from tallymark.core.event import Context, Event
+from tallymark.core.event import Context, Event, Fault
 from tallymark.core.policy import Policy, Purpose
 from tallymark.privacy.consent import Signals, judge
 from tallymark.privacy.cookieless import Visit, site_of
@@ -66,7 +66,7 @@ class SetAside(Struct, frozen=True):
     """An event that is kept for whoever repairs it, under this reason code, and does not count.
 
     ``is_rejected`` asks that its sender be told, where its protocol can; ``place`` is where it stood
-    among the events that the steps were given.
+    among the events that the steps were given. ``faults`` are all that is wrong, if more than one may be.
     """
 
     event: Event
@@ -75,6 +75,7 @@ class SetAside(Struct, frozen=True):
     path: str = "properties"
     is_rejected: bool = False
     place: int = 0
+    faults: tuple[Fault, ...] = ()
 
 
 class Observed(Struct, frozen=True):
@@ -199,7 +200,9 @@ def validate_schema(event: Event, around: StepContext) -> Result:
     if found is None:
         return event
     if (why := found.aside) is not None:
-        return SetAside(event, why.code, why.message, why.path, found.is_rejected)
+        return SetAside(
+            event, why.code, why.message, why.path, found.is_rejected, faults=found.faults
+        )
     kept = event
     if found.flags or found.properties is not event.properties:
         flags = tuple(dict.fromkeys((*event.flags, *found.flags)))

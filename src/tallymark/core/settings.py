@@ -36,8 +36,17 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(description="TCP port to listen on; 0 takes a free one.", ge=0, le=65535)
     ] = 8410
     trusted_proxies: Annotated[
-        tuple[str, ...], Meta(description="Networks whose X-Forwarded-For is believed.")
+        tuple[str, ...],
+        Meta(description="Networks whose X-Forwarded-For and X-Forwarded-Prefix are believed."),
     ] = ()
+    root_path: Annotated[
+        str,
+        Meta(
+            description="Path below which a proxy that says none serves the pages, such as /stats.",
+            pattern="^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$",
+            max_length=200,
+        ),
+    ] = ""
     metrics_public: Annotated[
         bool,
         Meta(description="Serve /metrics without a key to any address, not just this machine."),

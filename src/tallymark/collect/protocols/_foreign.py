@@ -42,6 +42,7 @@ from ._checks import (
     check_properties,
     terms,
 )
+from ._sdk import sdk_of
 from ._values import as_json, mapping
 
 NOWHERE: Final = Context()
@@ -297,6 +298,7 @@ def set_aside(index: int, item: Any, why: Refused, settings: Settings) -> Failed
     """Return an item that cannot be taken, with the reason and as much of it as may be kept."""
     raw = as_json(item).encode()
     given = mapping(item)
+    sdk = sdk_of(given)
     names = (given.get(key) for key in ("event", "name", "event_type", "type", "e"))
     ids = (given.get(key) for key in ("messageId", "uuid", "insert_id", "id", "eid"))
     return Failed(
@@ -309,6 +311,8 @@ def set_aside(index: int, item: Any, why: Refused, settings: Settings) -> Failed
         name=_cut(names, settings.max_name_bytes),
         raw=raw[: settings.max_failed_bytes],
         raw_bytes=len(raw),
+        sdk_name=sdk[0],
+        sdk_version=sdk[1],
     )
 
 

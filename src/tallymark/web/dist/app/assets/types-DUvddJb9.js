@@ -1,0 +1,1 @@
+function e(e){return e==null?null:Number(e)}export{e as t};

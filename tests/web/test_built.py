@@ -1,0 +1,104 @@
+"""What is built from ``web/`` is what is there now, and no heavier than it may be; nothing here needs Node."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.web import BUILT, DIGEST, ROOT, SOURCE, digest
+
+from tallymark.api.addresses import addresses
+
+KIB = 1_000
+
+
+def scripts_at_first() -> set[str]:
+    """Return the scripts that a browser needs before the first screen: the entry and what it imports."""
+    page = (BUILT / "index.html").read_text("utf-8")
+    waiting = re.findall(r'(?:src|href)="\./assets/([^"]+\.js)"', page)
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            text = (BUILT / "assets" / name).read_text("utf-8")
+            waiting += re.findall(r'(?:from|import)"\./([^"]+\.js)"', text)
+    return found
+
+
+def zipped(*names: str) -> int:
+    return sum(len(gzip.compress((BUILT / "assets" / name).read_bytes(), 9)) for name in names)
+
+
+def built(pattern: str) -> list[str]:
+    return [one.name for one in (BUILT / "assets").glob(pattern)]
+
+
+def sources() -> Iterator[Path]:
+    return (one for one in (SOURCE / "src").rglob("*.ts*") if one.name != "schema.d.ts")
+
+
+def test_what_is_built_is_of_these_sources() -> None:
+    assert DIGEST.read_text("utf-8").strip() == digest(), "run `make web` and commit what it makes"
+
+
+def test_the_pages_are_no_heavier_than_their_budgets() -> None:
+    assert zipped(*scripts_at_first()) <= 210 * KIB
+    assert zipped(*built("*.css")) <= 15 * KIB
+    assert zipped(*(one.name for one in (BUILT / "assets").iterdir())) <= 450 * KIB
+    assert len(built("*")) <= 60
+
+
+def test_no_source_maps_and_nothing_of_another_origin_is_built() -> None:
+    assert list(BUILT.rglob("*.map")) == []
+    page = (BUILT / "index.html").read_text("utf-8")
+
+    assert re.findall(r'(?:src|href)="(?!\./)', page) == []
+    for one in (BUILT / "assets").glob("*.css"):
+        assert "url(http" not in one.read_text("utf-8")
+
+
+def test_every_dependency_is_pinned_and_no_lock_names_a_registry() -> None:
+    for folder in (SOURCE, SOURCE / "tools"):
+        package = json.loads((folder / "package.json").read_text("utf-8"))
+        wanted = {**package.get("dependencies", {}), **package.get("devDependencies", {})}
+
+        assert [
+            name for name, version in wanted.items() if not re.fullmatch(r"[\d.]+", version)
+        ] == []
+        assert '"resolved"' not in (folder / "package-lock.json").read_text("utf-8")
+
+
+def test_widgets_are_imported_one_by_one_so_that_the_first_script_stays_small() -> None:
+    barrels = [
+        one.name
+        for one in sources()
+        if re.search(r'from "react-aria-components"', one.read_text("utf-8"))
+    ]
+
+    assert barrels == []
+
+
+def test_event_data_is_never_made_into_markup() -> None:
+    risky = re.compile(
+        r"dangerouslySetInnerHTML|insertAdjacentHTML|\.innerHTML\s*=|document\.write"
+    )
+
+    assert [one.name for one in sources() if risky.search(one.read_text("utf-8"))] == []
+
+
+def test_no_screen_has_the_address_of_something_else() -> None:
+    routes = (SOURCE / "src" / "routes.tsx").read_text("utf-8")
+    paths = re.findall(r'path: "(/[^"]*)"', routes)
+    taken = {path for method, path in addresses().declared() if method == "GET"}
+
+    assert len(paths) > 5
+    assert [path for path in paths if path in taken] == []
+
+
+def test_generated_types_are_of_the_api_as_it_is() -> None:
+    types = (ROOT / "web" / "src" / "api" / "schema.d.ts").read_text("utf-8")
+
+    for name in ("TrendsQuestion", "FunnelsData", "Names", "Portrait", "FailedPage"):
+        assert f"        {name}: {{" in types

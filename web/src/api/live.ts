@@ -1,0 +1,113 @@
+/** Follows what the server accepts and refuses, as it says it (server-sent events), and goes on after a break. */
+import { useEffect, useRef, useState } from "react";
+import { call } from "./client";
+
+export interface SeenEvent {
+  name: string;
+  id: string;
+  /** Microseconds since 1970. */
+  time: number;
+  kind?: string;
+  user_id?: string;
+  anonymous_id?: string;
+}
+export interface SeenFailure {
+  code: string;
+  message: string;
+  name?: string;
+  id?: string;
+}
+/** What one request brought. */
+export interface Seen {
+  number: number;
+  received_at: number;
+  protocol: string;
+  source: string;
+  counts: Record<string, number>;
+  accepted?: SeenEvent[];
+  failed?: SeenFailure[];
+}
+
+export type Line = { key: string; received_at: number; protocol: string; source: string } & ({ event: SeenEvent; failure?: undefined } | { failure: SeenFailure; event?: undefined });
+
+const KEPT = 200;
+const A_SECOND = 20;
+const AGAIN_MS = 2_000;
+
+export interface LiveState {
+  lines: Line[];
+  connected: boolean;
+  lost: boolean;
+  lastMinute: number;
+}
+
+/** Return what came since the page was opened, newest first; follows only while `on` and in sight. */
+export function useLive(on: boolean): LiveState {
+  const [state, setState] = useState<LiveState>({ lines: [], connected: false, lost: false, lastMinute: 0 });
+  const waiting = useRef<Line[]>([]);
+  const arrivals = useRef<{ at: number; count: number }[]>([]);
+  const last = useRef<string | null>(null);
+  useEffect(() => {
+    if (!on) return;
+    const stop = new AbortController();
+    void follow(stop.signal, last, (seen) => {
+      waiting.current.unshift(...linesOf(seen).reverse());
+      arrivals.current.push({ at: Date.now(), count: (seen.counts["accepted"] ?? 0) + (seen.counts["failed"] ?? 0) + (seen.counts["refused"] ?? 0) });
+    }, (connected) => setState((before) => ({ ...before, connected, lost: !connected })));
+    // Drawn twice a second, however much arrives: nobody reads faster, and a flood must not stop the page.
+    const timer = setInterval(() => {
+      const now = Date.now();
+      arrivals.current = arrivals.current.filter((one) => now - one.at < 60_000);
+      const lastMinute = arrivals.current.reduce((sum, one) => sum + one.count, 0);
+      const fresh = waiting.current.splice(0).slice(0, A_SECOND);
+      setState((before) => (fresh.length === 0 && before.lastMinute === lastMinute ? before : { ...before, lastMinute, lines: [...fresh, ...before.lines].slice(0, KEPT) }));
+    }, 500);
+    return () => {
+      stop.abort();
+      clearInterval(timer);
+    };
+  }, [on]);
+  return state;
+}
+
+async function follow(signal: AbortSignal, last: { current: string | null }, onSeen: (seen: Seen) => void, onConnected: (connected: boolean) => void): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const answer = await call("/live", { signal, headers: { Accept: "text/event-stream", ...(last.current ? { "Last-Event-ID": last.current } : {}) } });
+      onConnected(true);
+      await read(answer.body!.pipeThrough(new TextDecoderStream()).getReader(), (id, data) => {
+        last.current = id || last.current;
+        onSeen(JSON.parse(data) as Seen);
+      });
+    } catch {
+      // Whatever broke it, the answer is to try again.
+    }
+    if (signal.aborted) return;
+    onConnected(false);
+    await new Promise((done) => setTimeout(done, AGAIN_MS));
+  }
+}
+
+async function read(reader: ReadableStreamDefaultReader<string>, onEvent: (id: string, data: string) => void): Promise<void> {
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    const frames = text.split("\n\n");
+    text = frames.pop() ?? "";
+    for (const frame of frames) {
+      const field = (name: string) => frame.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+      const data = field("data");
+      if (data) onEvent(field("id") ?? "", data);
+    }
+  }
+}
+
+function linesOf(seen: Seen): Line[] {
+  const common = { received_at: seen.received_at, protocol: seen.protocol, source: seen.source };
+  return [
+    ...(seen.accepted ?? []).map((event, at) => ({ ...common, key: `${seen.number}:${at}`, event })),
+    ...(seen.failed ?? []).map((failure, at) => ({ ...common, key: `${seen.number}:f${at}`, failure })),
+  ];
+}

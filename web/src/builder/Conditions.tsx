@@ -1,0 +1,106 @@
+/** Conditions that events must satisfy, each as a chip that opens to be changed. */
+import { useState } from "react";
+import { Button as AriaButton } from "react-aria-components/Button";
+import { Dialog, DialogTrigger } from "react-aria-components/Dialog";
+import { Popover } from "react-aria-components/Popover";
+import { useNames, useValues } from "../api/queries";
+import { format, t, word } from "../i18n/t";
+import { isWhole } from "../query/ask";
+import { describeCond } from "../query/describe";
+import { ARITY, OPS, type Cond, type Op, type Scalar } from "../query/types";
+import { Button, Choice, IconButton } from "../ui/basics";
+import { Combobox } from "../ui/Combobox";
+import { Icon } from "../ui/Icon";
+import { FieldBox, isNumberField } from "./choices";
+
+interface ConditionsProps {
+  conds: Cond[];
+  onChange: (conds: Cond[]) => void;
+  event: string | null;
+  add?: string;
+}
+
+export function Conditions({ conds, onChange, event, add = t("builder.addfilter") }: ConditionsProps) {
+  return (
+    <span className="row tight">
+      {conds.map((cond, at) => (
+        <span key={at} className="chip">
+          <Editor cond={cond} event={event} onChange={(next) => onChange(conds.map((one, place) => (place === at ? next : one)))}>
+            {describeCond(cond)}
+          </Editor>
+          <IconButton icon="close" label={t("builder.removefilter", { what: describeCond(cond) })} onClick={() => onChange(conds.filter((_, place) => place !== at))} />
+        </span>
+      ))}
+      <Editor event={event} onChange={(next) => onChange([...conds, next])}>
+        <Icon name="filter" size={14} /> {add}
+      </Editor>
+    </span>
+  );
+}
+
+const START: Cond = { field: "", op: "equals", values: [] };
+
+function Editor({ cond, event, onChange, children }: { cond?: Cond; event: string | null; onChange: (cond: Cond) => void; children: React.ReactNode }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <DialogTrigger isOpen={open} onOpenChange={setOpen}>
+      <AriaButton className={cond ? "chip-open" : "button quiet"}>{children}</AriaButton>
+      <Popover className="popover editor" placement="bottom start">
+        <Dialog className="dialog-plain" aria-label={t("builder.where")}>
+          <Draft
+            start={cond ?? START}
+            event={event}
+            onDone={(next) => {
+              onChange(next);
+              setOpen(false);
+            }}
+          />
+        </Dialog>
+      </Popover>
+    </DialogTrigger>
+  );
+}
+
+function Draft({ start, event, onDone }: { start: Cond; event: string | null; onDone: (cond: Cond) => void }) {
+  const [cond, setCond] = useState(start);
+  const names = useNames().data;
+  const values = useValues(cond.field, event).data ?? [];
+  const isNumber = isNumberField(cond.field, names);
+  const arity = ARITY[cond.op];
+  const read = (text: string): Scalar => (isNumber && text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text);
+  const groups = [{ label: t("builder.seen", { n: values.length }), options: values.map((one) => ({ id: String(one.value), label: String(one.value), note: format.short(one.count) })) }];
+  const set = (at: number, text: string) => {
+    const next = [...cond.values];
+    next[at] = read(text);
+    setCond({ ...cond, values: next });
+  };
+  return (
+    <form
+      className="stack"
+      onSubmit={(submitted) => {
+        submitted.preventDefault();
+        if (isWhole(cond)) onDone(cond);
+      }}
+    >
+      <FieldBox value={cond.field} onChange={(field) => setCond({ ...cond, field, values: [] })} autoFocus={!cond.field} />
+      <Choice<Op> label={t("builder.op")} value={cond.op} options={OPS.map((op) => [op, word("op", op)] as const)} onChange={(op) => setCond({ ...cond, op, values: ARITY[op] < 0 ? cond.values : cond.values.slice(0, ARITY[op]) })} quiet />
+      {arity < 0 && (
+        <span className="row tight">
+          {cond.values.map((one) => (
+            <span key={String(one)} className="chip">
+              <span className="chip-text">{String(one)}</span>
+              <IconButton icon="close" label={t("builder.removefilter", { what: String(one) })} onClick={() => setCond({ ...cond, values: cond.values.filter((other) => other !== one) })} />
+            </span>
+          ))}
+        </span>
+      )}
+      {arity < 0 && <Combobox key={cond.values.length} label={t("builder.value")} groups={groups} value={null} free onChange={(text) => text && !cond.values.includes(read(text)) && set(cond.values.length, text)} />}
+      {Array.from({ length: Math.max(0, arity) }, (_, at) => (
+        <Combobox key={`${cond.field}-${at}`} label={t("builder.value")} groups={groups} value={cond.values[at] === undefined ? null : String(cond.values[at])} free onChange={(text) => set(at, text)} />
+      ))}
+      <Button look="main" type="submit" disabled={!isWhole(cond)}>
+        {t("common.done")}
+      </Button>
+    </form>
+  );
+}

@@ -1,0 +1,77 @@
+/** A query as a sentence: the title of its chart, and what a screen reader says of it. */
+import { bucketLabel, t, word, type MessageKey } from "../i18n/t";
+import { isWhole, usualInterval } from "./ask";
+import { needsNumber, type Cond, type Query, type Row } from "./types";
+
+/** Return the sentence, in plain text. */
+export function describe(query: Query): string {
+  const range = describeRange(query.range);
+  const by = query.breakdown.length ? t("describe.by", { fields: listed(query.breakdown.map(fieldName)) }) : "";
+  const first = query.rows[0];
+  switch (query.kind) {
+    case "trends": {
+      const per = t(`per.${query.interval ?? usualInterval(query.range)}`);
+      const vs = query.compare ? t("describe.vs", { before: t(`describe.before.${query.compare}`) }) : "";
+      return t("describe.trend", { what: listed(query.rows.map(describeRow)), per, range, by, vs });
+    }
+    case "funnels":
+      return t("describe.funnel", { first: eventName(first), last: eventName(query.rows.at(-1)), n: query.rows.length, range, by });
+    case "retention":
+      return t("describe.retention", {
+        returning: eventName(query.rows[1] ?? first),
+        start: eventName(first),
+        interval: t(`interval.${query.interval ?? "week"}`).toLowerCase(),
+        range,
+      });
+    case "paths": {
+      const { start, end } = query.options;
+      return t("describe.paths", { from: start ? t("describe.paths.from", { start }) : "", to: end ? t("describe.paths.to", { end }) : "", range });
+    }
+    case "web":
+      return t("describe.web", { range });
+    case "lifecycle":
+      return t("describe.lifecycle", { event: eventName(first), per: t(`per.${query.interval ?? "week"}`), range });
+    case "stickiness":
+      return t("describe.stickiness", { event: eventName(first), range });
+  }
+}
+
+export function describeRow(row: Row): string {
+  const event = eventName(row);
+  const what = needsNumber(row.measure)
+    ? t("describe.what.number", { measure: word("measure", row.measure), number: fieldName(row.of ?? "…"), event })
+    : t(`describe.what.${row.measure}` as MessageKey, { event });
+  const whole = row.where.filter(isWhole);
+  return whole.length ? t("describe.where", { what, conditions: listed(whole.map(describeCond)) }) : what;
+}
+
+export function describeCond(cond: Cond): string {
+  const values = cond.values.map((one) => (one === "" ? "“”" : String(one)));
+  return [fieldName(cond.field), word("op", cond.op), cond.op === "between" ? values.join(" – ") : values.join(", ")].join(" ").trim();
+}
+
+export function describeRange(range: string): string {
+  const dates = /^(\d{4}-\d\d-\d\d)\.\.(.*)$/.exec(range);
+  if (dates) {
+    const since = bucketLabel(dates[1]!);
+    return dates[2] ? t("describe.dates", { since, until: bucketLabel(dates[2]) }) : t("describe.since", { since });
+  }
+  const named = word("range", range);
+  if (named !== range) return named.toLowerCase();
+  const last = /^(\d+)(\w+)$/.exec(range);
+  return last ? t("range.last", { n: Number(last[1]), unit: last[2]! }) : range;
+}
+
+/** Return the name of a field as people say it. */
+export function fieldName(field: string): string {
+  return field.replace(/^properties\./, "").replace(/_/g, " ");
+}
+
+function eventName(row: Row | undefined): string {
+  return row?.event ?? t("describe.any");
+}
+
+function listed(parts: string[]): string {
+  if (parts.length < 2) return parts[0] ?? "";
+  return t("describe.and", { one: parts.slice(0, -1).join(", "), other: parts.at(-1)! });
+}

@@ -1,0 +1,147 @@
+/** Who and what is behind a number: a drawer that any number can open. */
+import { createContext, useContext, useMemo, useState, type ReactNode } from "react";
+import { Link } from "wouter";
+import { usePages } from "../api/queries";
+import type { EventRow, PersonRow, Question } from "../api/types";
+import { format, t } from "../i18n/t";
+import { Button } from "../ui/basics";
+import { DataTable, type Column } from "../ui/DataTable";
+import { Dialog } from "../ui/Dialog";
+import { Empty, ErrorBox, Skeleton } from "../ui/states";
+import { Tabs } from "../ui/Tabs";
+
+export interface Behind {
+  title: string;
+  people: Question;
+  events?: Question;
+}
+
+const Opening = createContext<(behind: Behind) => void>(() => undefined);
+
+/** Return how to open what is behind a number. */
+export function useDrill(): (behind: Behind) => void {
+  return useContext(Opening);
+}
+
+export function DrillProvider({ children }: { children: ReactNode }) {
+  const [behind, setBehind] = useState<Behind | null>(null);
+  const close = () => setBehind(null);
+  return (
+    <Opening.Provider value={setBehind}>
+      {children}
+      <Dialog title={t("drill.title")} open={behind !== null} onClose={close} look="drawer">
+        {behind && <Shown behind={behind} onLeave={close} />}
+      </Dialog>
+    </Opening.Provider>
+  );
+}
+
+function Shown({ behind, onLeave }: { behind: Behind; onLeave: () => void }) {
+  const people = <PeoplePages question={behind.people} onLeave={onLeave} />;
+  return (
+    <div className="stack">
+      <p className="muted">{behind.title}</p>
+      {behind.events ? (
+        <Tabs
+          label={t("drill.title")}
+          tabs={[
+            { id: "people", label: t("drill.people"), content: people },
+            { id: "events", label: t("drill.events"), content: <EventPages question={behind.events} /> },
+          ]}
+        />
+      ) : (
+        people
+      )}
+    </div>
+  );
+}
+
+export function PeoplePages({ question, onLeave, empty }: { question: Question; onLeave?: () => void; empty?: ReactNode }) {
+  const asked = useMemo(() => ({ ...question, limit: 50 }), [question]);
+  const result = usePages("people", asked);
+  if (result.isPending) return <Skeleton />;
+  if (result.isError) return <ErrorBox error={result.error} retry={() => result.refetch()} />;
+  const total = (result.data.pages[0]!.data as { total: number }).total;
+  const people = result.data.pages.flatMap((page) => (page.data as { people: PersonRow[] }).people);
+  if (total === 0) return <>{empty ?? <Empty title={t("drill.nobody")} icon="people"><p className="muted">{t("drill.noperson")}</p></Empty>}</>;
+  const columns: Column<PersonRow>[] = [
+    {
+      id: "name",
+      label: t("people.name"),
+      value: personName,
+      cell: (one) => (
+        <Link href={personHref(one)} onClick={onLeave}>
+          {personName(one)}
+        </Link>
+      ),
+    },
+    { id: "events", label: t("people.events"), number: true, value: (one) => one.events, cell: (one) => format.number(one.events) },
+    { id: "first", label: t("people.first"), value: (one) => one.first_time, cell: (one) => format.time(one.first_time) },
+    { id: "last", label: t("people.last"), value: (one) => one.last_time, cell: (one) => format.time(one.last_time) },
+  ];
+  return (
+    <div className="stack">
+      <p className="num" data-total={total}>
+        <b>{t("common.people", { n: total })}</b> <span className="muted">{people.length < total && t("drill.shown", { shown: people.length, total })}</span>
+      </p>
+      <DataTable label={t("drill.people")} columns={columns} rows={people} rowKey={(one) => String(one.person)} />
+      {result.hasNextPage && (
+        <Button onClick={() => result.fetchNextPage()} disabled={result.isFetchingNextPage}>
+          {t("common.more")}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+export function EventPages({ question }: { question: Question }) {
+  const asked = useMemo(() => ({ ...question, limit: 50 }), [question]);
+  const result = usePages("events", asked);
+  if (result.isPending) return <Skeleton />;
+  if (result.isError) return <ErrorBox error={result.error} retry={() => result.refetch()} />;
+  const total = (result.data.pages[0]!.data as { total: number }).total;
+  const events = result.data.pages.flatMap((page) => (page.data as { events: EventRow[] }).events);
+  return (
+    <div className="stack">
+      <p className="num" data-total={total}>
+        <b>{t("common.events", { n: total })}</b> <span className="muted">{events.length < total && t("drill.shown", { shown: events.length, total })}</span>
+      </p>
+      <EventList events={events} />
+      {result.hasNextPage && (
+        <Button onClick={() => result.fetchNextPage()} disabled={result.isFetchingNextPage}>
+          {t("common.more")}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+/** Events, each with everything known of it below. */
+export function EventList({ events }: { events: readonly EventRow[] }) {
+  return (
+    <ul className="events">
+      {events.map((one) => (
+        <li key={one.id}>
+          <details>
+            <summary>
+              <b className="cut">{one.event}</b>
+              <span className="muted cut">{one.user_id ?? one.anonymous_id ?? t("live.anonymous")}</span>
+              <time className="muted num" dateTime={one.time}>
+                {format.time(one.time)}
+              </time>
+            </summary>
+            <pre aria-label={t("person.raw")} tabIndex={0}>{JSON.stringify(one, null, 2)}</pre>
+          </details>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+export function personName(one: { user_ids: readonly string[]; anonymous_ids: readonly string[]; person: number }): string {
+  return one.user_ids[0] ?? one.anonymous_ids[0] ?? `${t("drill.anonymous")} ${one.person}`;
+}
+
+export function personHref(one: { user_ids: readonly string[]; anonymous_ids: readonly string[] }): string {
+  return one.user_ids[0] !== undefined ? `/people/user/${encodeURIComponent(one.user_ids[0])}` : `/people/anonymous/${encodeURIComponent(one.anonymous_ids[0] ?? "")}`;
+}

@@ -1,0 +1,167 @@
+/** Lifecycle and stickiness: who is new, stays, comes back and goes; and on how many days people come. */
+import { useMemo } from "react";
+import { scaleLinear } from "d3-scale";
+import { useAsk } from "../api/queries";
+import type { LifecycleData, Question, StickinessData } from "../api/types";
+import { EventBox } from "../builder/choices";
+import { Conditions } from "../builder/Conditions";
+import { useWidth } from "../charts/useWidth";
+import { spread } from "../charts/scale";
+import { bucketLabel, format, t } from "../i18n/t";
+import { question } from "../query/ask";
+import { describe } from "../query/describe";
+import { row, type Row } from "../query/types";
+import { useQueryUrl, type QueryUrl } from "../query/useQueryUrl";
+import { AnswerCard } from "./AnswerCard";
+import { Dropped, IntervalControl, PageHead, RangeControl } from "./controls";
+import { useDrill } from "./drill";
+
+const START = { rows: [row()], range: "90d" };
+const STATES = ["returning", "new", "resurrecting"] as const;
+const COLOURS = { returning: "var(--s1)", new: "var(--s3)", resurrecting: "var(--s5)", dormant: "var(--s2)" };
+type State = keyof typeof COLOURS;
+
+export function Lifecycle() {
+  const url = useQueryUrl("lifecycle", START);
+  const { query, change } = url;
+  const asked = useMemo(() => question(query)!, [query]);
+  const result = useAsk("lifecycle", asked);
+  return (
+    <>
+      <PageHead title={t("screen.lifecycle")} lead={t("lead.lifecycle")}>
+        <RangeControl {...url} />
+        <IntervalControl {...url} intervals={["week", "day", "month"]} auto={false} />
+      </PageHead>
+      <StepBox {...url} />
+      <AnswerCard title={describe(query)} insight="lifecycle" question={asked} result={result} isEmpty={(data) => data.buckets.every((one) => one.active === 0)} filtered={query.where.length > 0} clear={() => change({ where: [] })}>
+        {(answer) => <LifecycleView data={answer.data} asked={answer.question} />}
+      </AnswerCard>
+    </>
+  );
+}
+
+export function Stickiness() {
+  const url = useQueryUrl("stickiness", { rows: [row()] });
+  const { query, change } = url;
+  const asked = useMemo(() => question(query)!, [query]);
+  const result = useAsk("stickiness", asked);
+  return (
+    <>
+      <PageHead title={t("screen.stickiness")} lead={t("lead.stickiness")}>
+        <RangeControl {...url} />
+      </PageHead>
+      <StepBox {...url} />
+      <AnswerCard title={describe(query)} insight="stickiness" question={asked} result={result} isEmpty={(data) => data.periods.every((one) => one.people === 0)} filtered={query.where.length > 0} clear={() => change({ where: [] })}>
+        {(answer) => <StickinessView data={answer.data} asked={answer.question} />}
+      </AnswerCard>
+    </>
+  );
+}
+
+function StepBox({ query, change, dropped }: QueryUrl) {
+  const one = query.rows[0] ?? row();
+  const set = (next: Row) => change({ rows: [next] });
+  return (
+    <>
+      <Dropped what={dropped} />
+      <section className="card builder" aria-label={t("builder.title")}>
+        <div className="row">
+          <span className="builder-label">{t("lifecycle.step")}</span>
+          <EventBox label={t("lifecycle.step")} value={one.event} onChange={(event) => set({ ...one, event })} />
+          <Conditions conds={one.where} event={one.event} onChange={(where) => set({ ...one, where })} add={t("builder.where")} />
+        </div>
+      </section>
+    </>
+  );
+}
+
+/** Bars above and below a line in the middle: who is there, and who is gone. */
+function LifecycleView({ data, asked }: { data: LifecycleData; asked: Question }) {
+  const [ref, width] = useWidth<HTMLDivElement>();
+  const drill = useDrill();
+  const height = 320;
+  const top = Math.max(1, ...data.buckets.map((one) => one.active));
+  const bottom = Math.max(1, ...data.buckets.map((one) => one.dormant));
+  const y = scaleLinear().domain([-bottom, top]).nice(5).range([height - 26, 8]);
+  const left = 56;
+  const slot = (width - left - 8) / data.buckets.length;
+  const wide = Math.min(56, slot * 0.72);
+  const x = (at: number) => left + slot * (at + 0.5);
+  const open = (bucket: number, state: State) => {
+    const label = bucketLabel(data.buckets[bucket]!.label);
+    drill({ title: `${t(`lifecycle.${state}`)}, ${label}`, people: { behind: { insight: "lifecycle", question: asked, place: { bucket, state } } } });
+  };
+  return (
+    <div className="stack">
+      <div ref={ref} className="chart">
+        <svg width={width} height={height} data-chart="lifecycle" role="group" aria-label={t("screen.lifecycle")}>
+          {y.ticks(6).map((one) => (
+            <g key={one}>
+              <line x1={left} x2={width - 8} y1={y(one)} y2={y(one)} stroke={one === 0 ? "var(--line-strong)" : "var(--line)"} />
+              <text x={left - 8} y={y(one)} dy=".32em" textAnchor="end" fontSize="12" fill="var(--muted)">
+                {format.short(Math.abs(one))}
+              </text>
+            </g>
+          ))}
+          {spread(data.buckets.length, Math.floor(width / 78)).map((at) => (
+            <text key={at} x={x(at)} y={height - 6} textAnchor="middle" fontSize="12" fill="var(--muted)">
+              {bucketLabel(data.buckets[at]!.label)}
+            </text>
+          ))}
+          {data.buckets.map((one, at) => {
+            let from = 0;
+            const parts: [State, number, number][] = STATES.map((state) => [state, from, (from += one[state])]);
+            parts.push(["dormant", -one.dormant, 0]);
+            return parts
+              .filter(([, low, high]) => high > low)
+              .map(([state, low, high]) => {
+                const label = `${bucketLabel(one.label)}, ${t(`lifecycle.${state}`)}: ${format.number(high - low)}`;
+                return (
+                  <rect key={state} className="opens" role="button" tabIndex={0} aria-label={label} x={x(at) - wide / 2} width={wide} y={y(high)} height={Math.max(1, y(low) - y(high) - 1)} rx="2" fill={COLOURS[state]} opacity={one.is_incomplete ? 0.55 : 1} onClick={() => open(at, state)} onKeyDown={(event) => event.key === "Enter" && open(at, state)}>
+                    <title>{label}</title>
+                  </rect>
+                );
+              });
+          })}
+        </svg>
+      </div>
+      <ul className="legend">
+        {(Object.keys(COLOURS) as State[]).map((state) => (
+          <li key={state} className="legend-item">
+            <i className="dot" style={{ background: COLOURS[state] }} />
+            {t(`lifecycle.${state}`)}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function StickinessView({ data, asked }: { data: StickinessData; asked: Question }) {
+  const drill = useDrill();
+  const period = data.periods[0];
+  if (!period) return null;
+  const most = Math.max(1, ...period.times.map((one) => one.exactly.count));
+  return (
+    <div className="stack">
+      <p className="muted num">
+        {t("common.people", { n: period.people })} · {t("stickiness.mean", { n: format.number(Number(period.mean ?? 0)) })}
+      </p>
+      <div className="histogram tall">
+        {period.times.map((one) => {
+          const label = `${t("stickiness.days")} ${one.times}: ${t("common.people", { n: one.exactly.count })}`;
+          return (
+            <button key={one.times} type="button" disabled={one.exactly.count === 0} aria-label={label} title={label} onClick={() => drill({ title: label, people: { behind: { insight: "stickiness", question: asked, place: { period: 0, times: one.times, counted: "exactly" } } } })}>
+              <i style={{ blockSize: `${(100 * one.exactly.count) / most}%` }} />
+            </button>
+          );
+        })}
+      </div>
+      <div className="row histogram-ends muted num">
+        <span>1</span>
+        <span className="spacer">{t("stickiness.days")}</span>
+        <span className="spacer">{period.times.at(-1)?.times}</span>
+      </div>
+    </div>
+  );
+}

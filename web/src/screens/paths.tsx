@@ -1,0 +1,155 @@
+/** Paths: which ways people take. The picture and the tree below it say the same. */
+import { sankey, sankeyLinkHorizontal, type SankeyLink, type SankeyNode } from "d3-sankey";
+import { useMemo } from "react";
+import { useAsk } from "../api/queries";
+import { toNumber, type PathsData, type Question } from "../api/types";
+import { EventBox } from "../builder/choices";
+import { Conditions } from "../builder/Conditions";
+import { paints } from "../charts/scale";
+import { useWidth } from "../charts/useWidth";
+import { format, t } from "../i18n/t";
+import { question } from "../query/ask";
+import { describe, fieldName } from "../query/describe";
+import type { Options } from "../query/types";
+import { useQueryUrl } from "../query/useQueryUrl";
+import { AnswerCard } from "./AnswerCard";
+import { Dropped, OptionControl, PageHead, RangeControl } from "./controls";
+import { useDrill } from "./drill";
+
+const NODES = ["name", "path", "title", "properties.feature"] as const;
+
+export default function Paths() {
+  const url = useQueryUrl("paths");
+  const { query, change, dropped } = url;
+  const asked = useMemo(() => question(query)!, [query]);
+  const result = useAsk("paths", asked);
+  const option = (name: string, value: string | null) => {
+    const { [name]: _, ...rest } = query.options;
+    change({ options: (value === null ? rest : { ...rest, [name]: value }) as Options });
+  };
+  const isEvents = query.options["node"] === undefined;
+  return (
+    <>
+      <PageHead title={t("screen.paths")} lead={t("lead.paths")}>
+        <RangeControl {...url} />
+        <OptionControl {...url} name="node" label={t("paths.node")} options={NODES.map((one) => [one === "name" ? "" : one, one === "name" ? t("paths.node.event") : fieldName(one)] as const)} />
+        <OptionControl {...url} name="depth" label={t("paths.depth")} options={["5", "3", "4", "6", "8"].map((one) => [one, one] as const)} />
+      </PageHead>
+      <Dropped what={dropped} />
+      <section className="card builder" aria-label={t("builder.title")}>
+        <div className="row">
+          {isEvents && (
+            <>
+              <span className="builder-label">{t("paths.start")}</span>
+              <EventBox label={t("paths.start")} value={query.options["start"] ?? null} any={t("paths.anywhere")} onChange={(event) => option("start", event)} />
+              <span className="builder-label">{t("paths.end")}</span>
+              <EventBox label={t("paths.end")} value={query.options["end"] ?? null} any={t("paths.anywhere")} onChange={(event) => option("end", event)} />
+            </>
+          )}
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+        </div>
+      </section>
+      <AnswerCard title={describe(query)} insight="paths" question={asked} result={result} isEmpty={(data) => data.walks === 0} filtered={query.where.length > 0 || query.options["start"] !== undefined || query.options["end"] !== undefined} clear={() => change({ where: [], options: {} })} wider={() => change({ range: "90d" })} height={420}>
+        {(answer) => (
+          <div className="stack wide-gap">
+            <Flow data={answer.data} asked={answer.question} title={describe(query)} />
+            <Tree data={answer.data} />
+          </div>
+        )}
+      </AnswerCard>
+    </>
+  );
+}
+
+interface Node {
+  step: number;
+  place: number;
+  name: string;
+  kind: string;
+  count: number;
+}
+interface Way {
+  from: Node;
+  to: Node;
+}
+
+function Flow({ data, asked, title }: { data: PathsData; asked: Question; title: string }) {
+  const [ref, width] = useWidth<HTMLDivElement>(900);
+  const drill = useDrill();
+  const tall = Math.max(280, Math.max(...data.steps.map((one) => one.nodes.length)) * 52);
+  const { nodes, links } = useMemo(() => layout(data, Math.max(width, data.steps.length * 130), tall), [data, width, tall]);
+  const names = useMemo(() => [...new Set(nodes.map((one) => one.name))], [nodes]);
+  const painted = useMemo(() => paints(names.map((label) => ({ label })), true), [names]);
+  const colour = (node: Node) => (node.kind === "node" ? painted[names.indexOf(node.name)]!.colour : "var(--other)");
+  const open = (text: string, place: Question) => drill({ title: text, people: { behind: { insight: "paths", question: asked, place } } });
+  const named = (one: Node) => ({ kind: one.kind === "rest" ? "other" : one.kind, ...(one.kind === "node" ? { name: one.name } : {}) });
+  return (
+    <div ref={ref} className="sankey-box" role="group" aria-label={title} tabIndex={0}>
+      <svg width={Math.max(width, data.steps.length * 130)} height={tall} data-chart="sankey" className="sankey">
+        <g fill="none">
+          {links.map((one, at) => {
+            const from = one.source as Laid;
+            const to = one.target as Laid;
+            const label = t("paths.link", { from: from.name, to: to.name, n: one.value });
+            return (
+              <path key={at} d={sankeyLinkHorizontal()(one as never) ?? ""} stroke={colour(from)} strokeWidth={Math.max(1, one.width ?? 1)} opacity={to.kind === "drop_off" ? 0.18 : 0.36} className="way" onClick={() => open(label, { step: from.step, ...named(from), to_kind: named(to).kind, ...(to.kind === "node" ? { to_name: to.name } : {}) })}>
+                <title>{label}</title>
+              </path>
+            );
+          })}
+        </g>
+        {nodes.map((one) => {
+          const label = t("paths.nodecount", { name: one.name, step: one.step + 1, n: one.count, share: format.percent(one.count / Math.max(1, data.walks)) });
+          return (
+            <g key={`${one.step}:${one.place}`} className="node" role="button" tabIndex={0} aria-label={label} onClick={() => open(label, { step: one.step, ...named(one) })} onKeyDown={(event) => event.key === "Enter" && open(label, { step: one.step, ...named(one) })}>
+              <title>{label}</title>
+              <rect x={one.x0} y={one.y0} width={(one.x1 ?? 0) - (one.x0 ?? 0)} height={Math.max(2, (one.y1 ?? 0) - (one.y0 ?? 0))} rx="2" fill={colour(one)} />
+              <text x={(one.x1 ?? 0) + 5} y={((one.y0 ?? 0) + (one.y1 ?? 0)) / 2 - 1} fontSize="12" fill="var(--text)" stroke="var(--surface)" strokeWidth="3" paintOrder="stroke">
+                {short(one.kind === "drop_off" ? t("paths.dropoff") : one.name)}
+              </text>
+              <text x={(one.x1 ?? 0) + 5} y={((one.y0 ?? 0) + (one.y1 ?? 0)) / 2 + 12} fontSize="11" fill="var(--muted)" stroke="var(--surface)" strokeWidth="3" paintOrder="stroke">
+                {format.short(one.count)}
+              </text>
+            </g>
+          );
+        })}
+      </svg>
+    </div>
+  );
+}
+
+type Laid = SankeyNode<Node, Way>;
+
+function layout(data: PathsData, width: number, tall: number): { nodes: Laid[]; links: SankeyLink<Node, Way>[] } {
+  const nodes: Node[] = data.steps.flatMap((step, at) => step.nodes.map((one, place) => ({ step: at, place, name: one.name, kind: one.kind, count: one.count })));
+  const find = (step: number, place: number) => nodes.find((one) => one.step === step && one.place === place)!;
+  const links = data.steps.flatMap((step, at) => step.links.map((one) => ({ source: find(at - 1, one.source), target: find(at, one.target), value: one.count, from: find(at - 1, one.source), to: find(at, one.target) })));
+  const make = sankey<Node, Way>()
+    .nodeAlign((one) => (one as unknown as Node).step)
+    .nodeSort((a, b) => a.place - b.place)
+    .nodeWidth(10)
+    .nodePadding(22)
+    .extent([[1, 12], [width - 110, tall - 12]]);
+  return make({ nodes: nodes.map((one) => one), links }) as { nodes: Laid[]; links: SankeyLink<Node, Way>[] };
+}
+
+function short(name: string): string {
+  return name.length > 18 ? `${name.slice(0, 17)}…` : name;
+}
+
+function Tree({ data }: { data: PathsData }) {
+  return (
+    <details>
+      <summary>{t("paths.tree")}</summary>
+      <ol className="tree">
+        {data.tree.map((one, at) => (
+          <li key={at} style={{ paddingInlineStart: one.level * 22 }}>
+            <span className="cut">{one.kind === "drop_off" ? t("paths.dropoff") : one.name}</span>
+            <b className="num">{format.number(one.count)}</b>
+            <span className="muted num">{format.percent((toNumber(one.count) ?? 0) / Math.max(1, data.walks))}</span>
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}

@@ -1,0 +1,60 @@
+/** People: find somebody, or everybody of a range. */
+import { useMemo, useState } from "react";
+import { useSearch } from "wouter";
+import { Conditions } from "../builder/Conditions";
+import { t } from "../i18n/t";
+import { filter, range } from "../query/ask";
+import { useQueryUrl } from "../query/useQueryUrl";
+import { Icon } from "../ui/Icon";
+import { Empty, NothingFound } from "../ui/states";
+import { Dropped, PageHead, RangeControl } from "./controls";
+import { PeoplePages } from "./drill";
+
+export default function People() {
+  const url = useQueryUrl("trends");
+  const { query, change, dropped } = url;
+  const wanted = query.options["search"] ?? "";
+  const [typed, setTyped] = useState(wanted);
+  useSearch();
+  const asked = useMemo(() => ({ range: range(query.range), filter: filter(query.where), search: wanted || null }), [query, wanted]);
+  const search = (text: string) => {
+    const { search: _, ...rest } = query.options;
+    change({ options: text ? { ...rest, search: text } : rest });
+  };
+  return (
+    <>
+      <PageHead title={t("screen.people")} lead={t("lead.people")}>
+        <RangeControl {...url} />
+      </PageHead>
+      <Dropped what={dropped} />
+      <section className="card stack" aria-label={t("screen.people")}>
+        <div className="row">
+          <form
+            className="search"
+            role="search"
+            onSubmit={(event) => {
+              event.preventDefault();
+              search(typed.trim());
+            }}
+          >
+            <Icon name="search" />
+            <input type="search" className="input" aria-label={t("people.search")} placeholder={t("people.search")} value={typed} onChange={(event) => setTyped(event.target.value)} onBlur={() => typed.trim() !== wanted && search(typed.trim())} />
+          </form>
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} />
+        </div>
+        <PeoplePages
+          question={asked}
+          empty={
+            wanted ? (
+              <Empty title={t("people.none")} icon="people">
+                <p className="muted">{t("people.nomatch")}</p>
+              </Empty>
+            ) : (
+              <NothingFound filtered={query.where.length > 0} clear={() => change({ where: [] })} wider={() => change({ range: "90d" })} />
+            )
+          }
+        />
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,56 @@
+/** What this browser remembers of how somebody likes the pages; the page reads it before it is painted. */
+import { useSyncExternalStore } from "react";
+
+export interface Preferences {
+  theme: "auto" | "light" | "dark";
+  density: "comfortable" | "compact";
+  rail: "wide" | "narrow";
+  shortcuts: boolean;
+}
+
+const NAME = "tallymark.preferences.1";
+const USUAL: Preferences = { theme: "auto", density: "comfortable", rail: "wide", shortcuts: true };
+const listeners = new Set<() => void>();
+let now: Preferences = read();
+
+export function preferences(): Preferences {
+  return now;
+}
+
+export function usePreferences(): [Preferences, (part: Partial<Preferences>) => void] {
+  const held = useSyncExternalStore(
+    (changed) => {
+      listeners.add(changed);
+      return () => listeners.delete(changed);
+    },
+    () => now,
+  );
+  return [held, prefer];
+}
+
+export function prefer(part: Partial<Preferences>): void {
+  now = { ...now, ...part };
+  try {
+    localStorage.setItem(NAME, JSON.stringify(now));
+  } catch {
+    // Storage may be forbidden; then it holds until the page is left.
+  }
+  show();
+  for (const changed of listeners) changed();
+}
+
+function show(): void {
+  const root = document.documentElement;
+  if (now.theme === "auto") delete root.dataset["theme"];
+  else root.dataset["theme"] = now.theme;
+  root.dataset["density"] = now.density;
+  root.dataset["rail"] = now.rail;
+}
+
+function read(): Preferences {
+  try {
+    return { ...USUAL, ...(JSON.parse(localStorage.getItem(NAME) ?? "{}") as Partial<Preferences>) };
+  } catch {
+    return USUAL;
+  }
+}

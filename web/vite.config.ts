@@ -1,0 +1,25 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // Addresses in what is built are relative, so that a proxy may serve it below any path.
+  base: "./",
+  plugins: [react()],
+  build: {
+    outDir: "../src/tallymark/web/dist/app",
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    target: "es2022",
+    rolldownOptions: {
+      output: {
+        advancedChunks: {
+          groups: [{ name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack|wouter)\// }],
+        },
+      },
+    },
+  },
+  server: { proxy: { "/tm": process.env["TALLYMARK"] ?? "http://127.0.0.1:8410" } },
+  test: { include: ["tests/**/*.test.ts"] },
+});
