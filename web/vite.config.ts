@@ -14,7 +14,7 @@ export default defineConfig({
     target: "es2022",
     rolldownOptions: {
       output: {
-        advancedChunks: {
+        codeSplitting: {
           groups: [{ name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack|wouter)\// }],
         },
       },

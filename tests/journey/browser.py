@@ -17,7 +17,7 @@ _FLAGS = (
 )  # fmt: skip
 CHROMIUM = "/usr/bin/chromium"
 # A browser on a machine that is busy with something else; only a failure waits so long.
-_PATIENCE_SECONDS: Final = 90
+PATIENCE_SECONDS: Final = 90
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript"}
 Content = str | Path
 
@@ -31,7 +31,7 @@ def chromium() -> Iterator[BrowserContext]:
             user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
             " Chrome/156.0.0.0 Safari/537.36"
         )
-        context.set_default_timeout(_PATIENCE_SECONDS * 1_000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1_000)
         try:
             yield context
         finally:
@@ -82,7 +82,7 @@ def module_page(code: str, modules: Mapping[str, str], *scripts: str) -> str:
 <script type="importmap">{imports}</script><script type="module">{code}</script>"""
 
 
-def eventually(holds: Callable[[], bool], what: str, seconds: float = _PATIENCE_SECONDS) -> None:
+def eventually(holds: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until something holds; fail with what was waited for."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -68,7 +68,7 @@ function Draft({ start, event, onDone }: { start: Cond; event: string | null; on
   const isNumber = isNumberField(cond.field, names);
   const arity = ARITY[cond.op];
   const read = (text: string): Scalar => (isNumber && text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text);
-  const groups = [{ label: t("builder.seen", { n: values.length }), options: values.map((one) => ({ id: String(one.value), label: String(one.value), note: format.short(one.count) })) }];
+  const groups = [{ label: t("builder.values"), options: values.map((one) => ({ id: String(one.value), label: String(one.value), note: format.short(one.count) })) }];
   const set = (at: number, text: string) => {
     const next = [...cond.values];
     next[at] = read(text);

@@ -29,6 +29,8 @@ interface TimeChartProps {
   /** Opens what is behind a point. */
   onOpen?: ((series: string, bucket: number) => void) | undefined;
   say?: (value: number) => string;
+  /** How the axis says a number; shorter than a point does. */
+  axis?: (value: number) => string;
 }
 
 interface Cursor {
@@ -36,7 +38,7 @@ interface Cursor {
   series: number;
 }
 
-export function TimeChart({ label, kind, buckets, series, stacked, height = 280, onOpen, say = format.number }: TimeChartProps) {
+export function TimeChart({ label, kind, buckets, series, stacked, height = 280, onOpen, say = format.number, axis = format.short }: TimeChartProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const [cursor, setCursor] = useState<Cursor | null>(null);
   const [byKey, setByKey] = useState(false);
@@ -44,8 +46,9 @@ export function TimeChart({ label, kind, buckets, series, stacked, height = 280,
   const bounds = useMemo(() => (stacked ? stack(series.map((one) => one.values)) : null), [series, stacked]);
   const top = useMemo(() => highest(series, bounds), [series, bounds]);
   const y = scaleLinear().domain([0, top || 1]).nice(4);
-  const ticks = y.ticks(4);
-  const left = Math.max(...ticks.map((one) => format.short(one).length)) * 7.2 + 14;
+  // Half an event is no place on an axis.
+  const ticks = top <= 5 && series.every((one) => one.values.every((value) => Number.isInteger(value ?? 0))) ? y.ticks(4).filter(Number.isInteger) : y.ticks(4);
+  const left = Math.max(...ticks.map((one) => axis(one).length)) * 7.2 + 14;
   const box = { left, right: width - 12, top: 10, bottom: height - 26 };
   y.range([box.bottom, box.top]);
   const slot = (box.right - box.left) / Math.max(1, buckets.length);
@@ -113,12 +116,12 @@ export function TimeChart({ label, kind, buckets, series, stacked, height = 280,
             <g key={one}>
               <line x1={box.left} x2={box.right} y1={y(one)} y2={y(one)} stroke="var(--line)" />
               <text x={box.left - 8} y={y(one)} dy=".32em" textAnchor="end" fontSize="12" fill="var(--muted)" className="num">
-                {format.short(one)}
+                {axis(one)}
               </text>
             </g>
           ))}
           {labels.map((at) => (
-            <text key={at} x={x(at)} y={height - 8} textAnchor={kind !== "bar" && at === 0 ? "start" : "middle"} fontSize="12" fill="var(--muted)">
+            <text key={at} x={x(at)} y={height - 8} textAnchor={kind === "bar" || buckets.length === 1 ? "middle" : at === 0 ? "start" : at === buckets.length - 1 ? "end" : "middle"} fontSize="12" fill="var(--muted)">
               {bucketLabel(buckets[at]?.label ?? "")}
             </text>
           ))}
@@ -131,7 +134,7 @@ export function TimeChart({ label, kind, buckets, series, stacked, height = 280,
               ) : (
                 <>
                   {kind === "area" && <path d={shape(one.values, bounds?.[place] ?? null, x, y) ?? ""} fill={one.colour} opacity={stacked ? 0.55 : 0.16} />}
-                  <path d={path(heights(one, bounds?.[place] ?? null).slice(0, settled + 1), x, y) ?? ""} fill="none" stroke={one.colour} strokeWidth="2" strokeDasharray={series.length > 1 ? one.dash : ""} strokeLinejoin="round" />
+                  <path d={path(heights(one, bounds?.[place] ?? null).slice(0, settled + 1), x, y) ?? ""} fill="none" stroke={one.colour} strokeWidth={stacked ? 1 : 2} strokeDasharray={series.length > 1 && !stacked ? one.dash : ""} strokeLinejoin="round" />
                   {settled < buckets.length - 1 && <path d={path(heights(one, bounds?.[place] ?? null), x, y, Math.max(0, settled)) ?? ""} fill="none" stroke={one.colour} strokeWidth="2" strokeDasharray="3 4" opacity=".8" data-incomplete="" />}
                   {buckets.length === 1 && <circle cx={x(0)} cy={y(height_({ bucket: 0, series: place }))} r="4" fill={one.colour} />}
                 </>

@@ -152,6 +152,7 @@ export const en = {
   "compare.label": "Compare",
   "compare.none": "Nothing", "compare.previous_period": "Previous period", "compare.previous_year": "Previous year", "compare.same_weekdays": "Same weekdays before",
   "compare.was": "before",
+  "than.previous_period": "against the period before", "than.previous_year": "against the year before", "than.same_weekdays": "against the same weekdays before",
   "chart.label": "Chart",
   "chart.line": "Line", "chart.area": "Area", "chart.bar": "Bars", "chart.number": "Number", "chart.table": "Table",
 
@@ -165,7 +166,7 @@ export const en = {
 
   "builder.event": "Event", "builder.step": "Step {n}", "builder.series": "Series {letter}", "builder.addseries": "Add series", "builder.addstep": "Add step",
   "builder.where": "Filter", "builder.addfilter": "Add filter", "builder.filters": "Filters for everything", "builder.breakdown": "Break down", "builder.addbreakdown": "Break down by",
-  "builder.field": "Field", "builder.op": "Condition", "builder.value": "Value", "builder.and": "and", "builder.of": "Number",
+  "builder.field": "Field", "builder.op": "Condition", "builder.value": "Value", "builder.values": "Most frequent values", "builder.and": "and", "builder.of": "Number",
   "builder.title": "Question", "builder.seen": "{n} in 30 days", "builder.never": "none in 30 days", "builder.duplicate": "Duplicate", "builder.up": "Move up", "builder.down": "Move down",
   "builder.removestep": "Remove step {n}", "builder.removeseries": "Remove series {letter}", "builder.removefilter": "Remove filter {what}", "builder.removebreakdown": "Remove breakdown {what}",
   "builder.nomatch": "Nothing of that name",
@@ -226,8 +227,8 @@ export const en = {
   "describe.before.previous_period": "period before", "describe.before.previous_year": "year before", "describe.before.same_weekdays": "same weekdays before",
   "describe.and": "{one} and {other}",
   "describe.what.count": "{event}", "describe.what.unique_people": "People who did {event}", "describe.what.unique_accounts": "Accounts that did {event}", "describe.what.sessions": "Sessions with {event}", "describe.what.per_person": "{event} per person", "describe.what.number": "{measure} {number} of {event}",
-  "describe.where": "{what} where {conditions}",
-  "describe.funnel": "From {first} to {last} in {n} steps, {range}{by}", "describe.retention": "{returning} after {start}, by {interval}, {range}", "describe.paths": "Paths{from}{to}, {range}", "describe.paths.from": " from {start}", "describe.paths.to": " to {end}", "describe.web": "The site, {range}", "describe.lifecycle": "Who is new, stays and goes by {event}, {per}, {range}", "describe.stickiness": "On how many days people did {event}, {range}",
+  "describe.where": "{what} where {conditions}", "describe.all": "{what}, where {conditions}",
+  "describe.funnel": "From {first} to {last} in {n} steps, {range}{by}", "describe.retention": "Came back to {returning} after {start}, by {interval}, {range}", "describe.paths": "Paths{from}{to}, {range}", "describe.paths.from": " from {start}", "describe.paths.to": " to {end}", "describe.web": "The site, {range}", "describe.lifecycle": "Who is new, stays and goes by {event}, {per}, {range}", "describe.stickiness": "On how many days people did {event}, {range}",
   "describe.dates": "{since} to {until}", "describe.since": "since {since}",
 } as const satisfies Record<string, string | { one: string; other: string }>;
 

@@ -4,7 +4,7 @@ import { en, type MessageKey } from "./en";
 export type { MessageKey };
 type Vars = Record<string, string | number>;
 
-export const locale = navigator.language || "en";
+export const locale = globalThis.navigator?.language || "en";
 const plural = new Intl.PluralRules("en");
 
 /** Return a message with its parts filled in; `n` also chooses between one and many. */

@@ -5,6 +5,12 @@ import { needsNumber, type Cond, type Query, type Row } from "./types";
 
 /** Return the sentence, in plain text. */
 export function describe(query: Query): string {
+  const whole = query.where.filter(isWhole);
+  const what = describeAll(query);
+  return whole.length ? t("describe.all", { what, conditions: listed(whole.map(describeCond)) }) : what;
+}
+
+function describeAll(query: Query): string {
   const range = describeRange(query.range);
   const by = query.breakdown.length ? t("describe.by", { fields: listed(query.breakdown.map(fieldName)) }) : "";
   const first = query.rows[0];

@@ -117,7 +117,7 @@ export function EventPages({ question }: { question: Question }) {
 }
 
 /** Events, each with everything known of it below. */
-export function EventList({ events }: { events: readonly EventRow[] }) {
+export function EventList({ events, who = true }: { events: readonly EventRow[]; who?: boolean }) {
   return (
     <ul className="events">
       {events.map((one) => (
@@ -125,7 +125,8 @@ export function EventList({ events }: { events: readonly EventRow[] }) {
           <details>
             <summary>
               <b className="cut">{one.event}</b>
-              <span className="muted cut">{one.user_id ?? one.anonymous_id ?? t("live.anonymous")}</span>
+              {who && <span className="muted cut">{one.user_id ?? one.anonymous_id ?? t("live.anonymous")}</span>}
+              <span className="muted cut events-what">{inShort(one)}</span>
               <time className="muted num" dateTime={one.time}>
                 {format.time(one.time)}
               </time>
@@ -136,6 +137,13 @@ export function EventList({ events }: { events: readonly EventRow[] }) {
       ))}
     </ul>
   );
+}
+
+/** The page of a view, or the first properties of anything else. */
+function inShort(one: EventRow): string {
+  const { path } = one.context as { path?: string };
+  const told = Object.entries(one.properties as Record<string, unknown>).slice(0, 3);
+  return told.length === 0 ? (path ?? "") : told.map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`).join(" · ");
 }
 
 export function personName(one: { user_ids: readonly string[]; anonymous_ids: readonly string[]; person: number }): string {

@@ -76,7 +76,7 @@ interface Way {
 function Flow({ data, asked, title }: { data: PathsData; asked: Question; title: string }) {
   const [ref, width] = useWidth<HTMLDivElement>(900);
   const drill = useDrill();
-  const tall = Math.max(280, Math.max(...data.steps.map((one) => one.nodes.length)) * 52);
+  const tall = Math.max(280, Math.max(...data.steps.map((one) => one.nodes.length)) * 64);
   const { nodes, links } = useMemo(() => layout(data, Math.max(width, data.steps.length * 130), tall), [data, width, tall]);
   const names = useMemo(() => [...new Set(nodes.map((one) => one.name))], [nodes]);
   const painted = useMemo(() => paints(names.map((label) => ({ label })), true), [names]);
@@ -128,8 +128,8 @@ function layout(data: PathsData, width: number, tall: number): { nodes: Laid[]; 
     .nodeAlign((one) => (one as unknown as Node).step)
     .nodeSort((a, b) => a.place - b.place)
     .nodeWidth(10)
-    .nodePadding(22)
-    .extent([[1, 12], [width - 110, tall - 12]]);
+    .nodePadding(30)
+    .extent([[1, 14], [width - 118, tall - 14]]);
   return make({ nodes: nodes.map((one) => one), links }) as { nodes: Laid[]; links: SankeyLink<Node, Way>[] };
 }
 

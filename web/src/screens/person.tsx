@@ -62,7 +62,7 @@ export default function Person() {
                     <time dateTime={session.first_time}>{format.time(session.first_time)}</time>{" "}
                     <span className="muted num">{t("common.events", { n: session.events })}</span>
                   </h3>
-                  <EventList events={session.shown} />
+                  <EventList events={session.shown} who={false} />
                 </div>
               ))}
               {timeline.hasNextPage && <Button onClick={() => timeline.fetchNextPage()}>{t("common.more")}</Button>}

@@ -73,7 +73,7 @@ function RetentionView({ data, asked }: { data: RetentionData; asked: Question }
   return (
     <div className="stack wide-gap">
       <h3>{t("retention.curve")}</h3>
-      <TimeChart label={t("retention.curve")} kind="line" height={220} buckets={data.buckets.map((one) => ({ label: one.label, is_incomplete: false }))} series={series} stacked={false} say={(value) => `${format.number(value)} %`} />
+      <TimeChart label={t("retention.curve")} kind="line" height={220} buckets={data.buckets.map((one) => ({ label: one.label, is_incomplete: false }))} series={series} stacked={false} say={(value) => format.percent(value / 100)} axis={(value) => format.percent(value / 100)} />
       {groups.map((one) => (
         <HeatTable key={name(one)} title={groups.length > 1 ? name(one) : t("retention.table")} data={data} group={one} asked={asked} />
       ))}
@@ -116,7 +116,7 @@ function HeatTable({ title, data, group, asked }: { title: string; data: Retenti
                   if (rate === null || cell.returned === null) return <td key={bucket} className="heat-none" aria-label={t("retention.running")} />;
                   const label = t("retention.cell", { cohort: bucketLabel(cohort.label), bucket: data.buckets[bucket]!.label, returned: cell.returned!, people: cell.people, rate: format.percent(rate) });
                   return (
-                    <td key={bucket} className={`heat-cell ${cell.is_complete ? "" : "running"}`} style={{ background: `color-mix(in oklab, var(--heat) ${Math.round(rate * 80)}%, var(--surface))` }} data-strong={rate > 0.55 ? "" : undefined}>
+                    <td key={bucket} className={`heat-cell ${cell.is_complete ? "" : "running"}`} style={{ background: `color-mix(in oklab, var(--heat) ${Math.round(rate * 100)}%, var(--surface))` }} data-strong={rate > 0.72 && cell.is_complete ? "" : undefined}>
                       <button type="button" className="num" disabled={!opens} aria-label={cell.is_complete ? label : `${label}, ${t("retention.running")}`} title={label} onClick={() => open(label, { cohort: place, bucket })}>
                         {format.percent(rate)}
                       </button>

@@ -65,9 +65,9 @@ export default function Web() {
         )}
       </AnswerCard>
       {result.data && result.data.data.numbers.visits > 0 && (
-        <div className={`grid-wide ${result.isPlaceholderData ? "stale" : ""}`}>
+        <div className={`grid-three ${result.isPlaceholderData ? "stale" : ""}`}>
           {GROUPS.map(([name, tables]) => (
-            <TableCard key={name} title={word("", name).replace(/^\./, "") || name} titleKey={name} tables={tables} data={result.data.data} asked={result.data.question} narrow={narrow} />
+            <TableCard key={name} titleKey={name} tables={tables} data={result.data.data} asked={result.data.question} narrow={narrow} />
           ))}
         </div>
       )}
@@ -79,10 +79,10 @@ function Numbers({ data, asked }: { data: WebData; asked: Question }) {
   const drill = useDrill();
   const { numbers } = data;
   const before = data.compared?.numbers;
-  const than = data.compared ? word("compare", data.compared.how).toLowerCase() : "";
+  const than = data.compared ? t(`than.${data.compared.how}`) : "";
   const was = (value: number | string | null | undefined) => (before ? { before: toNumber(value), than } : {});
   return (
-    <div className="grid">
+    <div className="grid-5">
       <BigNumber label={t("web.visitors")} value={numbers.visitors} {...was(before?.visitors)} onOpen={() => drill({ title: t("web.visitors"), people: { behind: { insight: "web", question: asked, place: {} } } })} />
       <BigNumber label={t("web.visits")} value={numbers.visits} {...was(before?.visits)} />
       <BigNumber label={t("web.page_views")} value={numbers.page_views} {...was(before?.page_views)} />
@@ -92,7 +92,7 @@ function Numbers({ data, asked }: { data: WebData; asked: Question }) {
   );
 }
 
-function TableCard({ titleKey, tables, data, asked, narrow }: { title: string; titleKey: string; tables: string[]; data: WebData; asked: Question; narrow: (cond: Cond) => void }) {
+function TableCard({ titleKey, tables, data, asked, narrow }: { titleKey: string; tables: string[]; data: WebData; asked: Question; narrow: (cond: Cond) => void }) {
   const [chosen, setChosen] = useState(tables[0]!);
   return (
     <section className="card" aria-label={word("web", titleKey.slice(4))}>

@@ -1,0 +1,145 @@
+"""The dashboard in a real browser: signing in, a history whose answers are known, and what every page must hold."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, Final
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from tests.journey.sdks import CLIENTS, Target
+
+AXE: Final = CLIENTS / "node_modules" / "axe-core" / "axe.min.js"
+STEPS: Final = ("signup_viewed", "signup_started", "email_confirmed", "signup")
+# How many came to each step: most are lost before the e-mail is confirmed, five of eight.
+CAME: Final = {"signup_viewed": 12, "signup_started": 8, "email_confirmed": 3, "signup": 3}
+LOST: Final = ("u04", "u05", "u06", "u07", "u08")
+HOSTILE_NAME: Final = "<img src=x onerror=alert(1)>"
+HOSTILE_TEXT: Final = '"><script>alert(1)</script>'
+_HOUR: Final = 3_600_000
+_DAY: Final = 24 * _HOUR
+
+
+def history() -> list[dict[str, Any]]:
+    """Return what twelve people did in the last days, and one event that would like to be markup."""
+    now = time.time_ns() // 1_000_000
+    events: list[dict[str, Any]] = []
+    for number in range(1, 13):
+        user = f"u{number:02}"
+        began = now - 10 * _DAY + number * _HOUR
+        context = {
+            "page": {"url": "https://shop.example/pricing"},
+            "location": {"country": "DE" if number <= 4 else "FR"},
+        }
+        events.append({"name": "page_view", "type": "page", "time": began, "user_id": user, "context": context})  # fmt: skip
+        events += [
+            {"name": step, "time": began + (at + 1) * 60_000, "user_id": user, "properties": {"plan": "pro"}}
+            for at, step in enumerate(STEPS)
+            if number <= CAME[step]
+        ]  # fmt: skip
+        if number <= 5:
+            events.append({"name": "page_view", "type": "page", "time": now - 2 * _HOUR, "user_id": user, "context": context})  # fmt: skip
+    events.append({"name": HOSTILE_NAME, "time": now - _HOUR, "user_id": HOSTILE_TEXT, "properties": {HOSTILE_TEXT: HOSTILE_TEXT}})  # fmt: skip
+    return [{"id": f"e{at}", **event} for at, event in enumerate(events)]
+
+
+class Board:
+    """One page of a browser on the dashboard of a server; remembers what went wrong on it."""
+
+    def __init__(self, context: BrowserContext, server: Target, address: str | None = None) -> None:
+        self.page = context.new_page()
+        self.address = address or server.url
+        self.wrong: list[str] = []
+        self.elsewhere: list[str] = []
+        self._key = server.keys["read"]
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.wrong.append("a dialog"), dialog.dismiss()))
+        self.page.on("request", lambda request: self._asked(request.url))
+
+    def sign_in(self, path: str = "/") -> Page:
+        """Open an address and sign in with the read key."""
+        self.page.goto(self.address + path)
+        self.page.get_by_label("Read key").fill(self._key)
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page.get_by_role("navigation", name="Screens")).to_be_visible()
+        return self.page
+
+    def go(self, path: str) -> Page:
+        """Open an address with the session there is, and wait until nothing is loading."""
+        self.page.goto(self.address + path)
+        self.settle()
+        return self.page
+
+    def settle(self) -> None:
+        """Wait until the page shows what it was asked for."""
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
+        expect(self.page.get_by_role("status", name="Loading")).to_have_count(0)
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
+    def faults(self) -> list[str]:
+        """Return what axe finds serious on the page as it is."""
+        self.page.evaluate(AXE.read_text("utf-8"))
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{one['id']}: {node['target']} {node['failureSummary']}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+
+    def too_wide(self) -> int:
+        """Return by how many pixels the page is wider than the window."""
+        root = "document.documentElement"
+        return int(self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.wrong.append(message.text)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self.address, "data:", "blob:")):
+            self.elsewhere.append(url)
+
+
+@contextmanager
+def below(prefix: str, port: int) -> Iterator[str]:
+    """Serve a server below a path, as a proxy does that takes the path off and says so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith(prefix + "/"):
+                self.send_error(404)
+                return
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length) if length else None
+            onward = HTTPConnection("127.0.0.1", port, timeout=60)
+            headers = {**dict(self.headers), "X-Forwarded-Prefix": prefix}
+            onward.request(self.command, self.path.removeprefix(prefix), body, headers)
+            answer = onward.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET  # noqa: N815 - the name is http.server's
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}{prefix}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
