@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from tests.journey.board import CAME, HOSTILE_NAME, LOST, STEPS, Board, below, history
+from tests.journey.board import (
+    CAME,
+    HOSTILE_NAME,
+    LOST,
+    PASSWORD,
+    PERSON,
+    STEPS,
+    Board,
+    below,
+    history,
+    let_in,
+)
 from tests.journey.browser import PATIENCE_SECONDS
 from tests.journey.sdks import Target
 
@@ -22,6 +33,7 @@ def told(server: Target) -> Target:
     """The server, once it has the history and one refusal."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
     assert server.send(history()).status == 202
+    let_in(server, PERSON, role="owner")
     server.send({"name": "", "user_id": "u01", "properties": {"note": "<b>bold</b>"}})
     server.wait_until_loaded()
     return server
@@ -62,25 +74,24 @@ def close(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_a_wrong_key_is_refused_in_words_and_a_right_one_opens_what_was_asked_for(
+def test_a_wrong_password_is_refused_in_words_and_a_right_one_opens_what_was_asked_for(
     told: Target, browser: BrowserContext
 ) -> None:
+    browser.clear_cookies()
     board = Board(browser, told)
     page = board.page
     page.goto(board.address + "/explore?v=1&e=signup")
 
-    page.get_by_label("Read key").fill("rk_wrong")
+    page.get_by_label("E-mail address").fill(PERSON)
+    page.get_by_label("Password").fill("not the one it is")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("AUTH_INVALID")
-    page.get_by_label("Read key").fill(told.keys["public"])
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("only sends events")
-    page.get_by_label("Read key").fill(told.keys["read"])
+    expect(page.get_by_role("alert")).to_contain_text("SIGN_IN_FAILED")
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 
     expect(page.get_by_role("heading", name="signup per day, last 30 days")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_label("Read key")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_visible()
     page.close()
 
 
