@@ -33,7 +33,7 @@ class ProvenConsent(Struct, frozen=True):
         str | None, Meta(description="When it counts as nothing said; null if it lasts.")
     ]
     previous: Annotated[
-        int | None, Meta(description="The record that held before it for the same purpose.")
+        int | None, Meta(description="The record that held before it, of the same id and purpose.")
     ]
 
 

@@ -277,7 +277,7 @@ CONSENT_RECORD = _table(
     ("jurisdiction", "VARCHAR", "as the client or the consent string names it"),
     ("expires_us", "BIGINT", "when it counts as nothing said; NULL if it lasts"),
     ("is_limited", "BOOLEAN", "that end was set by the policy of the project"),
-    ("previous", "BIGINT", "the record that held before it for the same purpose"),
+    ("previous", "BIGINT", "the record that held before it, of the same subject and purpose"),
 )  # fmt: skip
 
 LEDGER = _table(
