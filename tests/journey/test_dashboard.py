@@ -203,9 +203,7 @@ def test_a_row_of_the_web_page_narrows_all_of_it(board: Board) -> None:
     board.settle()
 
     expect(page.get_by_text("country is DE", exact=True)).to_be_visible()
-    who = page.get_by_role("region", name="Pages").get_by_role(
-        "button", name="Who visited: /pricing"
-    )
+    who = page.get_by_role("region", name="Pages").get_by_role("button", name="4 visited: /pricing")
     expect(who).to_have_text("4")
     who.click()
     expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(4)
