@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Final
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, expect
 from tests.journey.sdks import CLIENTS, Target
 
 AXE: Final = CLIENTS / "node_modules" / "axe-core" / "axe.min.js"
@@ -56,7 +56,7 @@ class Board:
         self._key = server.keys["read"]
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.wrong.append("a dialog"), dialog.dismiss()))
+        self.page.on("dialog", self._interrupted)
         self.page.on("request", lambda request: self._asked(request.url))
 
     def sign_in(self, path: str = "/") -> Page:
@@ -98,6 +98,10 @@ class Board:
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.wrong.append(message.text)
+
+    def _interrupted(self, dialog: Dialog) -> None:
+        self.wrong.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _asked(self, url: str) -> None:
         if not url.startswith((self.address, "data:", "blob:")):
