@@ -4,6 +4,7 @@ import re
 
 import msgspec
 import pytest
+from scripts.web import BUILT
 
 from tallymark.api.app import all_routes
 from tallymark.api.services import Route
@@ -21,6 +22,7 @@ SAMPLES = {
     "{type}": "account",
     "{name}": "weekly",
     "{user}": "AAAAAAAA",
+    "{file}": min(one.name for one in (BUILT / "assets").iterdir()),
 }
 BODIES: dict[tuple[str, str], object] = {
     ("POST", "/tm/v1/projects"): {"name": "Third"},
@@ -43,7 +45,6 @@ LOCAL = {
     ("POST", "/tm/v1/projects/{project}/keys"): 201,
     ("POST", "/tm/v1/projects/{project}/sites"): 201,
     ("POST", "/tm/v1/ask/saved/{name}"): 404,
-    ("GET", "/assets/{name}"): 404,
     ("POST", "/tm/v1/keys/{key}/revoke"): 404,
     ("POST", "/tm/v1/keys/{key}/rotate"): 404,
     ("POST", "/tm/v1/setup/link"): 201,
@@ -58,7 +59,6 @@ LOCAL = {
 # What whoever may ask for it gets: no saved question, file or user has that name.
 ABSENT = {
     ("POST", "/tm/v1/ask/saved/{name}"): 404,
-    ("GET", "/assets/{name}"): 404,
     ("POST", "/tm/v1/session"): 401,
     ("POST", "/tm/v1/setup"): 400,
     ("POST", "/tm/v1/password"): 400,

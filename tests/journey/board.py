@@ -35,14 +35,14 @@ def history() -> list[dict[str, Any]]:
             "page": {"url": "https://shop.example/pricing"},
             "location": {"country": "DE" if number <= 4 else "FR"},
         }
-        events.append({"name": "page_view", "type": "page", "time": began, "user_id": user, "context": context})  # fmt: skip
+        events.append({"name": "page_view", "kind": "page", "time": began, "user_id": user, "context": context})  # fmt: skip
         events += [
             {"name": step, "time": began + (at + 1) * 60_000, "user_id": user, "properties": {"plan": "pro"}}
             for at, step in enumerate(STEPS)
             if number <= CAME[step]
         ]  # fmt: skip
         if number <= 5:
-            events.append({"name": "page_view", "type": "page", "time": now - 2 * _HOUR, "user_id": user, "context": context})  # fmt: skip
+            events.append({"name": "page_view", "kind": "page", "time": now - 2 * _HOUR, "user_id": user, "context": context})  # fmt: skip
     events.append({"name": HOSTILE_NAME, "time": now - _HOUR, "user_id": HOSTILE_TEXT, "properties": {HOSTILE_TEXT: HOSTILE_TEXT}})  # fmt: skip
     return [{"id": f"e{at}", **event} for at, event in enumerate(events)]
 
@@ -117,6 +117,10 @@ class Board:
         if message.type == "error":
             self.wrong.append(message.text)
 
+    def _interrupted(self, dialog: Dialog) -> None:
+        self.wrong.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
+
     def _asked(self, url: str) -> None:
         if not url.startswith((self.address, "data:", "blob:")):
             self.elsewhere.append(url)
@@ -138,6 +142,7 @@ def below(prefix: str, port: int) -> Iterator[str]:
             onward.request(self.command, self.path.removeprefix(prefix), body, headers)
             answer = onward.getresponse()
             content = answer.read()
+            onward.close()
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in ("transfer-encoding", "connection", "content-length"):

@@ -60,7 +60,7 @@ def choose(page: Page, box: str, option: str) -> None:
     field = page.get_by_role("combobox", name=box)
     field.click()
     field.fill(option)
-    page.get_by_role("option", name=re.compile(f"^{re.escape(option)}")).first.click()
+    page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}(\s|$)")).first.click()
 
 
 def total(page: Page) -> int:
@@ -110,7 +110,8 @@ def test_a_funnel_is_built_by_mouse_and_says_where_most_stop_and_who(board: Boar
             page.get_by_role("button", name=f"{CAME[step]} came to {step}", exact=True)
         ).to_be_visible()
     page.get_by_role("button", name="5 stopped before email_confirmed").click()
-    expect(page.get_by_role("dialog").get_by_role("link")).to_have_text(list(reversed(LOST)))
+    expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(5)
+    assert sorted(page.get_by_role("dialog").get_by_role("link").all_inner_texts()) == list(LOST)
     assert total(page) == 5
     close(page)
     # The address is the question: going back takes the last step away.
@@ -213,9 +214,7 @@ def test_a_row_of_the_web_page_narrows_all_of_it(board: Board) -> None:
     board.settle()
 
     expect(page.get_by_text("country is DE", exact=True)).to_be_visible()
-    who = page.get_by_role("region", name="Pages").get_by_role(
-        "button", name="Who visited: /pricing"
-    )
+    who = page.get_by_role("region", name="Pages").get_by_role("button", name="4 visited: /pricing")
     expect(who).to_have_text("4")
     who.click()
     expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(4)
@@ -257,7 +256,7 @@ def test_what_was_refused_is_kept_with_its_reason_and_what_was_sent(board: Board
     page.get_by_role("tab", name="Failed").click()
     page.get_by_role("region", name="Data catalogue").get_by_text("NAME_INVALID").last.click()
 
-    expect(page.get_by_text('"note": "<b>bold</b>"')).to_be_visible()
+    expect(page.get_by_text('"note": "<b>bold</b>"').first).to_be_visible()
 
 
 def test_names_that_would_like_to_be_markup_are_text(board: Board) -> None:

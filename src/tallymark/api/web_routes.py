@@ -28,7 +28,7 @@ async def page(call: Call) -> Response:
 
 async def file(call: Call) -> Response:
     """Return a file of the application."""
-    found = asset(call.params["name"])
+    found = asset(call.params["file"])
     if found is None:
         raise NotFound(
             "There is no such file of the application.",
@@ -79,7 +79,7 @@ PAGE_ROUTE = Route(
 WEB_ROUTES: tuple[Route, ...] = (
     PAGE_ROUTE,
     Route(
-        "GET", "/assets/{name}", "open", file, "Get a file of the dashboard.",
+        "GET", "/assets/{file}", "open", file, "Get a file of the dashboard.",
         media_type="text/javascript", answer=str,
     ),
     Route(

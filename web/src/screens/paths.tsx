@@ -99,14 +99,15 @@ function Flow({ data, asked, title }: { data: PathsData; asked: Question; title:
           })}
         </g>
         {nodes.map((one) => {
-          const label = t("paths.nodecount", { name: one.name, step: one.step + 1, n: one.count, share: format.percent(one.count / Math.max(1, data.walks)) });
+          const shown = short(one.kind === "drop_off" ? t("paths.dropoff") : one.name);
+          const said = t("paths.nodecount", { name: shown, step: one.step + 1, n: format.short(one.count), share: format.percent(one.count / Math.max(1, data.walks)) });
+          const label = shown === one.name || one.kind === "drop_off" ? said : `${said}, ${one.name}`;
           return (
             <g key={`${one.step}:${one.place}`} className="node" role="button" tabIndex={0} aria-label={label} onClick={() => open(label, { step: one.step, ...named(one) })} onKeyDown={(event) => event.key === "Enter" && open(label, { step: one.step, ...named(one) })}>
-              <title>{label}</title>
               <rect x={one.x0} y={one.y0} width={(one.x1 ?? 0) - (one.x0 ?? 0)} height={Math.max(2, (one.y1 ?? 0) - (one.y0 ?? 0))} rx="2" fill={colour(one)} />
               <text x={(one.x1 ?? 0) + 5} y={((one.y0 ?? 0) + (one.y1 ?? 0)) / 2 - 1} fontSize="12" fill="var(--text)" stroke="var(--surface)" strokeWidth="3" paintOrder="stroke">
-                {short(one.kind === "drop_off" ? t("paths.dropoff") : one.name)}
-              </text>
+                {shown}
+              </text>{" "}
               <text x={(one.x1 ?? 0) + 5} y={((one.y0 ?? 0) + (one.y1 ?? 0)) / 2 + 12} fontSize="11" fill="var(--muted)" stroke="var(--surface)" strokeWidth="3" paintOrder="stroke">
                 {format.short(one.count)}
               </text>

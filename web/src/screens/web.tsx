@@ -135,7 +135,7 @@ function BarTable({ name, data, asked, narrow }: { name: string; data: WebData; 
                 </button>
               </th>
               <td className="number num">
-                <button type="button" className="number-link num" aria-label={t("web.who", { value: label })} onClick={() => drill({ title: `${word("web", name)}: ${label}`, people: { behind: { insight: "web", question: asked, place: { table: name, value: one.value } } } })}>
+                <button type="button" className="number-link num" aria-label={t("web.who", { n: format.number(one.visitors), value: label })} onClick={() => drill({ title: `${word("web", name)}: ${label}`, people: { behind: { insight: "web", question: asked, place: { table: name, value: one.value } } } })}>
                   {format.number(one.visitors)}
                 </button>
               </td>
