@@ -109,10 +109,6 @@ class Board:
         root = "document.documentElement"
         return int(self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
 
-    def _interrupted(self, dialog: Dialog) -> None:
-        self.wrong.append("a dialog")
-        dialog.dismiss()
-
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.wrong.append(message.text)

@@ -319,8 +319,10 @@ def test_every_screen_can_be_used_by_everybody(board: Board, path: str, scheme: 
 def test_behind_a_proxy_everything_stays_below_its_path(
     told: Target, browser: BrowserContext
 ) -> None:
-    with below("/stats/team", told.port) as address:
-        board = Board(browser, told, address)
+    assert browser.browser is not None
+    with below("/stats/team", told.port) as address, browser.browser.new_context() as apart:
+        # Apart, because a cookie is for every port of a machine.
+        board = Board(apart, told, address)
         page = board.sign_in("/explore?v=1&e=signup")
         board.settle()
         page.get_by_role("link", name="Funnels").click()
