@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.web import BUILT, DIGEST, ROOT, SOURCE, digest
+from scripts.web import BUILT, DIGEST, LICENCES, ROOT, SOURCE, digest, shipped
 
 from tallymark.api.addresses import addresses
 
@@ -68,6 +68,14 @@ def test_every_dependency_is_pinned_and_no_lock_names_a_registry() -> None:
             name for name, version in wanted.items() if not re.fullmatch(r"[\d.]+", version)
         ] == []
         assert '"resolved"' not in (folder / "package-lock.json").read_text("utf-8")
+
+
+def test_the_licence_of_every_package_that_is_built_in_comes_along() -> None:
+    told = LICENCES.read_text("utf-8")
+
+    assert [name for name, version in shipped().items() if f"{name} {version}" not in told] == []
+    assert "react-aria-components" in shipped()
+    assert "vitest" not in shipped()
 
 
 def test_widgets_are_imported_one_by_one_so_that_the_first_script_stays_small() -> None:
