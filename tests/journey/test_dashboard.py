@@ -1,6 +1,8 @@
 """The dashboard as people use it: in Chromium, by roles and names, on a server whose answers are known."""
 
+import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,22 @@ def total(page: Page) -> int:
 def close(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_before_anything_came_the_page_says_how_to_send_and_sees_it_arrive(
+    server: Target, browser: BrowserContext
+) -> None:
+    board = Board(browser, server)
+    page = board.sign_in("/live")
+    empty = page.get_by_role("status").filter(has_text="Nothing was recorded yet")
+    told = empty.locator("pre").inner_text().replace("pk_…", server.keys["public"])
+
+    sent = subprocess.run(["sh", "-c", told], capture_output=True, text=True, check=True)
+
+    assert json.loads(sent.stdout)["accepted"] == 1
+    expect(page.get_by_role("button", name=re.compile("Accepted signup u-1"))).to_be_visible()
+    assert board.wrong == []
+    page.close()
 
 
 def test_a_wrong_key_is_refused_in_words_and_a_right_one_opens_what_was_asked_for(

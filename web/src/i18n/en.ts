@@ -102,7 +102,7 @@ export const en = {
   "compare.label": "Compare",
   "compare.none": "Nothing", "compare.previous_period": "Previous period", "compare.previous_year": "Previous year", "compare.same_weekdays": "Same weekdays before",
   "compare.was": "before",
-  "than.previous_period": "against the period before", "than.previous_year": "against the year before", "than.same_weekdays": "against the same weekdays before",
+  "than.previous_period": "vs the period before", "than.previous_year": "vs the year before", "than.same_weekdays": "vs the same weekdays before",
   "chart.label": "Chart",
   "chart.line": "Line", "chart.area": "Area", "chart.bar": "Bars", "chart.number": "Number", "chart.table": "Table",
 
@@ -154,7 +154,7 @@ export const en = {
   "stickiness.days": "Days active", "stickiness.people": "People", "stickiness.mean": "{n} days on average",
 
   "web.visitors": "Visitors", "web.visits": "Visits", "web.page_views": "Page views", "web.bounce": "Bounce rate", "web.duration": "Visit duration",
-  "web.channels": "Channels", "web.referrers": "Referrers", "web.pages": "Pages", "web.entry_pages": "Entry pages", "web.exit_pages": "Exit pages", "web.countries": "Countries", "web.devices": "Devices", "web.browsers": "Browsers", "web.operating_systems": "Systems", "web.utm_campaigns": "Campaigns", "web.narrow": "Only visits with {value}", "web.overtime": "Visitors over time", "web.direct": "Direct / none", "web.sources": "Sources", "web.places": "Places and devices", "web.filtered": "Narrowed to", "web.who": "{n} visited: {value}",
+  "web.channels": "Channels", "web.referrers": "Referrers", "web.pages": "Pages", "web.entry_pages": "Entry pages", "web.exit_pages": "Exit pages", "web.countries": "Countries", "web.devices": "Devices", "web.browsers": "Browsers", "web.operating_systems": "OS", "web.utm_campaigns": "Campaigns", "web.narrow": "Only visits with {value}", "web.overtime": "Visitors over time", "web.direct": "Direct / none", "web.sources": "Sources", "web.places": "Places and devices", "web.filtered": "Narrowed to", "web.who": "{n} visited: {value}",
 
   "people.search": "Search ids and profiles", "people.name": "Person", "people.events": "Events", "people.first": "First seen", "people.last": "Last seen", "people.ids": "Ids", "people.none": "Nobody was found", "people.nomatch": "No id and no text of a profile contains what you typed.",
   "person.timeline": "Timeline", "person.session": "Session", "person.ids": "Ids", "person.profile": "Profile", "person.groups": "Groups", "person.user": "User id", "person.anonymous": "Anonymous id", "person.noprofile": "Nothing was said about this person.", "person.raw": "Everything known of this event", "person.sessions": { one: "{n} session", other: "{n} sessions" },
@@ -165,7 +165,7 @@ export const en = {
 
   "sql.run": "Run", "sql.statement": "Statement", "sql.cut": "More rows than are shown.", "sql.age": "Of a copy {n} seconds old, {rows} rows in {ms} ms.", "sql.views": "Views and columns are on the SQL page of the documentation.",
 
-  "home.events": "Events", "home.people": "Active people", "home.sessions": "Sessions", "home.accounts": "Active accounts", "home.last": "last 30 days", "home.before": "against the 30 days before", "home.top": "What is used most", "home.activity": "Active people", "home.ask": "Ask a question", "home.ask.trend": "How does something grow?", "home.ask.funnel": "Where do people stop?", "home.ask.retention": "Who comes back?", "home.ask.paths": "What do they do next?", "home.ask.web": "Where do visitors come from?", "home.vs": "{change} {than}", "home.fresh": "{n} events, the last one {ago}",
+  "home.events": "Events", "home.people": "Active people", "home.sessions": "Sessions", "home.accounts": "Active accounts", "home.last": "last 30 days", "home.before": "vs the 30 days before", "home.top": "What is used most", "home.activity": "Active people", "home.ask": "Ask a question", "home.ask.trend": "How does something grow?", "home.ask.funnel": "Where do people stop?", "home.ask.retention": "Who comes back?", "home.ask.paths": "What do they do next?", "home.ask.web": "Where do visitors come from?", "home.vs": "{change} {than}", "home.fresh": "{n} events, the last one {ago}",
 
   "shortcut.palette": "Search or jump to a screen", "shortcut.help": "This list", "shortcut.goto": "Go to {screen}", "shortcut.table": "Chart or table", "shortcut.theme": "Next theme", "shortcut.then": "then", "shortcut.off": "Single-key shortcuts", "shortcut.off.why": "Turn them off if they get in the way of speech input or a screen reader.",
   "palette.screens": "Screens", "palette.events": "Events", "palette.actions": "Actions", "palette.person": "Find person {id}", "palette.theme": "Switch theme", "palette.empty": "Nothing found",

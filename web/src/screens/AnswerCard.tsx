@@ -58,7 +58,7 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
     { id: "json", label: t("card.json"), act: () => void save("json") },
     { id: "svg", label: t("card.svg"), act: () => void save("svg") },
     { id: "png", label: t("card.png"), act: () => void save("png") },
-    { id: "curl", label: t("card.curl"), act: () => void copied(`curl ${address} \\\n  -H "Authorization: Bearer $TALLYMARK_KEY" \\\n  -d '${asked.replaceAll("'", "'\\''")}'`) },
+    { id: "curl", label: t("card.curl"), act: () => void copied(`curl ${address} \\\n  -H "Authorization: Bearer $TALLYMARK_KEY" \\\n  -H "Content-Type: application/json" \\\n  -d '${asked.replaceAll("'", "'\\''")}'`) },
     { id: "python", label: t("card.python"), act: () => void copied(python(insight, question)) },
     { id: "about", label: t("card.about"), act: () => setAbout(true) },
   ].filter((one) => !(tabled || insight === "funnels" || insight === "retention" || insight === "web") || !["svg", "png"].includes(one.id));
