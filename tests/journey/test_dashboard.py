@@ -323,6 +323,38 @@ def test_every_screen_can_be_used_by_everybody(board: Board, path: str, scheme: 
     assert board.too_wide() <= 0
 
 
+def test_what_opens_over_a_screen_can_be_used_by_everybody_too(board: Board) -> None:
+    page = board.go("/explore?v=1&e=page_view&b=country")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+    page.get_by_role("button", name="Filters for everything").click()
+    choose(page, "Field", "country")
+    page.get_by_role("combobox", name="Value").click()
+    expect(page.get_by_role("option", name=re.compile("^DE"))).to_be_visible()
+    faults = {"filter": board.faults()}
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="More about this answer").click()
+    faults["menu"] = board.faults()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Range: last 30 days").click()
+    faults["range"] = board.faults()
+    page.keyboard.press("Escape")
+    for name, key in (("palette", "Control+k"), ("preferences", "?")):
+        page.keyboard.press(key)
+        expect(page.get_by_role("dialog")).to_be_visible()
+        faults[name] = board.faults()
+        close(page)
+    page.get_by_role("application").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("tab", name="People")).to_be_visible()
+    faults["drawer"] = board.faults()
+    close(page)
+
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
 def test_behind_a_proxy_everything_stays_below_its_path(
     told: Target, browser: BrowserContext
 ) -> None:

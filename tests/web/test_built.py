@@ -96,6 +96,19 @@ def test_event_data_is_never_made_into_markup() -> None:
     assert [one.name for one in sources() if risky.search(one.read_text("utf-8"))] == []
 
 
+def test_every_message_is_used() -> None:
+    messages = (SOURCE / "src" / "i18n" / "en.ts").read_text("utf-8")
+    keys = re.findall(r'"([a-z]+(?:\.\w+)+)": ', messages)
+    code = "\n".join(one.read_text("utf-8") for one in sources() if one.name != "en.ts")
+    # A key that is put together: word("op", name) or `per.${interval}`.
+    made = set(re.findall(r'word\("([a-z.]+)"', code)) | set(re.findall(r"`([a-z.]+)\.\$\{", code))
+
+    assert len(keys) > 300
+    assert [
+        key for key in keys if f'"{key}"' not in code and key.rpartition(".")[0] not in made
+    ] == []
+
+
 def test_no_screen_has_the_address_of_something_else() -> None:
     routes = (SOURCE / "src" / "routes.tsx").read_text("utf-8")
     paths = re.findall(r'path: "(/[^"]*)"', routes)
