@@ -28,10 +28,10 @@ def history() -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     for number in range(1, 13):
         user = f"u{number:02}"
-        began = now - 10 * _DAY + number * _HOUR
+        began = now - 20 * _DAY + number * _HOUR
         context = {
             "page": {"url": "https://shop.example/pricing"},
-            "location": {"country": "DE" if number <= 4 else "FR"},
+            "location": {"country": "DE" if number <= 6 else "FR"},
         }
         events.append({"name": "page_view", "kind": "page", "time": began, "user_id": user, "context": context})  # fmt: skip
         events += [

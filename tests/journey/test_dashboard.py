@@ -127,6 +127,18 @@ def test_a_funnel_is_built_by_mouse_and_says_where_most_stop_and_who(board: Boar
     expect(page.get_by_role("combobox", name="Event, Step 4")).to_have_value("")
 
 
+def test_a_funnel_tells_what_those_who_went_on_have_in_common(board: Board) -> None:
+    page = board.go(FUNNEL)
+
+    page.get_by_role("button", name="Compare who went on with who stopped").click()
+    found = page.get_by_role("region", name="What those who went on have in common").first
+    expect(found).to_contain_text("3 went on and 9 stopped")
+    found.get_by_role("button", name="3 went on: country is DE").click()
+
+    expect(page.get_by_role("dialog").get_by_role("link")).to_have_text(["u03", "u02", "u01"])
+    close(page)
+
+
 def test_a_trend_is_asked_and_opened_without_a_mouse(board: Board) -> None:
     page = board.go("/explore?v=1&e=page_view:unique_people&i=month&r=90d")
     keys = page.keyboard
@@ -172,7 +184,7 @@ def test_a_filter_and_a_breakdown_narrow_what_is_shown_and_stand_in_the_address(
     board.settle()
 
     expect(page).to_have_url(re.compile(r"f=country%3Aequals%3ADE.*b=country"))
-    expect(page.get_by_role("list", name="Series").get_by_role("button")).to_have_text("DE4")
+    expect(page.get_by_role("list", name="Series").get_by_role("button")).to_have_text("DE6")
     expect(page.get_by_role("heading", level=2)).to_have_text(
         "People who did page_view per day, last 30 days, by country, where country is DE"
     )
@@ -221,10 +233,10 @@ def test_a_row_of_the_web_page_narrows_all_of_it(board: Board) -> None:
     board.settle()
 
     expect(page.get_by_text("country is DE", exact=True)).to_be_visible()
-    who = page.get_by_role("region", name="Pages").get_by_role("button", name="4 visited: /pricing")
-    expect(who).to_have_text("4")
+    who = page.get_by_role("region", name="Pages").get_by_role("button", name="6 visited: /pricing")
+    expect(who).to_have_text("6")
     who.click()
-    expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(4)
+    expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(6)
     close(page)
 
 

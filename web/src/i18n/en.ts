@@ -136,10 +136,15 @@ export const en = {
   "funnel.order": "Order", "funnel.order.ordered": "One after the other", "funnel.order.strict": "Nothing between", "funnel.order.any": "Any order",
   "funnel.window": "Within", "funnel.by": "Of", "funnel.by.person": "People", "funnel.by.session": "Sessions", "funnel.by.account": "Accounts",
   "funnel.window.30min": "30 minutes", "funnel.window.1h": "1 hour", "funnel.window.1d": "1 day", "funnel.window.7d": "7 days", "funnel.window.14d": "14 days", "funnel.window.30d": "30 days",
-  "funnel.converted": "Converted", "funnel.entered": "Entered", "funnel.median": "Median time",
-  "funnel.reached": "{n} came to {step}", "funnel.dropped": "{n} stopped before {step}", "funnel.ofprevious": "of the step before", "funnel.after": "after {time}",
+  "funnel.converted": "Converted", "funnel.sofar": "Converted so far", "funnel.over": "Of those whose time is over", "funnel.entered": "Entered", "funnel.median": "Median time",
+  "funnel.reached": "{n} came to {step}", "funnel.dropped": "{n} stopped before {step}", "funnel.ofprevious": "{share} of step {n}", "funnel.after": "after {time}",
   "funnel.loses": "Most people stop between {from} and {to}: {n}, {share} of those who came that far.",
   "funnel.time": "Time to convert", "funnel.openreached": "Who came to {step}", "funnel.opendropped": "Who stopped before {step}",
+
+  "correlation.ask": "Compare who went on with who stopped", "correlation.title": "What those who went on have in common", "correlation.none": "Nothing was found that tells them apart.",
+  "correlation.what": "Who", "correlation.with": "Converted with it", "correlation.without": "Without it", "correlation.odds": "Odds", "correlation.converted": "Went on", "correlation.dropped": "Stopped", "correlation.sure": "Is it chance?", "correlation.yes": "Hardly chance", "correlation.chance": "May be chance",
+  "correlation.did": "did {event}", "correlation.is": "{field} is {value}", "correlation.went": "{n} went on: {what}", "correlation.stopped": "{n} stopped: {what}",
+  "correlation.told": "{converted} went on and {dropped} stopped, of those whose time is over. {n} things were compared, which the last column allows for.",
 
   "retention.start": "Did first", "retention.returning": "Came back and did", "retention.criterion": "Counted", "retention.criterion.on": "In that interval", "retention.criterion.on_or_after": "Then or later", "retention.criterion.on_or_before": "Then or earlier", "retention.criterion.streak": "In every one so far",
   "retention.same": "The same event", "retention.cohort": "Cohort", "retention.size": "People", "retention.all": "All cohorts", "retention.cell": "{cohort}, {bucket}: {returned} of {people}, {rate}", "retention.running": "not over yet", "retention.curve": "How many are left", "retention.table": "By cohort",
