@@ -17,6 +17,7 @@ check: $(STAMP)  ## lint, format, types and imports, without changing anything
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory web-check; else echo "No npm: the tests of the pages are left out."; fi
 
 clients: $(STAMP)  ## the SDKs and the browser that the journey tests run
 	@scripts/clients $(VENV)
@@ -28,10 +29,10 @@ fix: $(STAMP)  ## mend what can be mended by machine, and write the reference pa
 
 web: $(STAMP)  ## build the pages of web/ into the package; needs Node, as nothing else of the product does
 	cd web && npm ci --ignore-scripts --loglevel=error && npm run --silent build
-	$(BIN)/python -m scripts.web digest
+	$(BIN)/python -m scripts.web built
 
 web-check: $(STAMP)  ## types and tests of the pages; needs Node
-	cd web && { [ -d node_modules ] || npm ci --ignore-scripts --loglevel=error; } && npm run --silent check
+	cd web && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --loglevel=error; } && npm run --silent check
 
 web-types: $(STAMP)  ## write the types of the API for the pages again
 	cd web/tools && npm ci --ignore-scripts --loglevel=error

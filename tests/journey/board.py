@@ -30,10 +30,10 @@ def history() -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     for number in range(1, 13):
         user = f"u{number:02}"
-        began = now - 10 * _DAY + number * _HOUR
+        began = now - 20 * _DAY + number * _HOUR
         context = {
             "page": {"url": "https://shop.example/pricing"},
-            "location": {"country": "DE" if number <= 4 else "FR"},
+            "location": {"country": "DE" if number <= 6 else "FR"},
         }
         events.append({"name": "page_view", "kind": "page", "time": began, "user_id": user, "context": context})  # fmt: skip
         events += [
@@ -73,7 +73,8 @@ class Board:
         self.page.on("request", lambda request: self._asked(request.url))
 
     def sign_in(self, path: str = "/") -> Page:
-        """Open an address and sign in."""
+        """Open an address and sign in, whoever was signed in before."""
+        self.page.context.clear_cookies()
         self.page.goto(self.address + path)
         self.page.get_by_label("E-mail address").fill(self._user)
         self.page.get_by_label("Password").fill(PASSWORD)

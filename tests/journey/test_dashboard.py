@@ -1,6 +1,8 @@
 """The dashboard as people use it: in Chromium, by roles and names, on a server whose answers are known."""
 
+import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,14 +31,20 @@ FUNNEL = "/funnels?v=1&" + "&".join(f"e={step}" for step in STEPS)
 
 
 @pytest.fixture(scope="module")
-def told(server: Target) -> Target:
+def entered(server: Target) -> Target:
+    """The server, once somebody may sign in."""
+    let_in(server, PERSON, role="owner")
+    return server
+
+
+@pytest.fixture(scope="module")
+def told(entered: Target) -> Target:
     """The server, once it has the history and one refusal."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
-    assert server.send(history()).status == 202
-    let_in(server, PERSON, role="owner")
-    server.send({"name": "", "user_id": "u01", "properties": {"note": "<b>bold</b>"}})
-    server.wait_until_loaded()
-    return server
+    assert entered.send(history()).status == 202
+    entered.send({"name": "", "user_id": "u01", "properties": {"note": "<b>bold</b>"}})
+    entered.wait_until_loaded()
+    return entered
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +80,22 @@ def total(page: Page) -> int:
 def close(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_before_anything_came_the_page_says_how_to_send_and_sees_it_arrive(
+    entered: Target, browser: BrowserContext
+) -> None:
+    board = Board(browser, entered)
+    page = board.sign_in("/live")
+    empty = page.get_by_role("status").filter(has_text="Nothing was recorded yet")
+    told = empty.locator("pre").inner_text().replace("pk_…", entered.keys["public"])
+
+    sent = subprocess.run(["sh", "-c", told], capture_output=True, text=True, check=True)
+
+    assert json.loads(sent.stdout)["accepted"] == 1
+    expect(page.get_by_role("button", name=re.compile("Accepted signup u-1"))).to_be_visible()
+    assert board.wrong == []
+    page.close()
 
 
 def test_a_wrong_password_is_refused_in_words_and_a_right_one_opens_what_was_asked_for(
@@ -120,6 +144,18 @@ def test_a_funnel_is_built_by_mouse_and_says_where_most_stop_and_who(board: Boar
     expect(page.get_by_role("combobox", name="Event, Step 4")).to_have_value("")
 
 
+def test_a_funnel_tells_what_those_who_went_on_have_in_common(board: Board) -> None:
+    page = board.go(FUNNEL)
+
+    page.get_by_role("button", name="Compare who went on with who stopped").click()
+    found = page.get_by_role("region", name="What those who went on have in common").first
+    expect(found).to_contain_text("3 went on and 9 stopped")
+    found.get_by_role("button", name="3 went on: country is DE").click()
+
+    expect(page.get_by_role("dialog").get_by_role("link")).to_have_text(["u03", "u02", "u01"])
+    close(page)
+
+
 def test_a_trend_is_asked_and_opened_without_a_mouse(board: Board) -> None:
     page = board.go("/explore?v=1&e=page_view:unique_people&i=month&r=90d")
     keys = page.keyboard
@@ -165,7 +201,7 @@ def test_a_filter_and_a_breakdown_narrow_what_is_shown_and_stand_in_the_address(
     board.settle()
 
     expect(page).to_have_url(re.compile(r"f=country%3Aequals%3ADE.*b=country"))
-    expect(page.get_by_role("list", name="Series").get_by_role("button")).to_have_text("DE4")
+    expect(page.get_by_role("list", name="Series").get_by_role("button")).to_have_text("DE6")
     expect(page.get_by_role("heading", level=2)).to_have_text(
         "People who did page_view per day, last 30 days, by country, where country is DE"
     )
@@ -214,10 +250,10 @@ def test_a_row_of_the_web_page_narrows_all_of_it(board: Board) -> None:
     board.settle()
 
     expect(page.get_by_text("country is DE", exact=True)).to_be_visible()
-    who = page.get_by_role("region", name="Pages").get_by_role("button", name="4 visited: /pricing")
-    expect(who).to_have_text("4")
+    who = page.get_by_role("region", name="Pages").get_by_role("button", name="6 visited: /pricing")
+    expect(who).to_have_text("6")
     who.click()
-    expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(4)
+    expect(page.get_by_role("dialog").get_by_role("link")).to_have_count(6)
     close(page)
 
 
@@ -314,6 +350,38 @@ def test_every_screen_can_be_used_by_everybody(board: Board, path: str, scheme: 
     page.set_viewport_size({"width": 320, "height": 700})
     page.wait_for_timeout(100)
     assert board.too_wide() <= 0
+
+
+def test_what_opens_over_a_screen_can_be_used_by_everybody_too(board: Board) -> None:
+    page = board.go("/explore?v=1&e=page_view&b=country")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+    page.get_by_role("button", name="Filters for everything").click()
+    choose(page, "Field", "country")
+    page.get_by_role("combobox", name="Value").click()
+    expect(page.get_by_role("option", name=re.compile("^DE"))).to_be_visible()
+    faults = {"filter": board.faults()}
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="More about this answer").click()
+    faults["menu"] = board.faults()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Range: last 30 days").click()
+    faults["range"] = board.faults()
+    page.keyboard.press("Escape")
+    for name, key in (("palette", "Control+k"), ("preferences", "?")):
+        page.keyboard.press(key)
+        expect(page.get_by_role("dialog")).to_be_visible()
+        faults[name] = board.faults()
+        close(page)
+    page.get_by_role("application").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("tab", name="People")).to_be_visible()
+    faults["drawer"] = board.faults()
+    close(page)
+
+    assert {name: found for name, found in faults.items() if found} == {}
 
 
 def test_behind_a_proxy_everything_stays_below_its_path(

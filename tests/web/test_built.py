@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.web import BUILT, DIGEST, ROOT, SOURCE, digest
+from scripts.web import BUILT, DIGEST, LICENCES, ROOT, SOURCE, digest, shipped
 
 from tallymark.api.addresses import addresses
 
@@ -70,6 +70,14 @@ def test_every_dependency_is_pinned_and_no_lock_names_a_registry() -> None:
         assert '"resolved"' not in (folder / "package-lock.json").read_text("utf-8")
 
 
+def test_the_licence_of_every_package_that_is_built_in_comes_along() -> None:
+    told = LICENCES.read_text("utf-8")
+
+    assert [name for name, version in shipped().items() if f"{name} {version}" not in told] == []
+    assert "react-aria-components" in shipped()
+    assert "vitest" not in shipped()
+
+
 def test_widgets_are_imported_one_by_one_so_that_the_first_script_stays_small() -> None:
     barrels = [
         one.name
@@ -86,6 +94,19 @@ def test_event_data_is_never_made_into_markup() -> None:
     )
 
     assert [one.name for one in sources() if risky.search(one.read_text("utf-8"))] == []
+
+
+def test_every_message_is_used() -> None:
+    messages = (SOURCE / "src" / "i18n" / "en.ts").read_text("utf-8")
+    keys = re.findall(r'"([a-z]+(?:\.\w+)+)": ', messages)
+    code = "\n".join(one.read_text("utf-8") for one in sources() if one.name != "en.ts")
+    # A key that is put together: word("op", name) or `per.${interval}`.
+    made = set(re.findall(r'word\("([a-z.]+)"', code)) | set(re.findall(r"`([a-z.]+)\.\$\{", code))
+
+    assert len(keys) > 300
+    assert [
+        key for key in keys if f'"{key}"' not in code and key.rpartition(".")[0] not in made
+    ] == []
 
 
 def test_no_screen_has_the_address_of_something_else() -> None:

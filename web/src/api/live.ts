@@ -31,7 +31,8 @@ export interface Seen {
 export type Line = { key: string; received_at: number; protocol: string; source: string } & ({ event: SeenEvent; failure?: undefined } | { failure: SeenFailure; event?: undefined });
 
 const KEPT = 200;
-const A_SECOND = 20;
+/** Most lines of one look; there are two looks a second. */
+export const AT_ONCE = 10;
 const AGAIN_MS = 2_000;
 
 export interface LiveState {
@@ -39,11 +40,13 @@ export interface LiveState {
   connected: boolean;
   lost: boolean;
   lastMinute: number;
+  /** How many came at the last look, where that was more than can be shown; else 0. */
+  flood: number;
 }
 
 /** Return what came since the page was opened, newest first; follows only while `on` and in sight. */
 export function useLive(on: boolean): LiveState {
-  const [state, setState] = useState<LiveState>({ lines: [], connected: false, lost: false, lastMinute: 0 });
+  const [state, setState] = useState<LiveState>({ lines: [], connected: false, lost: false, lastMinute: 0, flood: 0 });
   const waiting = useRef<Line[]>([]);
   const arrivals = useRef<{ at: number; count: number }[]>([]);
   const last = useRef<string | null>(null);
@@ -59,8 +62,10 @@ export function useLive(on: boolean): LiveState {
       const now = Date.now();
       arrivals.current = arrivals.current.filter((one) => now - one.at < 60_000);
       const lastMinute = arrivals.current.reduce((sum, one) => sum + one.count, 0);
-      const fresh = waiting.current.splice(0).slice(0, A_SECOND);
-      setState((before) => (fresh.length === 0 && before.lastMinute === lastMinute ? before : { ...before, lastMinute, lines: [...fresh, ...before.lines].slice(0, KEPT) }));
+      const came = waiting.current.splice(0);
+      const fresh = came.slice(0, AT_ONCE);
+      const flood = came.length > AT_ONCE ? came.length : 0;
+      setState((before) => (came.length === 0 && before.lastMinute === lastMinute && before.flood === 0 ? before : { ...before, lastMinute, flood, lines: [...fresh, ...before.lines].slice(0, KEPT) }));
     }, 500);
     return () => {
       stop.abort();

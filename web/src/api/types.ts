@@ -23,6 +23,7 @@ export type LifecycleData = Schemas["LifecycleData"];
 export type StickinessData = Schemas["StickinessData"];
 export type WebData = Schemas["WebData"];
 export type WebRow = Schemas["WebRow"];
+export type CorrelationData = Schemas["CorrelationData"];
 export type PeopleData = Schemas["PeopleData"];
 export type EventsData = Schemas["EventsData"];
 export type TimelineData = Schemas["TimelineData"];
@@ -31,6 +32,7 @@ export type TimelineData = Schemas["TimelineData"];
 export interface DataOf {
   trends: TrendsData;
   funnels: FunnelsData;
+  correlation: CorrelationData;
   retention: RetentionData;
   paths: PathsData;
   lifecycle: LifecycleData;

@@ -12,7 +12,6 @@ export const en = {
   "app.shortcuts": "Keyboard shortcuts",
   "app.settings": "Preferences",
   "app.density": "Compact rows",
-  "app.reload": "A new version was installed. Load the page again.",
   "app.notfound": "There is no such screen.",
   "app.home": "Go home",
   "app.api": "API reference",
@@ -108,15 +107,12 @@ export const en = {
   "common.more": "Show more",
   "common.retry": "Try again",
   "common.loading": "Loading",
-  "common.remove": "Remove",
-  "common.add": "Add",
+
   "common.done": "Done",
   "common.other": "Other",
   "common.none": "(none)",
-  "common.total": "Total",
   "common.any": "Any event",
   "common.details": "Copy details",
-  "common.unchanged": "no change",
   "common.people": { one: "{n} person", other: "{n} people" },
   "common.events": { one: "{n} event", other: "{n} events" },
 
@@ -152,7 +148,7 @@ export const en = {
   "compare.label": "Compare",
   "compare.none": "Nothing", "compare.previous_period": "Previous period", "compare.previous_year": "Previous year", "compare.same_weekdays": "Same weekdays before",
   "compare.was": "before",
-  "than.previous_period": "against the period before", "than.previous_year": "against the year before", "than.same_weekdays": "against the same weekdays before",
+  "than.previous_period": "vs the period before", "than.previous_year": "vs the year before", "than.same_weekdays": "vs the same weekdays before",
   "chart.label": "Chart",
   "chart.line": "Line", "chart.area": "Area", "chart.bar": "Bars", "chart.number": "Number", "chart.table": "Table",
 
@@ -166,14 +162,14 @@ export const en = {
 
   "builder.event": "Event", "builder.step": "Step {n}", "builder.series": "Series {letter}", "builder.addseries": "Add series", "builder.addstep": "Add step",
   "builder.where": "Filter", "builder.addfilter": "Add filter", "builder.filters": "Filters for everything", "builder.breakdown": "Break down", "builder.addbreakdown": "Break down by",
-  "builder.field": "Field", "builder.op": "Condition", "builder.value": "Value", "builder.values": "Most frequent values", "builder.and": "and", "builder.of": "Number",
-  "builder.title": "Question", "builder.seen": "{n} in 30 days", "builder.never": "none in 30 days", "builder.duplicate": "Duplicate", "builder.up": "Move up", "builder.down": "Move down",
+  "builder.field": "Field", "builder.op": "Condition", "builder.value": "Value", "builder.values": "Most frequent values", "builder.of": "Number",
+  "builder.title": "Question", "builder.seen": "{n} in 30 days", "builder.never": "none in 30 days", "builder.up": "Move up", "builder.down": "Move down",
   "builder.removestep": "Remove step {n}", "builder.removeseries": "Remove series {letter}", "builder.removefilter": "Remove filter {what}", "builder.removebreakdown": "Remove breakdown {what}",
   "builder.nomatch": "Nothing of that name",
   "field.group.properties": "Properties", "field.group.fields": "Every event", "field.group.profiles": "Profiles",
 
   "card.menu": "More about this answer", "card.table": "View as table", "card.chart": "View as chart", "card.csv": "Download CSV", "card.json": "Download JSON", "card.svg": "Download SVG", "card.png": "Download PNG",
-  "card.curl": "Copy as curl", "card.python": "Copy as Python", "card.cli": "Copy as terminal command", "card.about": "About these numbers",
+  "card.curl": "Copy as curl", "card.python": "Copy as Python", "card.about": "About these numbers",
   "about.title": "About these numbers", "about.insight": "Insight", "about.range": "Range", "about.zone": "Time zone", "about.bots": "Robots", "about.asof": "As of", "about.took": "Took", "about.rows": "Rows read", "about.engine": "Engine", "about.definition": "Definition", "about.question": "The question, as it was asked", "about.kept": "answered from memory",
   "about.excluded": "left out", "about.included": "counted",
 
@@ -184,16 +180,21 @@ export const en = {
   "chart.open": "Open the people behind this",
 
   "drill.title": "Behind this number", "drill.people": "People", "drill.events": "Events", "drill.shown": "{shown} of {total}",
-  "drill.nobody": "Nobody is behind this number.", "drill.anonymous": "Anonymous", "drill.accounts": "These are accounts; the people of each are in its profile.",
+  "drill.nobody": "Nobody is behind this number.", "drill.anonymous": "Anonymous",
   "drill.noperson": "Events without any id belong to nobody.",
 
   "funnel.order": "Order", "funnel.order.ordered": "One after the other", "funnel.order.strict": "Nothing between", "funnel.order.any": "Any order",
   "funnel.window": "Within", "funnel.by": "Of", "funnel.by.person": "People", "funnel.by.session": "Sessions", "funnel.by.account": "Accounts",
   "funnel.window.30min": "30 minutes", "funnel.window.1h": "1 hour", "funnel.window.1d": "1 day", "funnel.window.7d": "7 days", "funnel.window.14d": "14 days", "funnel.window.30d": "30 days",
-  "funnel.converted": "Converted", "funnel.entered": "Entered", "funnel.median": "Median time", "funnel.lost": "Biggest loss",
-  "funnel.reached": "{n} came to {step}", "funnel.dropped": "{n} stopped before {step}", "funnel.step": "Step", "funnel.ofprevious": "of the step before", "funnel.offirst": "of all", "funnel.after": "after {time}",
+  "funnel.converted": "Converted", "funnel.sofar": "Converted so far", "funnel.over": "Of those whose time is over", "funnel.entered": "Entered", "funnel.median": "Median time",
+  "funnel.reached": "{n} came to {step}", "funnel.dropped": "{n} stopped before {step}", "funnel.ofprevious": "{share} of step {n}", "funnel.after": "after {time}",
   "funnel.loses": "Most people stop between {from} and {to}: {n}, {share} of those who came that far.",
-  "funnel.time": "Time to convert", "funnel.likely": "likely {low} to {high}", "funnel.openreached": "Who came to {step}", "funnel.opendropped": "Who stopped before {step}",
+  "funnel.time": "Time to convert", "funnel.openreached": "Who came to {step}", "funnel.opendropped": "Who stopped before {step}",
+
+  "correlation.ask": "Compare who went on with who stopped", "correlation.title": "What those who went on have in common", "correlation.none": "Nothing was found that tells them apart.",
+  "correlation.what": "Who", "correlation.with": "Converted with it", "correlation.without": "Without it", "correlation.odds": "Odds", "correlation.converted": "Went on", "correlation.dropped": "Stopped", "correlation.sure": "Is it chance?", "correlation.yes": "Hardly chance", "correlation.chance": "May be chance",
+  "correlation.did": "did {event}", "correlation.is": "{field} is {value}", "correlation.went": "{n} went on: {what}", "correlation.stopped": "{n} stopped: {what}",
+  "correlation.told": "{converted} went on and {dropped} stopped, of those whose time is over. {n} things were compared, which the last column allows for.",
 
   "retention.start": "Did first", "retention.returning": "Came back and did", "retention.criterion": "Counted", "retention.criterion.on": "In that interval", "retention.criterion.on_or_after": "Then or later", "retention.criterion.on_or_before": "Then or earlier", "retention.criterion.streak": "In every one so far",
   "retention.same": "The same event", "retention.cohort": "Cohort", "retention.size": "People", "retention.all": "All cohorts", "retention.cell": "{cohort}, {bucket}: {returned} of {people}, {rate}", "retention.running": "not over yet", "retention.curve": "How many are left", "retention.table": "By cohort",
@@ -201,23 +202,23 @@ export const en = {
   "paths.start": "Starting at", "paths.end": "Ending at", "paths.node": "Steps are", "paths.node.event": "Events", "paths.depth": "Steps shown", "paths.tree": "The same as a tree", "paths.anywhere": "Anywhere", "paths.link": "{from} then {to}: {n}", "paths.nodecount": "{name} {n}, step {step}, {share}", "paths.dropoff": "Left",
 
   "lifecycle.new": "New", "lifecycle.returning": "Returning", "lifecycle.resurrecting": "Came back", "lifecycle.dormant": "Gone", "lifecycle.step": "Active by",
-  "stickiness.days": "Days active", "stickiness.people": "People", "stickiness.mean": "{n} days on average",
+  "stickiness.days": "Days active", "stickiness.mean": "{n} days on average",
 
   "web.visitors": "Visitors", "web.visits": "Visits", "web.page_views": "Page views", "web.bounce": "Bounce rate", "web.duration": "Visit duration",
-  "web.channels": "Channels", "web.referrers": "Referrers", "web.pages": "Pages", "web.entry_pages": "Entry pages", "web.exit_pages": "Exit pages", "web.countries": "Countries", "web.devices": "Devices", "web.browsers": "Browsers", "web.operating_systems": "Systems", "web.utm_campaigns": "Campaigns", "web.narrow": "Only visits with {value}", "web.overtime": "Visitors over time", "web.direct": "Direct / none", "web.sources": "Sources", "web.places": "Places and devices", "web.filtered": "Narrowed to", "web.who": "{n} visited: {value}",
+  "web.channels": "Channels", "web.referrers": "Referrers", "web.pages": "Pages", "web.entry_pages": "Entry pages", "web.exit_pages": "Exit pages", "web.countries": "Countries", "web.devices": "Devices", "web.browsers": "Browsers", "web.operating_systems": "OS", "web.utm_campaigns": "Campaigns", "web.narrow": "Only visits with {value}", "web.overtime": "Visitors over time", "web.direct": "Direct / none", "web.sources": "Sources", "web.places": "Places and devices", "web.filtered": "Narrowed to", "web.who": "{n} visited: {value}",
 
-  "people.search": "Search ids and profiles", "people.name": "Person", "people.events": "Events", "people.first": "First seen", "people.last": "Last seen", "people.ids": "Ids", "people.none": "Nobody was found", "people.nomatch": "No id and no text of a profile contains what you typed.",
-  "person.timeline": "Timeline", "person.session": "Session", "person.ids": "Ids", "person.profile": "Profile", "person.groups": "Groups", "person.user": "User id", "person.anonymous": "Anonymous id", "person.noprofile": "Nothing was said about this person.", "person.raw": "Everything known of this event", "person.sessions": { one: "{n} session", other: "{n} sessions" },
+  "people.search": "Search ids and profiles", "people.name": "Person", "people.events": "Events", "people.first": "First seen", "people.last": "Last seen", "people.none": "Nobody was found", "people.nomatch": "No id and no text of a profile contains what you typed.",
+  "person.timeline": "Timeline", "person.ids": "Ids", "person.profile": "Profile", "person.groups": "Groups", "person.user": "User id", "person.anonymous": "Anonymous id", "person.noprofile": "Nothing was said about this person.", "person.raw": "Everything known of this event", "person.sessions": { one: "{n} session", other: "{n} sessions" },
 
-  "live.accepted": "Accepted", "live.refused": "Refused", "live.all": "All", "live.pause": "Pause", "live.go": "Go on", "live.waiting": "Waiting for events", "live.waiting.why": "Everything that arrives from now on appears here within a second, also what is refused and why.", "live.connected": "Following", "live.paused": "Paused", "live.lost": "Connection lost, trying again", "live.time": "Time", "live.what": "Event", "live.who": "Who", "live.source": "Source", "live.rate": "{n} in the last minute", "live.sampled": "Showing {shown} of {n} in the last second", "live.fate": "What became of it", "live.minutes": "Events a minute, last 30 minutes", "live.anonymous": "nobody known", "live.fix": "How to fix",
+  "live.accepted": "Accepted", "live.refused": "Refused", "live.all": "All", "live.pause": "Pause", "live.go": "Go on", "live.waiting": "Waiting for events", "live.waiting.why": "Everything that arrives from now on appears here within a second, also what is refused and why.", "live.connected": "Following", "live.paused": "Paused", "live.lost": "Connection lost, trying again", "live.who": "Who", "live.rate": "{n} in the last minute", "live.sampled": "Showing {shown} of {n} that just came", "live.fate": "What became of it", "live.minutes": "Events a minute, last 30 minutes", "live.anonymous": "nobody known",
 
-  "data.events": "Events", "data.properties": "Properties", "data.failed": "Failed", "data.name": "Name", "data.volume": "Last 30 days", "data.last": "Last seen", "data.type": "Type", "data.carried": "Events with it", "data.find": "Find a name", "data.open": "Explore {name}", "data.code": "Reason", "data.when": "Received", "data.message": "What was wrong", "data.sent": "What was sent", "data.nofailed": "Nothing was refused", "data.nofailed.why": "Everything that was sent could be taken. What cannot be is kept here with its reason.", "data.replay": "Repair and replay in a terminal", "data.text": "text", "data.number": "number",
+  "data.events": "Events", "data.properties": "Properties", "data.failed": "Failed", "data.name": "Name", "data.volume": "Last 30 days", "data.last": "Last seen", "data.type": "Type", "data.carried": "Events with it", "data.find": "Find a name", "data.sent": "What was sent", "data.nofailed": "Nothing was refused", "data.nofailed.why": "Everything that was sent could be taken. What cannot be is kept here with its reason.", "data.replay": "Repair and replay in a terminal",
 
   "sql.run": "Run", "sql.statement": "Statement", "sql.cut": "More rows than are shown.", "sql.age": "Of a copy {n} seconds old, {rows} rows in {ms} ms.", "sql.views": "Views and columns are on the SQL page of the documentation.",
 
-  "home.events": "Events", "home.people": "Active people", "home.sessions": "Sessions", "home.accounts": "Active accounts", "home.last": "last 30 days", "home.before": "against the 30 days before", "home.top": "What is used most", "home.activity": "Active people", "home.ask": "Ask a question", "home.ask.trend": "How does something grow?", "home.ask.funnel": "Where do people stop?", "home.ask.retention": "Who comes back?", "home.ask.paths": "What do they do next?", "home.ask.web": "Where do visitors come from?", "home.vs": "{change} {than}", "home.fresh": "{n} events, the last one {ago}",
+  "home.events": "Events", "home.people": "Active people", "home.sessions": "Sessions", "home.accounts": "Active accounts", "home.last": "last 30 days", "home.before": "vs the 30 days before", "home.top": "What is used most", "home.ask": "Ask a question", "home.ask.trend": "How does something grow?", "home.ask.funnel": "Where do people stop?", "home.ask.retention": "Who comes back?", "home.ask.paths": "What do they do next?", "home.ask.web": "Where do visitors come from?", "home.fresh": "{n} events, the last one {ago}",
 
-  "shortcut.palette": "Search or jump to a screen", "shortcut.help": "This list", "shortcut.goto": "Go to {screen}", "shortcut.table": "Chart or table", "shortcut.theme": "Next theme", "shortcut.then": "then", "shortcut.off": "Single-key shortcuts", "shortcut.off.why": "Turn them off if they get in the way of speech input or a screen reader.",
+  "shortcut.palette": "Search or jump to a screen", "shortcut.help": "This list", "shortcut.goto": "Go to {screen}", "shortcut.table": "Chart or table", "shortcut.then": "then", "shortcut.off": "Single-key shortcuts", "shortcut.off.why": "Turn them off if they get in the way of speech input or a screen reader.",
   "palette.screens": "Screens", "palette.events": "Events", "palette.actions": "Actions", "palette.person": "Find person {id}", "palette.theme": "Switch theme", "palette.empty": "Nothing found",
 
   "describe.any": "any event",

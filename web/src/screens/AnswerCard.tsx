@@ -13,6 +13,9 @@ import { useKeys } from "../ui/useKeys";
 import { ErrorBox, Notes, NothingFound, Skeleton } from "../ui/states";
 import { toast } from "../ui/toast";
 
+/** Insights whose chart is one drawing; the others are tables that are drawn on. */
+const DRAWN: readonly InsightName[] = ["trends", "paths", "lifecycle"];
+
 interface AnswerCardProps<K extends InsightName> {
   title: string;
   insight: K;
@@ -58,10 +61,10 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
     { id: "json", label: t("card.json"), act: () => void save("json") },
     { id: "svg", label: t("card.svg"), act: () => void save("svg") },
     { id: "png", label: t("card.png"), act: () => void save("png") },
-    { id: "curl", label: t("card.curl"), act: () => void copied(`curl ${address} \\\n  -H "Authorization: Bearer $TALLYMARK_KEY" \\\n  -d '${asked.replaceAll("'", "'\\''")}'`) },
+    { id: "curl", label: t("card.curl"), act: () => void copied(`curl ${address} \\\n  -H "Authorization: Bearer $TALLYMARK_KEY" \\\n  -H "Content-Type: application/json" \\\n  -d '${asked.replaceAll("'", "'\\''")}'`) },
     { id: "python", label: t("card.python"), act: () => void copied(python(insight, question)) },
     { id: "about", label: t("card.about"), act: () => setAbout(true) },
-  ].filter((one) => !(tabled || insight === "funnels" || insight === "retention" || insight === "web") || !["svg", "png"].includes(one.id));
+  ].filter((one) => !(tabled || !DRAWN.includes(insight)) || !["svg", "png"].includes(one.id));
 
   return (
     <section className="card answer" ref={card} aria-label={title} aria-busy={result.isFetching} data-fresh={answer && !result.isPlaceholderData ? "" : undefined}>

@@ -97,7 +97,7 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
     return (
       <div className="grid">
         {data.lines.map((line, at) => (
-          <BigNumber key={at} label={lineLabel(line, data, query)} value={toNumber(line.total)} {...(data.compared ? { before: toNumber(line.compared_total), than: t(`than.${data.compared.how}`) } : {})} trend={line.values.map(toNumber)} onOpen={() => open(String(at), null)} />
+          <BigNumber key={at} label={lineLabel(line, data, query)} value={toNumber(line.total)} {...(data.compared ? { before: toNumber(line.compared_total), than: t(`than.${data.compared.how}`) } : {})} trend={line.values.filter((_, bucket) => !data.buckets[bucket]?.is_incomplete).map(toNumber)} onOpen={() => open(String(at), null)} />
         ))}
       </div>
     );

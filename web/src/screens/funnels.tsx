@@ -15,6 +15,7 @@ import { Icon } from "../ui/Icon";
 import { Empty } from "../ui/states";
 import { BigNumber } from "../charts/BigNumber";
 import { AnswerCard } from "./AnswerCard";
+import { Correlation } from "./correlation";
 import { Dropped, OptionControl, PageHead, RangeControl } from "./controls";
 import { useDrill } from "./drill";
 
@@ -26,6 +27,7 @@ export default function Funnels() {
   const { query, change, dropped } = url;
   const asked = useMemo(() => question(query), [query]);
   const result = useAsk("funnels", asked);
+  const people = query.options["by"] === undefined || query.options["by"] === "person";
   const filtered = query.where.length > 0 || query.rows.some((one) => one.where.length > 0);
   return (
     <>
@@ -47,9 +49,10 @@ export default function Funnels() {
         <Empty title={t("state.choose.steps")} icon="funnels" />
       ) : (
         <AnswerCard title={describe(query)} insight="funnels" question={asked} result={result} isEmpty={(data) => data.total.entered === 0} filtered={filtered} clear={() => change({ where: [], rows: query.rows.map((one) => ({ ...one, where: [] })) })} wider={() => change({ range: "90d" })}>
-          {(answer) => <FunnelView data={answer.data} asked={answer.question} people={query.options["by"] === undefined || query.options["by"] === "person"} />}
+          {(answer) => <FunnelView data={answer.data} asked={answer.question} people={people} />}
         </AnswerCard>
       )}
+      {asked !== null && people && Boolean(result.data?.data.total.entered) && <Correlation funnel={asked} filtered={filtered} />}
     </>
   );
 }
@@ -64,7 +67,8 @@ function FunnelView({ data, asked, people }: { data: FunnelsData; asked: Questio
   return (
     <div className="stack wide-gap">
       <div className="grid">
-        <BigNumber label={t("funnel.converted")} value={toNumber(total.rate_so_far)} say={format.percent} />
+        <BigNumber label={total.incomplete > 0 ? t("funnel.sofar") : t("funnel.converted")} value={toNumber(total.rate_so_far)} say={format.percent} />
+        {total.incomplete > 0 && <BigNumber label={t("funnel.over")} value={toNumber(total.rate)} say={format.percent} />}
         <BigNumber label={t("funnel.entered")} value={total.entered} {...(people ? { onOpen: () => open(t("funnel.entered"), { step: 1 }) } : {})} />
         <BigNumber label={t("funnel.median")} value={median} say={format.seconds} />
       </div>
@@ -98,7 +102,7 @@ function FunnelView({ data, asked, people }: { data: FunnelsData; asked: Questio
                 {previous && (
                   <>
                     <span className="muted">
-                      {format.percent(previous.count ? step.count / previous.count : 0)} {t("funnel.ofprevious")}
+                      {t("funnel.ofprevious", { share: format.percent(previous.count ? step.count / previous.count : 0), n: previous.step })}
                     </span>
                     <span className="funnel-lost">
                       − <Number_ text={format.number(step.dropped)} label={dropped} open={people ? () => open(t("funnel.opendropped", { step: step.label }), { step: step.step, outcome: "dropped" }) : null} />

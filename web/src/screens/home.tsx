@@ -57,7 +57,7 @@ export default function Home() {
             {NUMBERS.map(([measure, label], at) => {
               const line = data.lines[at]!;
               const behind = { range: data.range, series: { event: null, measure: "count" } };
-              return <BigNumber key={measure} label={t(label)} value={toNumber(line.total)} before={toNumber(line.compared_total)} than={t("home.before")} trend={line.values.map(toNumber)} onOpen={() => drill({ title: `${t(label)}, ${t("home.last")}`, people: behind, events: behind })} />;
+              return <BigNumber key={measure} label={t(label)} value={toNumber(line.total)} before={toNumber(line.compared_total)} than={t("home.before")} trend={line.values.filter((_, day) => !data.buckets[day]?.is_incomplete).map(toNumber)} onOpen={() => drill({ title: `${t(label)}, ${t("home.last")}`, people: behind, events: behind })} />;
             })}
           </div>
         ) : (

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from "react";
 import { Link } from "wouter";
 import { useAsk, useStatus } from "../api/queries";
 import { json } from "../api/client";
-import { useLive, type Line } from "../api/live";
+import { AT_ONCE, useLive, type Line } from "../api/live";
 import { toNumber } from "../api/types";
 import { TimeChart } from "../charts/TimeChart";
 import { format, t } from "../i18n/t";
@@ -43,6 +43,7 @@ export default function Live() {
       <PageHead title={t("screen.live")} lead={t("lead.live")}>
         <Badge tone={tone}>{paused ? t("live.paused") : live.connected ? t("live.connected") : live.lost ? t("live.lost") : t("common.loading")}</Badge>
         <span className="num muted">{t("live.rate", { n: live.lastMinute })}</span>
+        {live.flood > 0 && <Badge tone="warn">{t("live.sampled", { shown: AT_ONCE, n: live.flood })}</Badge>}
         <Button onClick={() => setPaused(!paused)} aria-pressed={paused}>
           {paused ? t("live.go") : t("live.pause")}
         </Button>

@@ -1,6 +1,5 @@
 /** People: find somebody, or everybody of a range. */
 import { useMemo, useState } from "react";
-import { useSearch } from "wouter";
 import { Conditions } from "../builder/Conditions";
 import { t } from "../i18n/t";
 import { filter, range } from "../query/ask";
@@ -15,7 +14,6 @@ export default function People() {
   const { query, change, dropped } = url;
   const wanted = query.options["search"] ?? "";
   const [typed, setTyped] = useState(wanted);
-  useSearch();
   const asked = useMemo(() => ({ range: range(query.range), filter: filter(query.where), search: wanted || null }), [query, wanted]);
   const search = (text: string) => {
     const { search: _, ...rest } = query.options;

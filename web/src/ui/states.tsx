@@ -77,7 +77,7 @@ export function FirstUse() {
   return (
     <Empty title={t("state.first")} icon="live">
       <p className="muted">{t("state.first.why")}</p>
-      <Code label={project} text={`curl ${address} \\\n  -H "Authorization: Bearer pk_…" \\\n  -d '{"name": "signup", "user_id": "u-1"}'`} />
+      <Code label={project} text={`curl ${address} \\\n  -H "Authorization: Bearer pk_…" \\\n  -H "Content-Type: application/json" \\\n  -d '{"name": "signup", "user_id": "u-1"}'`} />
     </Empty>
   );
 }
