@@ -136,6 +136,10 @@ SENT: dict[str, Sent] = {
         "umami", "POST", "/api/send", {"type": "event", "payload": {"website": "KEY", "url": "/"}},
         no_key=400, too_large=400,
     ),
+    "browser": Sent(
+        "browser", "POST", "/tm/v1/e", {"k": "KEY", "e": [{"n": "E", "i": "1"}]},
+        {"content-type": "text/plain;charset=UTF-8"}, taken=202,
+    ),
     "pixel": Sent("pixel", "GET", "/tm/v1/pixel.gif?key=KEY", in_url=True),
 }  # fmt: skip
 WITH_BODY = [name for name, one in SENT.items() if one.method == "POST"]

@@ -9,6 +9,7 @@ from scripts.web import BUILT
 from tallymark.api.app import all_routes
 from tallymark.api.services import Route
 from tallymark.core.errors import Unavailable
+from tallymark.web.tracker_files import scripts
 
 from .harness import Harness
 
@@ -21,6 +22,8 @@ SAMPLES = {
     "{kind}": "user",
     "{type}": "account",
     "{name}": "weekly",
+    "{version}": scripts().version,
+    "{script}": "t.js",
     "{user}": "AAAAAAAA",
     "{file}": min(one.name for one in (BUILT / "assets").iterdir()),
 }

@@ -186,3 +186,17 @@ def test_what_a_person_said_holds_for_who_they_are_as_for_what_they_do(*, is_ser
     assert verdict_of("granted", "cookieless") == KEEP
     assert verdict_of("granted", "contract") == Judgement("drop", "IDENTIFY_IN_COOKIELESS")
     assert judge_command({"product": "granted"}, Signals(opted_out=True), Policy(), is_server=False) == Judgement("drop", "OPT_OUT")  # fmt: skip
+
+
+@given(
+    one=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    other=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_of_two_who_tell_signals_whatever_either_says_is_said(
+    one: tuple[bool, bool, bool], other: tuple[bool, bool, bool]
+) -> None:
+    joined = Signals(*one).joined(Signals(*other))
+
+    assert (joined.gpc, joined.dnt, joined.opted_out) == tuple(
+        a or b for a, b in zip(one, other, strict=True)
+    )

@@ -41,6 +41,7 @@ from .routing import Match, NotThisWay, Routes
 from .service_routes import SERVICE_ROUTES, described
 from .services import Call, Route, Services
 from .sign_in import Asked, check_csrf, cookie_text, known_of, signed_in
+from .tracker_routes import TRACKER_ROUTES
 from .web_routes import PAGE_ROUTE, WEB_ROUTES, is_page
 
 
@@ -58,6 +59,7 @@ def all_routes() -> tuple[Route, ...]:
         *PRIVACY_ROUTES,
         *ACCOUNT_ROUTES,
         *SERVICE_ROUTES,
+        *TRACKER_ROUTES,
         *WEB_ROUTES,
     )
     return (*routes, *described(lambda: api_document(all_routes())))

@@ -256,5 +256,8 @@ def _security_schemes() -> Json:
 
 
 def _operation(method: str, path: str) -> str:
-    words = path.lower().removeprefix("/tm/v1/")
+    whole = path.lower()
+    short = whole.removeprefix("/tm/v1/")
+    # Of `/tm/v1/e` too little would be left: PostHog has `/e`.
+    words = short if len(short) > 1 else whole
     return re.sub(r"[^a-z0-9]+", "_", f"{method.lower()}_{words}").strip("_").replace("__", "_")

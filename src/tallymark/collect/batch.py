@@ -101,7 +101,7 @@ def batch_of(
     is_server = caller.kind != "public" if decoded.server_side is None else decoded.server_side
     agent = None if is_server else origin.headers.get("user-agent")
     peer = None if is_server or decoded.hides_address else origin.peer
-    signals = signals_of(origin.headers)
+    signals = signals_of(origin.headers).joined(decoded.signals)
     given = around.visitor if policy.visitor_ids else None
     context = StepContext(
         policy=policy,

@@ -132,7 +132,7 @@ def require_consent(event: Event, around: StepContext) -> Result:
         case "drop":
             return Dropped(found.reason)
         case "cookieless":
-            return _nameless(event)
+            return nameless(event)
         case "contract":
             return _contractual(event)
         case _:
@@ -200,7 +200,7 @@ def validate_schema(event: Event, around: StepContext) -> Result:
     return Observed(kept, found.observed) if found.observed else kept
 
 
-def _nameless(event: Event) -> Event:
+def nameless(event: Event) -> Event:
     """Return an event without anything that outlives the day: no ids, and of the referrer its host."""
     context = event.context
     referrer = referrer_host(context.referrer)
@@ -217,7 +217,8 @@ def _nameless(event: Event) -> Event:
             region=None,
             city=None,
         ),
-        flags=(*event.flags, COOKIELESS),
+        # A client may have said so itself.
+        flags=event.flags if COOKIELESS in event.flags else (*event.flags, COOKIELESS),
     )
 
 

@@ -37,6 +37,16 @@ class Signals(Struct, frozen=True):
         """Whether nothing was said."""
         return not (self.gpc or self.dnt or self.opted_out)
 
+    def joined(self, other: "Signals") -> "Signals":
+        """Return what either says."""
+        if other.is_silent:
+            return self
+        return Signals(
+            gpc=self.gpc or other.gpc,
+            dnt=self.dnt or other.dnt,
+            opted_out=self.opted_out or other.opted_out,
+        )
+
 
 class Judgement(Struct, frozen=True):
     """What becomes of an event; ``reason`` is the code it is dropped under."""

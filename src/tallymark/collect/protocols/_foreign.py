@@ -311,8 +311,8 @@ def set_aside(index: int, item: Any, why: Refused, settings: Settings) -> Failed
     raw = as_json(item).encode()
     given = mapping(item)
     sdk = sdk_of(given)
-    names = (given.get(key) for key in ("event", "name", "event_type", "type", "e"))
-    ids = (given.get(key) for key in ("messageId", "uuid", "insert_id", "id", "eid"))
+    names = (given.get(key) for key in ("event", "name", "event_type", "type", "e", "n"))
+    ids = (given.get(key) for key in ("messageId", "uuid", "insert_id", "id", "eid", "i"))
     return Failed(
         code=why.code,
         stage=why.stage,
