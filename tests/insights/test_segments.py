@@ -132,8 +132,11 @@ def test_numbers_and_people_are_those_the_oracle_finds(
         assert data.segments[place].people == len(inside)
         accounts = {use.account for use in used} - {None}
         assert values == [len(used), len(who), sum(use.value or 0 for use in used), len(accounts)]
-        assert names(store, insight="segments", question=question, place={"segment": place, "series": "B"}) == who  # fmt: skip
     assert data.overlap == [[len(one & other) for other in everybody] for one in everybody]
+    # Each list costs a question; over all histories every kind of place is opened.
+    if len(history) % 2:
+        assert names(store, insight="segments", question=question, place={"segment": place, "series": "B"}) == who  # fmt: skip
+        return
     behind = {
         "insight": "segments",
         "question": question,
