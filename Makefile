@@ -1,9 +1,10 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-WORKERS ?= 2
+# One more than the cores of a small machine: many tests wait for a server, a disk or a browser.
+WORKERS ?= 3
 
-.PHONY: demo test check clients fix faults bench web web-dev web-check web-types
+.PHONY: demo test check clients fix tracker faults bench web web-dev web-check web-types
 
 demo: $(STAMP)  ## make a sample history, serve it and print the first answers
 	@$(BIN)/tallymark demo
@@ -25,6 +26,9 @@ fix: $(STAMP)  ## mend what can be mended by machine, and write the reference pa
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/python -m scripts.reference
+
+tracker:  ## build the browser script; needs Node.js
+	cd tracker && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error && npm run --silent build
 
 web: $(STAMP)  ## build the pages of web/ into the package; needs Node, as nothing else of the product does
 	cd web && npm ci --ignore-scripts --loglevel=error && npm run --silent build

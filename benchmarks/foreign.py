@@ -35,6 +35,24 @@ class Sent(Struct, frozen=True):
         return self.body if self.plain is None else self.plain
 
 
+# What posthog-js 1.449 tells with every event.
+_BROWSER: Final[Event] = {
+    "$os": "Linux", "$os_version": "6.1", "$browser": "Chrome", "$device_type": "Desktop",
+    "$timezone": "Europe/Berlin", "$host": "shop.example", "$browser_version": 156,
+    "$raw_user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0",
+    "$browser_language": "en-US", "$browser_language_prefix": "en", "$screen_height": 720,
+    "$screen_width": 1280, "$viewport_height": 600, "$viewport_width": 1200, "$lib": "web",
+    "$lib_version": "1.449.2", "$time": 1790000000, "utm_source": None, "utm_medium": None,
+    "utm_campaign": None, "utm_content": None, "utm_term": None, "gclid": None,
+    "gad_source": None, "fbclid": None, "msclkid": None, "ttclid": None, "$referrer": "$direct",
+    "$referring_domain": "$direct", "token": "k", "$window_id": "01a21497-bccc-7bc5-bd51-f8b96a245024",
+    "$session_id": "01a21497-bccc-7bc5-bd51-f8b84b521588", "$session_entry_host": "shop.example",
+    "$session_entry_url": "https://shop.example/?utm_source=news", "$session_entry_pathname": "/",
+    "$sdk_debug_retry_queue_size": 0, "$is_identified": False, "$process_person_profile": False,
+    "$lib_rate_limit_remaining_tokens": 99,
+}  # fmt: skip
+
+
 def _events(first: int, count: int = BATCH) -> list[Event]:
     return [workload.event(number) for number in range(first, first + count)]
 
@@ -85,6 +103,44 @@ def posthog(first: int = 0) -> Sent:
         for e in _events(first)
     ]  # fmt: skip
     return Sent("POST", "/batch/", _json({"api_key": "k", "batch": batch}))
+
+
+def posthog_browser(first: int = 0) -> Sent:
+    """Return what posthog-js sends at once: two pages, what was done there, and all it knows each time."""
+    device = "01a21497-bc4a-703b-ac59-e3bdc660cf8c"
+    batch = []
+    for place, e in enumerate(_events(first, 8)):
+        is_view = place % 4 == 0
+        batch.append(
+            {
+                "uuid": e["id"], "event": "$pageview" if is_view else e["name"],
+                "properties": {
+                    **({"title": "Shop"} if is_view else e["properties"]), **_BROWSER,
+                    "$current_url": f"https://shop.example/p/{place // 4}?q=1",
+                    "$pathname": f"/p/{place // 4}", "$insert_id": _hex(place, 8),
+                    "distinct_id": device, "$device_id": device,
+                },
+                "timestamp": _iso(e),
+            }
+        )  # fmt: skip
+    return Sent("POST", "/e/", _json({"api_key": "k", "batch": batch}), len(batch))
+
+
+def posthog_server(first: int = 0) -> Sent:
+    """Return what posthog-python sends at once."""
+    batch = [
+        {
+            "event": e["name"], "uuid": e["id"], "distinct_id": e["user_id"], "timestamp": _iso(e),
+            "properties": {
+                **e["properties"], "$python_runtime": "CPython", "$python_version": "3.12.1",
+                "$os": "Linux", "$os_version": "6.1", "$groups": {"company": f"c{place % 7}"},
+                "$lib": "posthog-python", "$lib_version": "7.91.1", "$geoip_disable": True,
+                "$is_server": True,
+            },
+        }
+        for place, e in enumerate(_events(first, 100))
+    ]  # fmt: skip
+    return Sent("POST", "/batch/", _json({"api_key": "k", "batch": batch}), len(batch))
 
 
 def mixpanel(first: int = 0) -> Sent:
@@ -214,9 +270,9 @@ def umami(first: int = 0) -> Sent:
 
 
 REQUESTS: Final[Mapping[str, Callable[..., Sent]]] = {
-    made.__name__: made
+    made.__name__.replace("_", " "): made
     for made in (
-        native, segment, posthog, mixpanel, amplitude, ga4, cloudevents, otlp, snowplow, matomo,
-        plausible, umami,
+        native, segment, posthog, posthog_browser, posthog_server, mixpanel, amplitude, ga4,
+        cloudevents, otlp, snowplow, matomo, plausible, umami,
     )
 }  # fmt: skip

@@ -292,6 +292,10 @@ def insight_list() -> str:
         "An insight is one kind of question. Ask it with `POST /tm/v1/ask/<name>`, with",
         "`tallymark ask <name>`, or from Python.",
         "",
+        "Each page has an example in full: events, one a line with when, who, what and its properties",
+        "(`~phone` is an anonymous id, `u1..u9` are nine people, `x2` is twice, `has` tells of a person,",
+        "`is` links two ids), then questions, and below each what its answer says. A test asks them.",
+        "",
         table(("insight", "what it answers"), rows),
     ]
     return page(text)

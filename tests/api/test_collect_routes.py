@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from tallymark.core.errors import Unavailable
+from tallymark.log.codec import decode_batch
+from tallymark.log.sqlite import SqliteLog
 
 from .harness import Harness, read_all
 
@@ -158,6 +160,20 @@ def test_a_body_of_20_mb_is_refused_before_it_is_read(shared: Harness) -> None:
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"BODY_TOO_LARGE" in answer
+
+
+def test_a_body_over_the_limit_is_counted_as_rejected(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with Harness(tmp_path_factory.mktemp("d"), max_body_bytes=1_000) as server:
+        answer = server.request("POST", "/tm/v1/events", b" " * 1_001, key="secret")
+
+        log = SqliteLog(server.data / "projects" / "shop" / "log.db", readonly=True)
+        (batch,) = [decode_batch(one) for one in log.read(0, max_bytes=1 << 30, max_items=9)]
+        log.close()
+
+    assert answer.status == 413
+    assert (batch.received, [one.code for one in batch.failed]) == (1, ["BODY_TOO_LARGE"])
 
 
 def test_a_refused_body_still_being_sent_does_not_hide_the_answer(shared: Harness) -> None:

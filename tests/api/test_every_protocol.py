@@ -5,10 +5,12 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import brotli
 import pytest
 from backports import zstd
 from msgspec import Struct
@@ -134,6 +136,10 @@ SENT: dict[str, Sent] = {
         "umami", "POST", "/api/send", {"type": "event", "payload": {"website": "KEY", "url": "/"}},
         no_key=400, too_large=400,
     ),
+    "browser": Sent(
+        "browser", "POST", "/tm/v1/e", {"k": "KEY", "e": [{"n": "E", "i": "1"}]},
+        {"content-type": "text/plain;charset=UTF-8"}, taken=202,
+    ),
     "pixel": Sent("pixel", "GET", "/tm/v1/pixel.gif?key=KEY", in_url=True),
 }  # fmt: skip
 WITH_BODY = [name for name, one in SENT.items() if one.method == "POST"]
@@ -188,6 +194,20 @@ def stored(server: Harness) -> int:
     finally:
         log.close()
     return sum(len(one.events) + len(one.commands) for one in batches)
+
+
+def refused(server: Harness) -> list[tuple[str, str, bytes, int]]:
+    """Return what was refused as a whole: protocol, code, what is kept of it, items received."""
+    path = server.data / "projects" / "shop" / "log.db"
+    if not path.exists():
+        return []
+    with closing(SqliteLog(path, readonly=True)) as log:
+        batches = [decode_batch(one) for one in log.read(0, max_bytes=1 << 30, max_items=1 << 30)]
+    return [
+        (batch.protocol, one.code, one.raw, batch.received)
+        for batch in batches
+        for one in batch.failed
+    ]
 
 
 def assert_readable(answer: Answer) -> None:
@@ -268,6 +288,7 @@ _PACKERS: dict[str, tuple[Callable[[bytes], bytes], dict[str, str]]] = {
         lambda body: zlib.compress(body, wbits=-15), {"content_encoding": "deflate"}
     ),
     "zstd": (zstd.compress, {"content_encoding": "zstd"}),
+    "brotli": (brotli.compress, {"content_encoding": "br"}),
     "gzip as a form": (gzip.compress, {"content_type": "application/x-www-form-urlencoded"}),
     "text": (lambda body: body, {"content_type": "text/plain;charset=UTF-8"}),
     "bytes": (lambda body: body, {"content_type": "application/octet-stream"}),
@@ -345,6 +366,24 @@ def test_a_body_over_the_limit_makes_its_client_stop_or_send_less(
     assert answer.status == SENT[name].too_large
     assert_readable(answer)
     assert stored(server) == before
+
+
+# Those whose key stands in the address or a header; of the others it is in the body that is not read.
+_NAMED_IN_HEAD = [
+    name for name, one in SENT.items()
+    if one.body is not None and ("KEY" in one.path or "KEY" in str(one.headers))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _NAMED_IN_HEAD)
+def test_a_body_over_the_limit_is_counted_where_its_head_says_whose_it_is(
+    server: Harness, name: str
+) -> None:
+    before = refused(server)
+
+    send(server, SENT[name], alter=lambda body: body + b" " * BIG)
+
+    assert refused(server) == [*before, (SENT[name].protocol, "BODY_TOO_LARGE", b"", 1)]
 
 
 @pytest.mark.parametrize("name", SENT)

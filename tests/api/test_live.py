@@ -77,17 +77,36 @@ def test_a_refused_event_is_told_with_its_reason(server: Harness) -> None:
     assert failed[0]["code"] == "NAME_INVALID"
 
 
-def test_a_request_refused_unread_is_told_too(server: Harness) -> None:
+def test_a_request_too_large_to_be_read_is_told_too(server: Harness) -> None:
     with Follower(server) as follower:
         server.request("POST", "/tm/v1/events", b"x" * 11_000_000, key="secret")
         follower.until(b"data: ")
 
         (entry,) = follower.entries()
 
-    assert entry["stored"] is False
+    assert entry["counts"] == {"accepted": 0, "failed": 1, "dropped": 0}
     assert entry["failed"] == [
         {"code": "BODY_TOO_LARGE", "message": "The body is larger than 10485760 bytes."}
     ]
+
+
+def test_a_request_there_was_no_room_to_read_is_told_and_not_stored(tmp_path: Path) -> None:
+    with Harness(tmp_path, log_queue_bytes=60_000) as server, Follower(server) as follower:
+        chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
+        head = (
+            f"POST /tm/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.keys['secret']}\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n"
+        ).encode()
+        with server.open() as sock:
+            sock.sendall(head + chunk * 4)
+            answer = sock.recv(65536)
+        follower.until(b"data: ")
+
+        (entry,) = follower.entries()
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert entry["stored"] is False
+    assert [one["code"] for one in entry["failed"]] == ["STORAGE_PRESSURE"]  # type: ignore[attr-defined]
 
 
 def test_a_follower_that_comes_back_misses_nothing(server: Harness) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from tallymark import __version__
+from tallymark.api.addresses import addresses
 from tallymark.web.shell import Boot, prefix, shell
 
 from .harness import Answer, Harness
 
+ROOT = Path(__file__).parents[2]
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -135,3 +137,12 @@ def test_what_the_page_is_told_cannot_end_its_block() -> None:
     assert "<script>alert" not in page
     assert prefix("/a/b/") == "/a/b"
     assert prefix("") == ""
+
+
+def test_no_screen_stands_where_clients_of_a_protocol_ask() -> None:
+    text = (ROOT / "web" / "src" / "routes.tsx").read_text("utf-8")
+    screens = re.findall(r'path: "(/[^"]*)"', text)
+    asked = {path for method, path in addresses().declared() if method == "GET"}
+
+    assert len(screens) > 5
+    assert [one for one in screens if one in asked] == []

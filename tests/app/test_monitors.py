@@ -1,6 +1,7 @@
 """What a plan expects of the stream of an event: counted by hand, and beside a plain count."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -23,7 +24,7 @@ from tallymark.log.codec import encode_batch
 from tallymark.log.sqlite import SqliteLog
 from tallymark.schema.enforce import compiled
 from tallymark.schema.plan import Monitors
-from tallymark.store.engine import Limits
+from tallymark.store.engine import Fetch, Limits
 from tallymark.store.engines.duckdb import DuckEngine
 
 NOW = 1_790_000_000_000_000
@@ -53,13 +54,15 @@ class Stream:
         self._engine.close()
         self._log.close()
 
-    def receive(self, at: int, properties: Sequence[dict[str, Any]], name: str = "e") -> None:
+    def receive(
+        self, at: int, properties: Sequence[dict[str, Any]], name: str = "e", source: str = "sk_1"
+    ) -> None:
         uses = [
             Event(name, f"{self._sent}-{number}", at, properties=one)
             for number, one in enumerate(properties)
         ]
         self._sent += 1
-        batch = Batch(at, "sk_1", "native", len(uses), events=uses)
+        batch = Batch(at, source, "native", len(uses), events=uses)
         self._log.append([encode_batch(batch)])
 
     def days(self, counts: dict[int, int], name: str = "e") -> None:
@@ -67,11 +70,16 @@ class Stream:
         for days_ago, count in sorted(counts.items(), reverse=True):
             self.receive(NOW - days_ago * DAY - DAY // 2, [{}] * count, name)
 
-    def told(self, text: str, *, hours: int = 24) -> list[Monitored]:
+    @contextmanager
+    def loaded(self) -> Iterator[Fetch]:
+        """Give a way to read what was received."""
         while self._loader.step():
             pass
-        limits = Limits(60, 2**27, 100_000)
-        with self._engine.reading("p", limits) as fetch:
+        with self._engine.reading("p", Limits(60, 2**27, 100_000)) as fetch:
+            yield fetch
+
+    def told(self, text: str, *, hours: int = 24) -> list[Monitored]:
+        with self.loaded() as fetch:
             return monitored(fetch, NOW, NOW - hours * 3600 * SECOND, {"e": watched(text)})
 
     def one(self, text: str, *, hours: int = 24) -> Monitored:
@@ -251,3 +259,11 @@ def test_the_doctor_says_of_each_what_came_and_what_is_expected() -> None:
         "plan: 0 of 3 expectations are met",
     ]
     assert list(told_by_doctor({"monitors": []})) == []
+
+
+def test_the_doctor_says_which_property_has_other_values_than_the_plan_allows() -> None:
+    drifted = {"event": "e", "what": "drift", "property": "a", "found": 0.314, "low": None, "high": 0.25, "is_met": False}  # fmt: skip
+
+    warned, _ = told_by_doctor({"monitors": [drifted]})
+
+    assert warned.what == ("plan: e.a has other values than in the week before: PSI 0.31; 0.25 may")

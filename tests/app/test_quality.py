@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tallymark.cli.doctor import sources
+from tallymark.cli.doctor import sources, turned_away
 from tallymark.cli.main import main
 from tallymark.client import Client, connect
 
@@ -70,6 +70,7 @@ def test_the_doctor_tells_what_arrives_what_fails_and_why(
     main(["doctor", "--data", str(data)])
 
     printed = capsys.readouterr().out
+    assert "failed list --code NAME_INVALID --source local" in printed
     assert "native from local: 8 received, 3 accepted, 1 duplicate, 1 conflict" in printed
     assert "native from local: 1 × NAME_INVALID" in printed
     assert "native from local: 1 dropped, CONSENT_DENIED" in printed
@@ -82,7 +83,7 @@ def test_a_source_that_sends_half_of_a_week_ago_is_told() -> None:
         "outcomes": {"accepted": 40}, "failed": {}, "dropped": {}, "observed": {}, "received_week_ago": 400,
         "late_p95_seconds": None, "skewed": 0, "without_id": 9,
     }  # fmt: skip
-    found = {"sources": [quiet], "drift": {"new": [], "vanished": ["total"], "mixed": []}}
+    found: dict[str, Any] = {"sources": [quiet], "drift": {"new": [], "vanished": ["total"], "mixed": []}, "compared": {"properties": []}}  # fmt: skip
 
     told = [finding.what for finding in sources(found, 0) if finding.health == "warn"]
 
@@ -91,3 +92,24 @@ def test_a_source_that_sends_half_of_a_week_ago_is_told() -> None:
         "  segment from pk_1: 400 came in the same hours a week ago",
         "properties vanished: total",
     ]
+
+
+def test_the_doctor_tells_of_requests_that_no_project_knows_of() -> None:
+    minute = 60_000_000
+    requests = [
+        {"protocol": "segment", "code": "AUTH_INVALID", "requests": 3, "last_us": 0},
+        {"protocol": "", "code": "NOT_FOUND", "requests": 2, "last_us": 118 * minute},
+    ]
+
+    told = [(one.health, one.what, one.fix) for one in turned_away({"requests": requests}, 119 * minute)]  # fmt: skip
+
+    assert told == [
+        (
+            "warn", "turned away: segment: 3 × AUTH_INVALID; last 119 min ago",
+            "Make a key with `tallymark keys create`. If its clients send a site and no key: tallymark sites add segment SITE",
+        ),
+        (
+            "warn", "turned away: to an unknown address: 2 × NOT_FOUND; last just now",
+            "Check the address that is sent to; docs/how-to has a page for each SDK.",
+        ),
+    ]  # fmt: skip

@@ -11,7 +11,7 @@ from tallymark.api.answers import ReplayReport
 from tallymark.app.folders import Folders
 from tallymark.app.replaying import Replay
 from tallymark.app.store_service import StoreService
-from tallymark.collect.batch import Origin, Surroundings, batch_of, prepare
+from tallymark.collect.batch import Origin, Prepared, Surroundings, batch_of, prepare
 from tallymark.collect.load import Loader
 from tallymark.collect.protocol import Caller, Decoded, Request
 from tallymark.collect.protocols.native import native
@@ -73,14 +73,15 @@ class World:
 
     surroundings = Surroundings(visitor=lambda _visit, _at: "d_1", key=lambda _: b"k" * 32)
 
-    def send_wire(self, *items: Any, protocol: Any = native, kind: Any = "secret", source: str = "sk_1") -> None:  # fmt: skip
+    def send_wire(self, *items: Any, protocol: Any = native, kind: Any = "secret", source: str = "sk_1", query: str = "") -> Prepared:  # fmt: skip
         caller = Caller("p", kind, source, self.caller.policy, self.caller.plan)
         body = json.dumps({"batch" if protocol is segment else "events": items}).encode()
-        request = Request("POST", "/v1/batch", "", {}, body, None, NOW)
+        request = Request("POST", "/v1/batch", query, {}, body, None, NOW)
         if protocol.open:
             request = Request("POST", "/v1/batch", "", {}, body, None, NOW, content=protocol.open(request, Settings()))  # fmt: skip
-        made = prepare(protocol, request, caller, Settings(), clock=SystemClock())
+        made = prepare(protocol, request, caller, Settings(), clock=SystemClock(), around=self.surroundings)  # fmt: skip
         self.log.append([encode_batch(made.batch)])
+        return made
 
     def load(self) -> None:
         while self.loader.step():

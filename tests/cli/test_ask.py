@@ -86,6 +86,8 @@ def test_every_insight_can_be_asked_with_flags_alone(name: str) -> None:
     chosen = ["--event", "signup"] if "series" in fields else []
     if "steps" in fields:
         chosen = ["--step", "signup", "--step", "purchase where plan = pro"]
+    if "of" in {one.name for one in msgspec.structs.fields(insight.question) if one.required}:
+        chosen = ["--of", "person.plan"]
 
     _, question = parsed_question([name, "--last", "7d", *chosen, "--filter", "plan = pro"])
 
@@ -134,3 +136,24 @@ def test_what_is_looked_at_by_default_can_be_left_out() -> None:
 def test_a_step_without_an_event_is_refused_as_any_other_question() -> None:
     with pytest.raises(InvalidQuery, match="the name of an event is missing"):
         parsed_question(["funnels", "--step", "where plan = pro"])
+
+
+def test_a_number_or_property_may_be_written_by_its_bare_name() -> None:
+    spread = [
+        "distribution",
+        "--measure",
+        "sum",
+        "--of",
+        "revenue",
+        "--width",
+        "2.5",
+        "--step",
+        "buy",
+    ]
+
+    assert parsed_question(spread)[1] == {
+        "step": {"event": "buy"}, "measure": "sum", "of": "revenue", "width": 2.5,
+    }  # fmt: skip
+    assert parsed_question(["property_lifecycle", "--of", "plan"])[1] == {"of": "properties.plan"}
+    assert parsed_question(["property_lifecycle", "--of", "person.plan"])[1] == {"of": "person.plan"}  # fmt: skip
+    assert parsed_question(["distribution", "--bounds", "[0, 10]"])[1] == {"bounds": [0, 10]}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.cli.broker import Broker, broker
 from tests.cli.following import balances, follower, kill_while_it_sends, ledger, until_accepted
+from tests.collect.listeners.sparkplug import payload
 from tests.faults.rounds import until
 from tests.journey.sdks import Target, target
 
@@ -145,3 +146,59 @@ def test_what_cannot_be_followed_is_said_in_one_line(
 
         assert one.status() == 2
         assert said in one.output()
+
+
+def test_what_a_sparkplug_node_publishes_is_stored_by_the_names_of_its_birth(
+    server: Target, mosquitto: Broker
+) -> None:
+    def node(kind: str) -> str:
+        return f"spBv1.0/plant/{kind}/line1"
+
+    told = [{"name": "Speed", "alias": 4, "datatype": 9, "float_value": 1.5, "properties": {"engUnit": "m/s"}}]  # fmt: skip
+    session = {"name": "bdSeq", "datatype": 8, "long_value": 1}
+    with follower(server, "mqtt", mosquitto.url, "--topic", "spBv1.0/#", "--rebirth", "ask") as one:
+        until(lambda: "subscribed" in one.output(), "it does not subscribe")
+        data = payload({"alias": 4, "float_value": 2.25}, timestamp=1_789_000_001_000, seq=1)
+        mosquitto.publish((node("NDATA"), data), (node("NDATA"), b"\xff"))
+        until(lambda: ledger(server).get("rejected") == 2, "what cannot be read is not kept")
+        birth = payload(session, *told, timestamp=1_789_000_000_000, seq=0)
+        mosquitto.publish((node("NBIRTH"), birth))
+        until_accepted(server, 2)
+        # The birth is remembered.
+        one.kill()
+        one.start()
+        mosquitto.publish(*[(node("NDATA"), data)] * 2, ("spBv1.0/STATE/scada", "{}"))
+        mosquitto.publish((node("NDEATH"), payload(session)))
+        until_accepted(server, 4)
+        assert one.stop() == 0
+        said = one.output()
+
+    assert ledger(server) == {"received": 7, "accepted": 4, "duplicate": 1, "rejected": 2}
+    assert {event["event"]: event["value"] for event in server.events()} == {
+        "node_birth": None, "Speed": 2.25, "node_death": None,
+    }  # fmt: skip
+    speed = server.named("Speed")
+    assert [(one["value"], one["unit"], one["anonymous_id"], one["time"]) for one in speed] == [
+        (1.5, "m/s", "plant/line1", "2026-09-10T00:26:40Z"),
+        (2.25, "m/s", "plant/line1", "2026-09-10T00:26:41Z"),
+    ]
+    assert "METRIC_UNKNOWN: spBv1.0/plant/NDATA/line1: No metric has the alias 4" in said
+    assert "PROTO_SYNTAX: spBv1.0/plant/NDATA/line1: The payload is no protobuf message" in said
+    failed = server.get("/tm/v1/failed")[1]["counts"]
+    assert failed == {"METRIC_UNKNOWN": 1, "PROTO_SYNTAX": 1}
+    (source,) = server.get("/tm/v1/quality")[1]["sources"]
+    assert (source["source"], source["failed"]) == ("local/mqtt", failed)
+
+
+def test_a_sparkplug_node_whose_birth_was_missed_is_asked_for_it(
+    server: Target, mosquitto: Broker
+) -> None:
+    data = payload({"alias": 4, "float_value": 2.25}, timestamp=1_789_000_001_000)
+    listen = ("mqtt", mosquitto.url, "--topic", "spBv1.0/#")
+    with follower(server, *listen, "--rebirth", "ask") as one:
+        until(lambda: "subscribed" in one.output(), "it does not subscribe")
+        mosquitto.publish(("spBv1.0/plant/NDATA/line1", data), ("spBv1.0/plant/NDATA/line1", data))
+        # Its own command comes back to it, since it is subscribed to all.
+        until(lambda: ledger(server).get("received", 0) >= 2, "nothing comes")
+        assert one.stop() == 0
+        assert "1 births asked for" in one.output()

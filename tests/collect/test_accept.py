@@ -182,7 +182,7 @@ async def test_of_a_refused_body_no_more_than_the_limit_is_kept(tmp_path: Path) 
     [
         (gzip.compress(b"secret" * 50)[:-1], "gzip", "DECOMPRESS_CORRUPT"),
         (gzip.compress(b"secret" * 50)[:-1], "", "DECOMPRESS_CORRUPT"),
-        (b"secret", "br", "UNSUPPORTED_ENCODING"),
+        (b"secret", "compress", "UNSUPPORTED_ENCODING"),
     ],
 )
 async def test_of_compressed_bytes_nothing_is_kept(
@@ -254,6 +254,9 @@ async def test_a_flood_of_refusals_is_counted_but_mostly_not_kept(tmp_path: Path
     assert sum(batch.received for batch in batches) == flood + 1
     assert sum(len(batch.failed) for batch in batches) == FLOOD_FROM + 2 + 1
     assert sum(batch.dropped.get("JSON_SYNTAX", 0) for batch in batches) == 2 * 99 + 30
+    # Each that is kept says how many it stands for; those held back at the end stand alone.
+    stands_for = [one.sampled for batch in batches for one in batch.failed]
+    assert stands_for == [1] * FLOOD_FROM + [100, 100, 1]
     assert place.collector.counts()["failed.JSON_SYNTAX"] == FLOOD_FROM + 2
 
 
@@ -275,7 +278,7 @@ async def test_counts_and_step_times_add_up(tmp_path: Path) -> None:
 
         counts, seconds = place.collector.counts(), place.collector.step_seconds()
     assert counts == {"requests": 3, "accepted": 6, "failed.NAME_INVALID": 3}
-    assert set(seconds) == {"scrub_urls"}
+    assert set(seconds) == {"scrub_context"}
     assert all(taken >= 0 for taken in seconds.values())
 
 

@@ -6,6 +6,7 @@ import tracemalloc
 import zlib
 from contextlib import suppress
 
+import brotli
 import pytest
 from backports import zstd
 from hypothesis import given, settings
@@ -41,6 +42,7 @@ def refusal(body: bytes, encoding: str, limits: Settings = LIMITS) -> str:
         ("deflate", zlib.compress(TEXT)),
         ("deflate", raw_deflate(TEXT)),
         ("zstd", zstd.compress(TEXT)),
+        ("br", brotli.compress(TEXT)),
     ],
 )
 def test_each_encoding_gives_the_text_back(encoding: str, body: bytes) -> None:
@@ -66,11 +68,25 @@ def test_several_members_are_joined_up_to_eight(parts: list[bytes]) -> None:
     assert inflate(frames, "zstd", roomy) == b"".join(parts)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@settings(max_examples=30)
+@given(st.lists(st.binary(max_size=200_000), max_size=4), st.integers(0, 11))
+def test_brotli_of_any_length_gives_the_same_back(parts: list[bytes], quality: int) -> None:
+    roomy = Settings(max_inflate_ratio=100_000)
+    whole = b"".join(part * 3 for part in parts)
+
+    assert inflate(brotli.compress(whole, quality=quality), "br", roomy) == whole
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
 def test_a_bomb_is_stopped_at_the_limit_and_takes_little_memory(encoding: str) -> None:
     zeros = bytes(128 * MIB)
-    compress = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress}
-    bomb: bytes = compress[encoding](zeros)  # type: ignore[operator]
+    compress = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "zstd": zstd.compress,
+        "br": brotli.compress,
+    }
+    bomb: bytes = compress[encoding](zeros)
     limits = Settings(max_inflate_ratio=1_000_000)
     del zeros
     tracemalloc.start()
@@ -116,6 +132,11 @@ def test_a_hundred_thousand_empty_members_are_refused_at_once(encoding: str) -> 
         ("gzip", gzip.compress(TEXT) + b"rubbish"),
         ("deflate", zlib.compress(TEXT)[:-1]),
         ("deflate", zlib.compress(TEXT) + zlib.compress(TEXT)),
+        ("br", brotli.compress(TEXT)[:-1]),
+        ("br", brotli.compress(TEXT) + b"rubbish"),
+        ("br", brotli.compress(bytes(range(256)) * 999) + b"x" * 70_000),
+        ("br", b"rubbish"),
+        ("br", b""),
         ("zstd", zstd.compress(TEXT)[:-1]),
         ("zstd", b"rubbish"),
     ],
@@ -132,13 +153,13 @@ def test_a_zstd_frame_that_asks_for_a_giant_window_is_refused() -> None:
     assert refusal(body, "zstd") == "DECOMPRESS_CORRUPT"
 
 
-@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "gzip,identity", "compress", "\0"])
+@pytest.mark.parametrize("encoding", ["brotli", "gzip, gzip", "gzip,identity", "compress", "\0"])
 def test_other_encodings_and_several_at_once_are_refused(encoding: str) -> None:
     assert refusal(gzip.compress(TEXT), encoding) == "UNSUPPORTED_ENCODING"
 
 
 @settings(max_examples=100)
-@given(st.binary(max_size=500), st.sampled_from(["", "gzip", "deflate", "zstd"]))
+@given(st.binary(max_size=500), st.sampled_from(["", "gzip", "deflate", "zstd", "br"]))
 def test_any_bytes_are_text_or_a_refusal(body: bytes, encoding: str) -> None:
     with suppress(Refused):
         assert len(inflate(body, encoding, LIMITS)) <= LIMITS.max_inflated_bytes

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from tallymark.collect.steps import STEPS, Dropped, Result, Step, StepContext, run_steps
+from tallymark.collect.steps import STEPS, Dropped, Result, Step, StepContext, each, run_steps
 from tallymark.core.clock import SystemClock
 from tallymark.core.event import Context, Event
 from tallymark.core.policy import Policy
@@ -25,8 +25,7 @@ def after(given: Event, policy: Policy = POLICY, user_agent: str | None = None) 
 
 def test_steps_run_in_the_order_they_are_listed() -> None:
     assert [step.name for step in STEPS] == [
-        "require_consent", "name_visitors", "treat_properties", "mask_ip", "scrub_urls",
-        "derive_agent", "validate_schema",
+        "require_consent", "name_visitors", "treat_properties", "scrub_context", "validate_schema",
     ]  # fmt: skip
 
 
@@ -39,10 +38,8 @@ def test_only_steps_that_may_have_something_to_do_are_run() -> None:
 
     stepped = run_steps([event(), personal], StepContext(POLICY), CLOCK)
 
-    assert list(plain.seconds) == ["scrub_urls"]
-    assert list(stepped.seconds) == [
-        "require_consent", "treat_properties", "mask_ip", "scrub_urls", "derive_agent",
-    ]  # fmt: skip
+    assert list(plain.seconds) == ["scrub_context"]
+    assert list(stepped.seconds) == ["require_consent", "treat_properties", "scrub_context"]
 
 
 def test_an_event_with_nothing_personal_passes_as_it_is() -> None:
@@ -113,7 +110,7 @@ def test_a_step_may_drop_an_event_for_a_reason_that_is_counted() -> None:
     def opt_out(given: Event, around: StepContext) -> Result:
         return Dropped("OPT_OUT") if given.name == "viewed" else given
 
-    steps = (Step("opt_out", opt_out, lambda _events, _around: True), *STEPS)
+    steps = (Step("opt_out", each(opt_out), lambda _events, _around: True), *STEPS)
     other = Event(name="other", id="2", time=1)
 
     stepped = run_steps([event(), other, event()], StepContext(POLICY), CLOCK, steps)

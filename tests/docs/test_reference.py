@@ -130,8 +130,10 @@ _TOOLS = {"cloudevents": "openmeter", "otlp": "opentelemetry", "ga4": "google-an
 def test_every_foreign_protocol_has_a_page_for_those_who_come_from_it() -> None:
     index = (pages.ROOT / "docs" / "README.md").read_text("utf-8")
     found = discover("tallymark.collect.protocols", Protocol)
-    tools = [_TOOLS.get(name, name) for name, one in found.items() if one.open and name != "pixel"]
+    own = ("pixel", "browser")
+    tools = [_TOOLS.get(name, name) for name, one in found.items() if one.open and name not in own]
 
     assert len(tools) >= 11
     assert [tool for tool in tools if f"how-to/from-{tool}.md" not in index] == []
     assert "how-to/count-without-scripts.md" in index
+    assert "how-to/browser-script.md" in index

@@ -21,10 +21,7 @@ from tallymark.store.tables import SEQ_PER_BATCH
 from tallymark.store.variant import PropertyEncoder
 
 _LIMITS = Limits(seconds=60, memory_bytes=256 * 1024 * 1024, rows=100_000)
-_FILLED = (
-    "event", "event_name", "actor", "person_override", "identity_link", "account", "other_group",
-    "session", "property", "profile", "profile_value",
-)  # fmt: skip
+_FOLDED = 200
 
 
 class Store:
@@ -32,9 +29,14 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.engine = DuckEngine(
-            lambda project: path / project / "store.duckdb", memory_bytes=512 * 1024 * 1024
+            lambda project: path / project / "store.duckdb",
+            memory_bytes=512 * 1024 * 1024,
+            # A dozen rows are no work to share; planning is, and it has one thread.
+            threads=1,
         )
         self.engine.open("test")
+        self._filled: list[str] = []
+        self._times = 0
         self.scope = self._scope(_Filling(), 0)
 
     def replace(self, history: ToldHistory, *, first: int = 1) -> None:
@@ -42,10 +44,20 @@ class Store:
         filling = _Filling()
         for position, item in enumerate(history, start=first):
             filling.take(position * SEQ_PER_BATCH, item)
-        clear = tuple(sql("DELETE FROM {table}", table=ident(table)) for table in _FILLED)
+        clear = tuple(sql("DELETE FROM {table}", table=ident(table)) for table in self._filled)
+        tables = {
+            name: columns
+            for name, columns in filling.tables().items()
+            if any(map(len, columns.values()))
+        }
         position = first + len(history) - 1
         self.engine.append("test", Commit(position, {}, clear))
-        self.engine.append("test", Commit(position, filling.tables()))
+        self.engine.append("test", Commit(position, tables))
+        self._filled = [*tables]
+        self._times += 1
+        if self._times % _FOLDED == 0:
+            # What was deleted is read over again and again until it is folded away.
+            self.engine.checkpoint("test")
         self.scope = self._scope(filling, position)
 
     def tell(
@@ -62,6 +74,7 @@ class Store:
         told = {"seq": seq, "subject_kind": kind, "subject_key": key, "op": op, "time_us": time}
         columns = {name: [value] for name, value in {**told, "properties": properties}.items()}
         self.engine.append("test", Commit(self.scope.log_position, {"profile": columns}))
+        self._filled.append("profile")
 
     def _scope(self, filling: "_Filling", position: int) -> Scope:
         profiles, cleared = known_profiles(list(filling.ways))

@@ -172,8 +172,43 @@ def test_the_people_of_any_size_and_of_any_overlap_are_as_many_as_it_says(store:
             if count is not None:
                 at = {"cohort": place, "bucket": bucket}
                 assert len(names(store, insight="cohorts", question=question, place=at)) == count
-    with pytest.raises(InvalidQuery, match="accounts, not people"):
+    with pytest.raises(InvalidQuery, match="of accounts; it has no list of people"):
         names(store, insight="cohorts", question=question, place={"cohort": 2})
+    with pytest.raises(InvalidQuery, match="in one of accounts"):
+        names(store, insight="cohorts", question=question, place={"cohort": 2, "also": 1})
+
+
+def test_accounts_of_a_cohort_are_listed_and_accounts_behind_a_number_are_a_cohort(
+    store: Store,
+) -> None:
+    store.replace(
+        [
+            *(Use(name="export", account="acme", user="ana", time=SINCE + n * DAY) for n in (0, 1)),
+            Use(name="export", account="initech", user="ana", time=SINCE + DAY),
+            Use(name="open", account="umbrella", user="bo", time=SINCE),
+        ]
+    )
+    exporting = {"who": did("export"), "of": "accounts"}
+    question = {"cohorts": [exporting, {"who": did("export", at_least=2), "of": "accounts"}],
+                "range": DAYS, "interval": "day"}  # fmt: skip
+
+    def listed(question: dict[str, Any], place: dict[str, Any], insight: str = "cohorts") -> Any:
+        behind = {"insight": insight, "question": question, "place": place}
+        found = ask(store, "accounts", behind=behind)
+        assert found.total == len(found.accounts)
+        return {one.account for one in found.accounts}
+
+    data = ask(store, "cohorts", **question)
+    assert [line.size for line in data.cohorts] == [2, 1]
+    assert listed(question, {}) == {"acme", "initech"}
+    assert listed(question, {"also": 1}) == {"acme"}
+    for bucket, size in enumerate(data.cohorts[0].sizes):
+        assert size is None or len(listed(question, {"bucket": bucket})) == size
+    bar = {"op": "behind", "insight": "trends", "place": {"bucket": 1}, "question": {"range": DAYS}}
+    people = {"who": bar, "of": "people"}
+    held = {"cohorts": [{"who": bar, "of": "accounts"}, people, {"who": {"op": "not", "member": bar}, "of": "accounts"}]}  # fmt: skip
+    assert [line.size for line in ask(store, "cohorts", **held).cohorts] == [2, 1, 1]
+    assert listed(held, {"cohort": 2}) == {"umbrella"}
 
 
 def test_a_cohort_is_a_filter_and_a_breakdown_by_name_and_written_out(store: Store) -> None:

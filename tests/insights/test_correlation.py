@@ -120,7 +120,7 @@ def test_what_cannot_be_compared_is_refused(store: Store, question: Any) -> None
 
 @pytest.mark.parametrize(
     ("by", "place"),
-    [("account", {"kind": "fact", "name": "is new"}), ("person", {"kind": "fact", "name": "is old"}),
+    [("session", {"kind": "fact", "name": "is new"}), ("person", {"kind": "fact", "name": "is old"}),
      ("person", {"kind": "property", "name": "path"})],
 )  # fmt: skip
 def test_a_place_that_names_nobody_is_refused(store: Store, by: str, place: Any) -> None:
@@ -143,7 +143,7 @@ def crowds(draw: st.DrawFn) -> list[Any]:
     for number in range(copies):
         for item in one:
             kept = {name: getattr(item, name) for name in item.__struct_fields__}
-            for name in ("user", "anonymous"):
+            for name in ("user", "anonymous", *(["account"] if isinstance(item, Use) else [])):
                 kept[name] = None if kept[name] is None else f"{kept[name]} {number}"
             found.append(type(item)(**kept))
     return found
@@ -154,7 +154,12 @@ def has(one: oracle.Try, history: Any, place: dict[str, Any], question: Any, hor
     first, last = one.chain[0], one.chain[-1]
     assert first is not None
     owner = owners(history)
-    mine = [use for use in uses(history) if person(use, owner) == one.unit]
+    by_person = question["by"] == "person"
+    mine = [
+        use
+        for use in uses(history)
+        if (person(use, owner) if by_person else use.account) == one.unit
+    ]
     if place["kind"] == "property":
         value = value_of(first.use, place["name"])
         if isinstance(value, Decimal):
@@ -181,11 +186,12 @@ def has(one: oracle.Try, history: Any, place: dict[str, Any], question: Any, hor
 
 @settings(max_examples=300)
 @given(crowds(), st.lists(STEP, min_size=2, max_size=3), WINDOWS, st.none() | CONDITIONS, st.data())
-def test_all_counts_agree_with_the_oracle_and_list_as_many_people(
+def test_all_counts_agree_with_the_oracle_and_list_as_many_people_or_accounts(
     store: Store, history: Any, steps: Any, window: str, chosen: Any, data: Any
 ) -> None:
     store.replace(history)
-    question = {"range": DAYS, "steps": steps, "window": window, "filter": chosen,
+    unit = data.draw(st.sampled_from(["person", "person", "account"]))
+    question = {"range": DAYS, "steps": steps, "window": window, "filter": chosen, "by": unit,
                 "properties": ["path", "properties.plan"]}  # fmt: skip
 
     found = ask(store, "correlation", **question, top=1_000)
@@ -220,4 +226,5 @@ def test_all_counts_agree_with_the_oracle_and_list_as_many_people(
         ):  # fmt: skip
             behind = {"insight": "correlation", "question": question,
                       "place": {**place, "converted": converted, "has": is_with}}  # fmt: skip
-            assert ask(store, "people", behind=behind).total == number
+            listed = "people" if unit == "person" else "accounts"
+            assert ask(store, listed, behind=behind).total == number

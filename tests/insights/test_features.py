@@ -199,7 +199,7 @@ def median(some: list[int]) -> Fraction | None:
 
 @settings(max_examples=300)
 @given(histories(), QUESTIONS, BOUNDS, st.integers(0, 3), st.booleans())
-def test_every_number_agrees_with_the_oracle_and_opens_to_its_people(
+def test_every_number_agrees_with_the_oracle_and_opens_to_its_people_and_accounts(
     store: Store, history: Any, question: Any, bounds: Any, place: int, is_new: bool
 ) -> None:
     store.replace(history)
@@ -255,16 +255,20 @@ def test_every_number_agrees_with_the_oracle_and_opens_to_its_people(
     order = [(-one.people, -one.uses, one.feature) for one in answer.features]
     assert order == sorted(order)
 
-    def opened(**where: Any) -> int:
+    def opened(whom: str = "people", **where: Any) -> int:
         behind = {"insight": "features", "question": asked, "place": where}
-        listed = ask(store, "people", behind=behind)
-        assert listed.total == len(listed.people)
+        listed = ask(store, whom, behind=behind)
+        assert listed.total == len(getattr(listed, whom))
         return int(listed.total)
 
     assert opened(breadth=place) == breadth[place]
     if answer.features:
         one = answer.features[place % len(answer.features)]
         number = one.new_people if is_new else one.people
-        assert opened(feature=one.feature, new=is_new) == number
+        if place % 2:
+            assert opened("accounts", feature=one.feature) == one.accounts
+        else:
+            assert opened(feature=one.feature, new=is_new) == number
     else:
         assert opened() == len(active)
+        assert opened("accounts") == len(accounts)

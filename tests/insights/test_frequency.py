@@ -61,16 +61,20 @@ def test_rows_begin_where_the_question_says(store: Store) -> None:
     assert [row[:2] for row in shown.rows] == [("1 to 2", 2), ("3 or more", 1), ("all", 3)]
 
 
-def test_accounts_and_sessions_have_numbers_and_no_people_behind_them(store: Store) -> None:
+def test_accounts_are_listed_behind_their_numbers_and_sessions_are_not(store: Store) -> None:
     store.replace(
         [Use(account="acme", session="s1"), Use(account="acme", session="s2"), Use(user="ana")]
     )
 
     assert rows(store, per="account") == {(2, 2): (1, 2)}
     assert rows(store, per="session") == {(1, 1): (2, 2)}
-    with pytest.raises(InvalidQuery, match="accounts, and not people") as refused:
-        ask(store, "people", behind={"insight": "frequency", "question": {"per": "account"}})
-    assert refused.value.hint is not None
+    for per, hint in (("account", "Ask accounts instead."), ("session", "Ask for the number by person or account.")):  # fmt: skip
+        behind = {"insight": "frequency", "question": {"range": DAYS, "per": per}}
+        with pytest.raises(InvalidQuery, match=f"of {per}s; it has no list of people") as refused:
+            ask(store, "people", behind=behind)
+        assert refused.value.hint == hint
+    behind = {"insight": "frequency", "question": {"range": DAYS, "per": "account"}}
+    assert [one.account for one in ask(store, "accounts", behind=behind).accounts] == ["acme"]
 
 
 def test_a_merged_person_did_what_both_did(store: Store) -> None:
@@ -136,7 +140,7 @@ QUESTIONS = st.fixed_dictionaries(
 
 @settings(max_examples=300)
 @given(histories(), QUESTIONS, st.integers(0, 9))
-def test_every_row_agrees_with_the_oracle_and_opens_to_its_people(
+def test_every_row_agrees_with_the_oracle_and_opens_to_its_people_or_accounts(
     store: Store, history: Any, question: Any, place: int
 ) -> None:
     store.replace(history)
@@ -155,12 +159,13 @@ def test_every_row_agrees_with_the_oracle_and_opens_to_its_people(
             at = Fraction((len(times) - 1) * percent, 100)
             low, high = times[int(at)], times[min(int(at) + 1, len(times) - 1)]
             assert Fraction(found) == low + (high - low) * (at - int(at))
-    if question["per"] == "person":
+    if question["per"] != "session":
         row = answer.rows[place % len(answer.rows)]
         behind = {
             "insight": "frequency",
             "question": {"range": DAYS, **question},
             "place": {"low": row.low},
         }
-        opened = ask(store, "people", behind=behind)
-        assert opened.total == len(opened.people) == row.units.count
+        listed = "people" if question["per"] == "person" else "accounts"
+        opened = ask(store, listed, behind=behind)
+        assert opened.total == len(getattr(opened, listed)) == row.units.count

@@ -115,7 +115,8 @@ def test_numbers_and_people_are_those_the_oracle_finds(
         "range": DAYS,
         "segments": [{"filter": one} for one in conditions],
         "series": [{"event": event}, {"event": event, "measure": "unique_people"},
-                   {"event": event, "measure": "sum", "of": "value"}],
+                   {"event": event, "measure": "sum", "of": "value"},
+                   {"event": event, "measure": "unique_accounts"}],
     }  # fmt: skip
 
     data = ask(store, "segments", **question)
@@ -129,8 +130,15 @@ def test_numbers_and_people_are_those_the_oracle_finds(
         who = {name for use in used if (name := person(use, owner)) is not None}
         values = [row.values[place].value for row in data.measures]
         assert data.segments[place].people == len(inside)
-        assert values == [len(used), len(who), sum(use.value or 0 for use in used)]
+        accounts = {use.account for use in used} - {None}
+        assert values == [len(used), len(who), sum(use.value or 0 for use in used), len(accounts)]
         assert names(store, insight="segments", question=question, place={"segment": place, "series": "B"}) == who  # fmt: skip
     assert data.overlap == [[len(one & other) for other in everybody] for one in everybody]
+    behind = {
+        "insight": "segments",
+        "question": question,
+        "place": {"segment": place, "series": "D"},
+    }
+    assert {one.account for one in ask(store, "accounts", behind=behind).accounts} == accounts
     both = names(store, insight="segments", question=question, place={"also": len(everybody) - 1})
     assert both == everybody[0] & everybody[-1]

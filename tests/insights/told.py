@@ -102,10 +102,10 @@ def _value(use: Use, field: str, history: ToldHistory, known: Known) -> Any:
         for seq, said in enumerate(history)
         if isinstance(said, ProfileOp) and (said.subject_kind, said.subject) in subjects
     ]
-    return _measured(profile(told, until).get(path.rpartition(".")[2]))
+    return measured(profile(told, until).get(path.rpartition(".")[2]))
 
 
-def _measured(value: Any) -> Any:
+def measured(value: Any) -> Any:
     """Return a number as it is measured, or its digits if it is too large for that."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return value

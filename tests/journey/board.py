@@ -16,6 +16,8 @@ STEPS: Final = ("signup_viewed", "signup_started", "email_confirmed", "signup")
 # How many came to each step: most are lost before the e-mail is confirmed, five of eight.
 CAME: Final = {"signup_viewed": 12, "signup_started": 8, "email_confirmed": 3, "signup": 3}
 LOST: Final = ("u04", "u05", "u06", "u07", "u08")
+PERSON = "ona@example.org"
+PASSWORD = "correct horse battery staple"
 HOSTILE_NAME: Final = "<img src=x onerror=alert(1)>"
 HOSTILE_TEXT: Final = '"><script>alert(1)</script>'
 _HOUR: Final = 3_600_000
@@ -45,6 +47,17 @@ def history() -> list[dict[str, Any]]:
     return [{"id": f"e{at}", **event} for at, event in enumerate(events)]
 
 
+def let_in(server: Target, email: str, *, role: str = "viewer", project: str = "default") -> None:
+    """Make a user with the password of these tests and a role."""
+    rights = {"is_owner": True} if role == "owner" else {"projects": {project: role}}
+    made = server.own("POST", "/tm/v1/users", {"email": email, **rights})
+    assert made.status == 201, made.body
+    given = {"token": made.json()["token"], "password": PASSWORD}
+    done = server.call("POST", "/tm/v1/password", given)
+    assert done is not None
+    assert done.status == 201, done.body
+
+
 class Board:
     """One page of a browser on the dashboard of a server; remembers what went wrong on it."""
 
@@ -53,16 +66,18 @@ class Board:
         self.address = address or server.url
         self.wrong: list[str] = []
         self.elsewhere: list[str] = []
-        self._key = server.keys["read"]
+        self._user = PERSON
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("dialog", self._interrupted)
         self.page.on("request", lambda request: self._asked(request.url))
 
     def sign_in(self, path: str = "/") -> Page:
-        """Open an address and sign in with the read key."""
+        """Open an address and sign in, whoever was signed in before."""
+        self.page.context.clear_cookies()
         self.page.goto(self.address + path)
-        self.page.get_by_label("Read key").fill(self._key)
+        self.page.get_by_label("E-mail address").fill(self._user)
+        self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("navigation", name="Screens")).to_be_visible()
         return self.page

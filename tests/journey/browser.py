@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from playwright.sync_api import BrowserContext, sync_playwright
 
+_AGENT: Final = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/156.0.0.0 Safari/537.36"
+)
 _FLAGS = (
+    # Also of what a page sends as it is left, when that of its context no longer holds.
+    f"--user-agent={_AGENT}",
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
@@ -27,10 +34,7 @@ def chromium() -> Iterator[BrowserContext]:
     """Give a fresh browser profile that knows no one and can reach no other machine."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
-        context = browser.new_context(
-            user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
-            " Chrome/156.0.0.0 Safari/537.36"
-        )
+        context = browser.new_context(user_agent=_AGENT)
         context.set_default_timeout(PATIENCE_SECONDS * 1_000)
         try:
             yield context
@@ -40,7 +44,21 @@ def chromium() -> Iterator[BrowserContext]:
 
 
 @contextmanager
-def pages(contents: Mapping[str, Content]) -> Iterator[str]:
+def profile(beside: BrowserContext, *, runs_scripts: bool = True) -> Iterator[BrowserContext]:
+    """Give another profile of the same browser: nothing that one stores is seen by the other."""
+    assert beside.browser is not None
+    context = beside.browser.new_context(user_agent=_AGENT, java_script_enabled=runs_scripts)
+    context.set_default_timeout(PATIENCE_SECONDS * 1_000)
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+@contextmanager
+def pages(
+    contents: Mapping[str, Content], headers: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     """Serve these paths (text, or files) on ``localhost``, another origin than ``127.0.0.1``."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,6 +71,8 @@ def pages(contents: Mapping[str, Content]) -> Iterator[str]:
             self.send_response(404 if content is None else 200)
             self.send_header("Content-Type", _TYPES.get(Path(path).suffix, "text/html"))
             self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

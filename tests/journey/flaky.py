@@ -36,6 +36,7 @@ class Flaky:
         self.seen: list[Seen] = []
         self.troubles: list[Trouble] = []
         self.only = ""
+        self.retry_after_seconds = 0
         self._lock = threading.Lock()
         proxy = self
 
@@ -102,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._passed_on(headers, body)
                 self._cut()
             case status:
-                after = [("Retry-After", "0")] if status in (429, 503) else []
+                seconds = str(self.owner.retry_after_seconds)
+                after = [("Retry-After", seconds)] if status in (429, 503) else []
                 # As ours are: a browser sees the status of no other.
                 self._answer(status, [*after, *cors_headers(headers)], b"")
 

@@ -4,11 +4,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.faults.answers import Answer, call
 from tests.journey import kept
 from tests.journey.browser import chromium, eventually, pages
 from tests.journey.contents import contents
 from tests.journey.sdks import Target
+from tests.privacy.test_strings import tc
+
+from tallymark.cli.main import main
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -227,6 +231,45 @@ def test_the_server_says_that_it_honours_gpc(server: Target) -> None:
 
     assert answer is not None
     assert answer.json()["gpc"] is True
+
+
+def test_what_somebody_agreed_to_is_proven_by_any_of_their_ids(
+    server: Target, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy(server, consent="opt_in")
+    string = tc(1, 8, 9)
+    send(server, {"type": "consent", "anonymous_id": "p-d", "time": "2026-01-03T00:00:00Z", "consent": {"tcf": string}})  # fmt: skip
+    yes = {"measurement": "granted", "product": "granted", "policy_version": "7", "at": "2026-11-01T00:00:00Z"}  # fmt: skip
+    send(server, {"type": "identify", "user_id": "p-ana", "anonymous_id": "p-d", "consent": yes})
+    send(server, {"type": "consent", "user_id": "p-ana", "consent": {"product": "withdrawn"}})
+    unread = send(server, {"name": "asked", "id": "p-1", "anonymous_id": "p-d", "consent": {"tcf": "C"}})  # fmt: skip
+    refused = send(server, {"type": "consent", "anonymous_id": "canary-5120", "consent": {"sharing": "denied"}})  # fmt: skip
+
+    server.wait_until_loaded()
+    answer = server.call("GET", "/tm/v1/people/user/p-ana/consent?at=2026-11-02T00:00:00Z")
+    assert main(["consent", "p-d", "--kind", "anonymous", "--data", str(server.data)]) == 0
+    said = capsys.readouterr().out
+    unknown = server.call("GET", "/tm/v1/people/user/canary-5120/consent")
+    nowhere = server.call("GET", "/tm/v1/people/team/t/consent")
+
+    assert answer is not None
+    found = answer.json()
+    assert {name: one["state"] for name, one in found["holds"].items()} == {"measurement": "granted", "product": "granted"}  # fmt: skip
+    told = [(one["purpose"], one["state"], one["source"], one["policy_version"]) for one in found["records"]]  # fmt: skip
+    assert told == [
+        ("measurement", "granted", "tcf", None), ("measurement", "granted", "sdk", "7"),
+        ("product", "granted", "sdk", "7"), ("product", "withdrawn", "sdk", None),
+    ]  # fmt: skip
+    assert found["records"][0]["raw"] == string
+    # What was said under one id; the first was said under another.
+    assert [one["previous"] for one in found["records"]] == [None, None, None, found["records"][2]["seq"]]  # fmt: skip
+    assert "product      withdrawn" in said
+    assert (unread.status, refused.status) == (202, 202)
+    assert dropped(server)["CONSENT_UNPARSABLE"] == 1
+    assert unknown is not None
+    assert nowhere is not None
+    assert (unknown.status, nowhere.status) == (404, 404)
+    assert b"canary-5120" not in everything(server)
 
 
 def everything(server: Target) -> bytes:

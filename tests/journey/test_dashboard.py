@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from tests.journey.board import CAME, HOSTILE_NAME, LOST, STEPS, Board, below, history
+from tests.journey.board import (
+    CAME,
+    HOSTILE_NAME,
+    LOST,
+    PASSWORD,
+    PERSON,
+    STEPS,
+    Board,
+    below,
+    history,
+    let_in,
+)
 from tests.journey.browser import PATIENCE_SECONDS
 from tests.journey.sdks import Target
 
@@ -20,13 +31,20 @@ FUNNEL = "/funnels?v=1&" + "&".join(f"e={step}" for step in STEPS)
 
 
 @pytest.fixture(scope="module")
-def told(server: Target) -> Target:
+def entered(server: Target) -> Target:
+    """The server, once somebody may sign in."""
+    let_in(server, PERSON, role="owner")
+    return server
+
+
+@pytest.fixture(scope="module")
+def told(entered: Target) -> Target:
     """The server, once it has the history and one refusal."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
-    assert server.send(history()).status == 202
-    server.send({"name": "", "user_id": "u01", "properties": {"note": "<b>bold</b>"}})
-    server.wait_until_loaded()
-    return server
+    assert entered.send(history()).status == 202
+    entered.send({"name": "", "user_id": "u01", "properties": {"note": "<b>bold</b>"}})
+    entered.wait_until_loaded()
+    return entered
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +83,12 @@ def close(page: Page) -> None:
 
 
 def test_before_anything_came_the_page_says_how_to_send_and_sees_it_arrive(
-    server: Target, browser: BrowserContext
+    entered: Target, browser: BrowserContext
 ) -> None:
-    board = Board(browser, server)
+    board = Board(browser, entered)
     page = board.sign_in("/live")
     empty = page.get_by_role("status").filter(has_text="Nothing was recorded yet")
-    told = empty.locator("pre").inner_text().replace("pk_…", server.keys["public"])
+    told = empty.locator("pre").inner_text().replace("pk_…", entered.keys["public"])
 
     sent = subprocess.run(["sh", "-c", told], capture_output=True, text=True, check=True)
 
@@ -80,25 +98,24 @@ def test_before_anything_came_the_page_says_how_to_send_and_sees_it_arrive(
     page.close()
 
 
-def test_a_wrong_key_is_refused_in_words_and_a_right_one_opens_what_was_asked_for(
+def test_a_wrong_password_is_refused_in_words_and_a_right_one_opens_what_was_asked_for(
     told: Target, browser: BrowserContext
 ) -> None:
+    browser.clear_cookies()
     board = Board(browser, told)
     page = board.page
     page.goto(board.address + "/explore?v=1&e=signup")
 
-    page.get_by_label("Read key").fill("rk_wrong")
+    page.get_by_label("E-mail address").fill(PERSON)
+    page.get_by_label("Password").fill("not the one it is")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("AUTH_INVALID")
-    page.get_by_label("Read key").fill(told.keys["public"])
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("only sends events")
-    page.get_by_label("Read key").fill(told.keys["read"])
+    expect(page.get_by_role("alert")).to_contain_text("SIGN_IN_FAILED")
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 
     expect(page.get_by_role("heading", name="signup per day, last 30 days")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_label("Read key")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_visible()
     page.close()
 
 
@@ -370,8 +387,10 @@ def test_what_opens_over_a_screen_can_be_used_by_everybody_too(board: Board) -> 
 def test_behind_a_proxy_everything_stays_below_its_path(
     told: Target, browser: BrowserContext
 ) -> None:
-    with below("/stats/team", told.port) as address:
-        board = Board(browser, told, address)
+    assert browser.browser is not None
+    with below("/stats/team", told.port) as address, browser.browser.new_context() as apart:
+        # Apart, because a cookie is for every port of a machine.
+        board = Board(apart, told, address)
         page = board.sign_in("/explore?v=1&e=signup")
         board.settle()
         page.get_by_role("link", name="Funnels").click()

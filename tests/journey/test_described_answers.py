@@ -47,8 +47,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", PROJECT + "/failed/mark"): {"where": {"code": "NAME_INVALID"}},
 } | {("POST", f"/tm/v1/ask/{name}"): insight.example for name, insight in insights().items()}
 EVENTS: list[dict[str, Any]] = [
-    {"name": "signup", "id": "1", "user_id": "ana", "anonymous_id": "a-1", "groups": {"account": "acme"}, "properties": {"plan": "pro", "n": 7}},
-    {"name": "signup", "id": "1", "user_id": "ana", "anonymous_id": "a-1", "groups": {"account": "acme"}, "properties": {"plan": "pro", "n": 7}},
+    {"name": "signup", "id": "1", "user_id": "ana", "anonymous_id": "a-1", "groups": {"account": "acme"}, "properties": {"plan": "pro", "n": 7}, "consent": {"product": "granted"}},
+    {"name": "signup", "id": "1", "user_id": "ana", "anonymous_id": "a-1", "groups": {"account": "acme"}, "properties": {"plan": "pro", "n": 7}, "consent": {"product": "granted"}},
     {"name": "signup", "id": "1", "user_id": "bo"},
     {"name": "signup", "id": "2", "user_id": "undefined"},
     {"name": "", "id": "4", "properties": {"note": "\u00e9"}},
@@ -120,8 +120,20 @@ def test_an_answer_has_exactly_what_its_description_says(
     described = document["paths"][path][method.lower()]["responses"]
     schema = described[str(status)]["content"][media]["schema"]
     assert schema
-    value = msgspec.json.decode(body) if media == "application/json" else body.decode()
-    assert misfits(value, schema, document) == []
+    for value in values_of(media, body):
+        assert misfits(value, schema, document) == []
+
+
+def values_of(media: str, body: bytes) -> list[Any]:
+    """Return what an answer holds: of JSON lines each, and there must be one."""
+    match media:
+        case "application/json":
+            return [msgspec.json.decode(body)]
+        case "application/x-ndjson":
+            assert body
+            return [msgspec.json.decode(line) for line in body.splitlines()]
+        case _:
+            return [body.decode()]
 
 
 def test_every_route_says_what_it_answers() -> None:

@@ -112,6 +112,37 @@ def test_what_is_ignored_stays_so_when_the_store_is_made_again(
     assert command(server, capsys, "list", "--status", "open") == (0, "None.\n")
 
 
+def test_what_failed_is_exported_as_json_lines(
+    server: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        send(server, str(number), amount="much", currency="EUR")
+    assert server.send({"name": ""}).status == 202
+    server.wait_until_loaded()
+    out = tmp_path / "failed.ndjson"
+
+    status, said = command(server, capsys, "export", "--code", "SCHEMA_TYPE")
+    assert command(server, capsys, "export", "--out", str(out)) == (
+        0,
+        f"4 were written to {out}.\n",
+    )
+
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert (status, [one["event_id"] for one in lines]) == (0, ["0", "1", "2"])
+    assert lines[0]["errors"][0]["schema"] == "checkout_completed/2-1-0"
+    assert lines[0]["server"]["plan_version"] == 1
+    assert json.loads(lines[0]["raw"]["data"])["properties"]["amount"] == "much"
+    whole = [json.loads(line) for line in out.read_text().splitlines()]
+    assert whole[:3] == lines
+    assert whole[3]["code"] == "NAME_INVALID"
+    page = server.call("GET", f"/tm/v1/failed/export?after={lines[0]['seq']}&limit=1")
+    assert page is not None
+    assert (page.headers["content-type"], json.loads(page.body)) == ("application/x-ndjson", lines[1])  # fmt: skip
+    refused = server.call("GET", "/tm/v1/failed/export?code=NO_SUCH")
+    assert refused is not None
+    assert refused.status == 400
+
+
 def test_a_plan_that_was_mended_counts_what_it_set_aside(
     server: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -255,7 +255,11 @@ def test_what_the_browser_page_says_makes_one_person_of_before_and_after(server:
     with pages(contents) as site, chromium() as browser:
         page = browser.new_page()
         page.goto(f"{site}/?utm_source=news&q=secret")
-        queued = "() => Object.values(localStorage).some(one => one.includes('Looked Around'))"
+        # Each call is written down in its own time, and who was identified before is not again.
+        queued = (
+            "() => ['Looked Around', '$identify'].every(name =>"
+            " Object.values(localStorage).some(one => one.includes(name)))"
+        )
         page.wait_for_function(queued)
         # Leaving makes the SDK send what it has by beacon, which gives it no answer; coming back it
         # sends all of that again.

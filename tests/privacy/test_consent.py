@@ -17,8 +17,8 @@ from tallymark.privacy.consent import (
     judge_command,
     purpose_of,
     signals_of,
-    state_of,
 )
+from tallymark.privacy.said import said_of
 
 VIEW = Event(name="page_view", id="1", time=0)
 KEEP, COOKIELESS = Judgement("keep"), Judgement("cookieless")
@@ -100,10 +100,10 @@ def test_a_server_is_bound_by_an_explicit_no_and_by_opt_out_only() -> None:
 
 
 def test_an_unknown_word_and_an_unknown_purpose_are_a_no() -> None:
-    assert state_of({"measurement": "perhaps"}, "measurement") == "denied"
-    assert state_of({"advertising": "granted"}, "measurement") == "denied"
-    assert state_of({"product": "granted"}, "measurement") == "unknown"
-    assert state_of({}, "measurement") == "unknown"
+    assert said_of({"measurement": "perhaps"}).state("measurement", 0) == "denied"
+    assert said_of({"advertising": "granted"}).state("measurement", 0) == "denied"
+    assert said_of({"product": "granted"}).state("measurement", 0) == "unknown"
+    assert said_of({}).state("measurement", 0) == "unknown"
 
 
 def test_the_purpose_follows_the_policy_then_what_the_event_is() -> None:
@@ -186,3 +186,17 @@ def test_what_a_person_said_holds_for_who_they_are_as_for_what_they_do(*, is_ser
     assert verdict_of("granted", "cookieless") == KEEP
     assert verdict_of("granted", "contract") == Judgement("drop", "IDENTIFY_IN_COOKIELESS")
     assert judge_command({"product": "granted"}, Signals(opted_out=True), Policy(), is_server=False) == Judgement("drop", "OPT_OUT")  # fmt: skip
+
+
+@given(
+    one=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    other=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_of_two_who_tell_signals_whatever_either_says_is_said(
+    one: tuple[bool, bool, bool], other: tuple[bool, bool, bool]
+) -> None:
+    joined = Signals(*one).joined(Signals(*other))
+
+    assert (joined.gpc, joined.dnt, joined.opted_out) == tuple(
+        a or b for a, b in zip(one, other, strict=True)
+    )

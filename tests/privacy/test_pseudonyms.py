@@ -1,14 +1,15 @@
 """What of a property is kept, and what looks like a person though nobody declared it."""
 
+import re
 import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallymark.core.policy import Policy
-from tallymark.privacy.pseudonyms import suspect, treated
+from tallymark.privacy.pseudonyms import hints_at_people, suspect, treated
 
 KEY = b"k" * 32
 
@@ -126,3 +127,14 @@ def test_what_was_hashed_before_is_not_hashed_again() -> None:
 
     assert treated(once, policy, b"k").properties == once
     assert all(value.startswith("h_") for value in once.values())
+
+
+ONE_PATTERN = re.compile(
+    r"@|eyJ|\d[\d .()-]{6}|[A-Z]{2}\d\d|[A-Za-z]{2,4}[-_][0-9A-Za-z_-]{16}|AKIA|AIza"
+)
+
+
+@given(st.text(st.sampled_from("a1Z-_ .@(9\n\u0660é") | st.sampled_from("eyJAKIz"), max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_several_quick_patterns_find_what_one_for_all_would(text: str) -> None:
+    assert hints_at_people([text]) == (ONE_PATTERN.search(text) is not None)

@@ -47,6 +47,8 @@ def test_the_example_of_the_specification_is_a_plan() -> None:
         (event("a: {type: integer, enum: [true]}"), "properties.a.enum", "True is no integer."),
         (event("a: {type: string, enum: [x, x]}"), "properties.a.enum", "a value stands twice."),
         (event(f"a: {{type: integer, enum: {list(range(1001))}}}"), "properties.a.enum", "it has 1001 values."),
+        (event("a: {type: string}", monitors="{drift: {b: 1}}"), "monitors.drift.b", "there is no such property."),
+        (event("a: {type: string}", monitors="{drift: {a: 0}}"), "monitors.drift.a", "it is no number above 0."),
         (event("a: {type: integer, pattern: x}"), "properties.a.pattern", "integer has no pattern."),
         (event("a: {type: string, pattern: '(?=x)'}"), "properties.a.pattern", "The pattern '(?=x)' has a group that looks around, or has a name or flags, at character 3."),
         (event("a: {type: string, items: {type: string}}"), "properties.a.items", "string has no items."),

@@ -18,6 +18,10 @@ from tallymark.store.tables import SCHEMA_VERSION, TABLES
 
 V1 = Path(__file__).parents[1] / "golden" / "store" / "v1.sql"
 MIB = 1024 * 1024
+_SINCE_4 = (
+    "severity", "faults", "batch_index", "event_time_us", "sdk_name", "sdk_version", "server_version",
+    "plan_version", "attempts", "replay_of", "sampled",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -33,6 +37,14 @@ def opened(path: Path) -> DuckEngine:
     engine = DuckEngine(lambda _: path, memory_bytes=128 * MIB, threads=1)
     engine.open("p")
     return engine
+
+
+def back_to_4(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take out of a new store what version 5 added."""
+    for column in _SINCE_4:
+        connection.execute(f"ALTER TABLE failed_event DROP COLUMN {column}")
+    connection.execute("DROP TABLE consent_record")
+    connection.execute("UPDATE meta SET text = '4' WHERE name = 'schema_version'")
 
 
 def rows(engine: DuckEngine, text: str) -> list[tuple[object, ...]]:
@@ -132,6 +144,7 @@ def test_a_store_of_version_2_gets_the_values_that_loading_would_have_stored(
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         for name in (*tables, "session_move"):
             connection.execute(f"DROP TABLE {name}")
+        back_to_4(connection)
         connection.execute("UPDATE meta SET text = '2' WHERE name = 'schema_version'")
 
     engine = opened(tmp_path / "store.duckdb")
@@ -140,6 +153,25 @@ def test_a_store_of_version_2_gets_the_values_that_loading_would_have_stored(
     engine.close()
     assert migrated == loaded
     assert len(loaded[0]) == 10
+
+
+def test_failed_events_of_version_4_say_how_they_were_answered_where_it_is_known(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.duckdb"
+    opened(path).close()
+    with duckdb.connect(str(path)) as connection:
+        back_to_4(connection)
+        connection.execute(
+            "INSERT INTO failed_event (seq, stage, code) VALUES (1, 'envelope', 'BAD_ID'),"
+            " (2, 'schema', 'SCHEMA_TYPE'), (3, 'dedupe', 'DUPLICATE_CONFLICT')"
+        )
+
+    engine = opened(path)
+
+    found = rows(engine, "SELECT severity, attempts, sampled, faults FROM failed_event ORDER BY seq")  # fmt: skip
+    engine.close()
+    assert found == [("reject", 1, 1, None), (None, 1, 1, None), ("quarantine", 1, 1, None)]
 
 
 def test_a_store_of_version_1_goes_on_loading(old: Path, tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "
 import { Link, Route, Router, Switch, useLocation, useRoute } from "wouter";
 import { boot } from "./api/client";
 import { queries } from "./api/queries";
-import { signOut, useSession } from "./api/session";
+import { begin, enter, signOut, suffices, useSession, useSessionState } from "./api/session";
 import { t, type MessageKey } from "./i18n/t";
 import { INNER, SCREENS, type Screen } from "./routes";
 import { DrillProvider } from "./screens/drill";
-import { SignIn } from "./screens/signin";
-import { Key } from "./ui/basics";
+import { Entrance } from "./screens/signin";
+import { Button, Choice, Key } from "./ui/basics";
 import { Icon, type IconName } from "./ui/Icon";
 import { prefer, preferences, usePreferences } from "./ui/preferences";
 import { Empty, ErrorBox, Skeleton } from "./ui/states";
@@ -36,16 +36,38 @@ export function App() {
 }
 
 function Signed() {
-  const session = useSession();
+  const state = useSessionState();
+  const [error, setError] = useState<unknown>(null);
+  const session = state.known ? state.session : null;
+  const ask = () => {
+    setError(null);
+    begin().catch(setError);
+  };
+  useEffect(ask, []);
   useEffect(() => {
-    // What one session was told is not for the next.
-    if (!session) queries.clear();
-  }, [session]);
-  if (!session) return <SignIn />;
+    // What one session was told is not for the next, and nor is one project's for another.
+    queries.clear();
+  }, [session?.email, session?.project]);
+  if (error !== null) return <ErrorBox error={error} retry={ask} />;
+  if (!state.known) return <Skeleton height={420} />;
+  if (!session) return <Entrance needsOwner={state.needsOwner} />;
+  if (!session.project) return <NoProject />;
   return (
-    <DrillProvider>
+    <DrillProvider key={session.project}>
       <Frame />
     </DrillProvider>
+  );
+}
+
+/** Somebody who is in no project sees nothing, and is told who can change that. */
+function NoProject() {
+  return (
+    <main className="signin">
+      <Empty title={t("app.noproject")}>
+        <p className="muted">{t("app.noproject.who")}</p>
+        <Button onClick={() => void signOut()}>{t("app.signout")}</Button>
+      </Empty>
+    </main>
   );
 }
 
@@ -111,6 +133,7 @@ function Titled({ name, children }: { name: MessageKey; children: ReactNode }) {
 
 function Rail({ onPalette, onPreferences }: { onPalette: () => void; onPreferences: () => void }) {
   const [held] = usePreferences();
+  const session = useSession()!;
   let group: Screen["group"] = null;
   return (
     <nav className="rail" aria-label={t("app.menu")}>
@@ -118,8 +141,13 @@ function Rail({ onPalette, onPreferences }: { onPalette: () => void; onPreferenc
         <img src="./icon.svg" alt="" width={24} height={24} />
         <span className="rail-word">Tallymark</span>
       </Link>
+      {session.projects.length > 1 && (
+        <div className="rail-only">
+          <Choice quiet label={t("app.project")} value={session.project} options={session.projects.map((one) => [one.id, one.name] as const)} onChange={enter} />
+        </div>
+      )}
       <RailButton icon="search" label={t("app.palette")} onClick={onPalette} keys="Ctrl K" />
-      {SCREENS.map((screen) => {
+      {SCREENS.filter((one) => suffices(session.role, one.needs)).map((screen) => {
         const heading = screen.group !== group && screen.group !== null ? screen.group : null;
         group = screen.group;
         return (

@@ -1,5 +1,6 @@
 /** Every screen: its address, its name and where it stands in the menu. A screen that is not here does not exist. */
 import { lazy, type ComponentType } from "react";
+import type { Role } from "./api/session";
 import type { MessageKey } from "./i18n/t";
 import type { IconName } from "./ui/Icon";
 
@@ -10,6 +11,8 @@ export interface Screen {
   group: "group.understand" | "group.watch" | "group.govern" | null;
   /** After `g`, the key that goes there. */
   key?: string;
+  /** The least role it is for; others do not see it in the menu. */
+  needs?: Role;
   view: ComponentType;
 }
 
@@ -25,7 +28,8 @@ export const SCREENS: readonly Screen[] = [
   { path: "/people", name: "screen.people", icon: "people", group: "group.understand", key: "u", view: lazy(() => import("./screens/people")) },
   { path: "/live", name: "screen.live", icon: "live", group: "group.watch", key: "l", view: lazy(() => import("./screens/live")) },
   { path: "/data", name: "screen.data", icon: "data", group: "group.govern", key: "d", view: lazy(() => import("./screens/data")) },
-  { path: "/sql", name: "screen.sql", icon: "sql", group: "group.govern", key: "s", view: lazy(() => import("./screens/sql")) },
+  { path: "/sql", name: "screen.sql", icon: "sql", group: "group.govern", key: "s", needs: "analyst", view: lazy(() => import("./screens/sql")) },
+  { path: "/manage", name: "screen.settings", icon: "settings", group: "group.govern", needs: "admin", view: lazy(() => import("./screens/settings")) },
 ];
 
 /** Screens that are come to from others and are not in the menu. */

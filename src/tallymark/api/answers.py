@@ -4,44 +4,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from tallymark.core.event import FailedStatus, Outcome
+from tallymark.core.event import Outcome
 
-
-class FailedEvent(Struct, frozen=True):
-    """Something refused, in conflict or set aside, kept with its reason."""
-
-    seq: Annotated[int, Meta(description="Place in the log.")]
-    received_us: Annotated[int, Meta(description="When it came, in microseconds since 1970.")]
-    source: Annotated[str, Meta(description="Public part of the key that sent it.")]
-    protocol: Annotated[str, Meta(description="Wire protocol it came by.")]
-    stage: Annotated[str, Meta(description="Where it failed: transport, decode, envelope …")]
-    code: Annotated[str, Meta(description="Error code.")]
-    message: Annotated[str, Meta(description="What was wrong.")]
-    path: Annotated[str | None, Meta(description="Field that is wrong, or line of a file.")]
-    event_id: Annotated[str | None, Meta(description="Its id, if that could be read.")]
-    event_name: Annotated[str | None, Meta(description="Its name, if that could be read.")]
-    first_seq: Annotated[
-        int | None, Meta(description="Of a conflict: place of the event that holds the id.")
-    ]
-    raw: Annotated[
-        bytes,
-        Meta(
-            description="What was sent, as base64 (RFC 4648) of its bytes, which need not be text;"
-            " of what is longer than `max_failed_bytes`, the beginning; nothing once its time has ended,"
-            " `failed_keep_days` after it came."
-        ),
-    ]
-    raw_bytes: Annotated[int, Meta(description="How many bytes were sent, before any cut.")]
-    status: Annotated[FailedStatus, Meta(description="What became of it since.")]
-
-
-class FailedPage(Struct, frozen=True):
-    """A page of failed events, newest first."""
-
-    failed: list[FailedEvent]
-    counts: Annotated[dict[str, int], Meta(description="Those open in all, by error code.")]
-    statuses: Annotated[dict[str, int], Meta(description="Those there are in all, by status.")]
-    cursor: Annotated[str | None, Meta(description="Where the next page begins; null on the last.")]
+from .drift_answers import Compared
 
 
 class FailedBrief(Struct, frozen=True):
@@ -165,12 +130,13 @@ class Drift(Struct, frozen=True):
 class Monitored(Struct, frozen=True):
     """One thing the tracking plan expects of the stream of an event, and what is so.
 
-    Of freshness the figure is in seconds, of volume in events, of a null rate a share.
+    Of freshness the figure is in seconds, of volume in events, of a null rate a share, of drift the
+    largest population stability index of a source.
     """
 
     event: str
-    what: Literal["freshness", "volume", "null_rate"]
-    property: Annotated[str | None, Meta(description="Of a null rate.")]
+    what: Literal["freshness", "volume", "null_rate", "drift"]
+    property: Annotated[str | None, Meta(description="Of a null rate or drift.")]
     found: Annotated[float | None, Meta(description="Null where nothing has come.")]
     low: Annotated[float | None, Meta(description="Least that is expected.")]
     high: Annotated[float | None, Meta(description="Most that is expected.")]
@@ -185,6 +151,7 @@ class Quality(Struct, frozen=True):
     sources: list[SourceQuality]
     drift: Drift
     monitors: Annotated[list[Monitored], Meta(description="By event, as the plan says.")]
+    compared: Annotated[Compared, Meta(description="How properties drift, by source and event.")]
 
 
 class CheckedLog(Struct, frozen=True):

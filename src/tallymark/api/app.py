@@ -12,12 +12,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tallymark.catalog.users import User
 from tallymark.collect.protocol import Protocol
 from tallymark.collect.protocols._wire import WireEvent
 from tallymark.core.errors import NotAllowed, NotFound, TallymarkError
 from tallymark.core.ids import new_id
 from tallymark.core.registry import discover
 
+from .account_routes import ACCOUNT_ROUTES
 from .addresses import Addresses, Found, addresses
 from .ask_routes import ASK_ROUTES, insights
 from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
@@ -38,6 +40,8 @@ from .projects import local_known
 from .routing import Match, NotThisWay, Routes
 from .service_routes import SERVICE_ROUTES, described
 from .services import Call, Route, Services
+from .sign_in import Asked, check_csrf, cookie_text, known_of, signed_in
+from .tracker_routes import TRACKER_ROUTES
 from .web_routes import PAGE_ROUTE, WEB_ROUTES, is_page
 
 
@@ -53,7 +57,9 @@ def all_routes() -> tuple[Route, ...]:
         *PLAN_ROUTES,
         *DEFINITION_ROUTES,
         *PRIVACY_ROUTES,
+        *ACCOUNT_ROUTES,
         *SERVICE_ROUTES,
+        *TRACKER_ROUTES,
         *WEB_ROUTES,
     )
     return (*routes, *described(lambda: api_document(all_routes())))
@@ -79,9 +85,7 @@ class App:
         self._services = services
         self._is_local = is_local
         self._addresses = collection
-        self._collection = Collection(
-            services, is_local=is_local, refused=lambda code: self._refused.add(1, code)
-        )
+        self._collection = Collection(services, is_local=is_local, refused=self._note_refusal)
         self._routes = Routes(routes, collection.methods)
         self._peers = Peers(services.settings.trusted_proxies)
         self._requests = services.metrics.counter(
@@ -116,7 +120,7 @@ class App:
         except Disconnected:
             return _CLIENT_LEFT
         except Exception as error:  # noqa: BLE001 - nothing may leave a request without an answer
-            response = self._problem(error, cors_headers(headers))
+            response = self._problem(error, cors_headers(headers), found.protocols[0].name)
             await response(scope, receive, send)
             return response.status_code
         await send_reply(send, reply, headers)
@@ -135,10 +139,10 @@ class App:
             else:
                 match = self._match(scope, headers)
                 path = match.route.path
-                known = await self._allowed(match.route, scope, headers)
+                known, user = await self._allowed(match, scope, headers)
                 request = HttpRequest(scope, receive)
                 response = await match.route.handle(
-                    Call(self._services, request, match.params, known)
+                    Call(self._services, request, match.params, known, user)
                 )
                 response.headers.setdefault("Cache-Control", "no-store")
                 response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -150,7 +154,9 @@ class App:
                 # Half an answer cannot be taken back; cutting it short tells the client.
                 raise
             cors = cors_headers(headers) if self._addresses.methods(scope) else ()
-            response = self._problem(error, cors)
+            # Browsers look for pages and icons that we do not have; only what is sent is missed.
+            is_sent = path == "unknown" and scope["method"] == "POST"
+            response = self._problem(error, cors, "" if is_sent else None)
             await response(scope, receive, send)
         return path, response.status_code
 
@@ -164,18 +170,34 @@ class App:
             raise
 
     async def _allowed(
-        self, route: Route, scope: Scope, headers: Mapping[str, str]
-    ) -> Known | None:
-        """Return the caller if the route needs one; raises NotAllowed."""
+        self, match: Match, scope: Scope, headers: Mapping[str, str]
+    ) -> tuple[Known | None, User | None]:
+        """Return who asks, as far as the route needs to know; raises NotAllowed."""
+        route = match.route
         if route.access == "open":
-            return None
+            return None, None
         if self._is_local:
             refuse_secret_in_url(scope["query_string"])
             needs_project = route.access == "read"
             name = headers.get(PROJECT_HEADER)
-            return await local_known(self._services, name) if needs_project else None
+            return (await local_known(self._services, name) if needs_project else None), None
         if route.access == "metrics" and self._may_see_metrics(scope, headers):
-            return None
+            return None, None
+        if "authorization" not in headers and cookie_text(headers) is not None:
+            return await self._user(match, scope, headers)
+        return await self._by_key(route, scope, headers), None
+
+    async def _user(
+        self, match: Match, scope: Scope, headers: Mapping[str, str]
+    ) -> tuple[Known | None, User]:
+        signed = await signed_in(self._services, headers)
+        if signed is None:
+            raise NotAllowed("Nobody is signed in, or no longer.", code="SIGNED_OUT")
+        check_csrf(signed, scope["method"], headers)
+        asked = Asked(match.route, match.params, scope["query_string"], headers)
+        return await known_of(self._services, signed.user, asked), signed.user
+
+    async def _by_key(self, route: Route, scope: Scope, headers: Mapping[str, str]) -> Known:
         known = await self._services.callers.by_key(key_text(headers, scope["query_string"]))
         if route.access == "local":
             raise NotAllowed(
@@ -191,14 +213,23 @@ class App:
         is_public = self._services.settings.metrics_public
         return is_public or self._peers.is_this_machine(scope, headers)
 
-    def _problem(self, error: Exception, headers: Sequence[tuple[str, str]]) -> Response:
+    def _note_refusal(self, protocol: str, code: str) -> None:
+        self._refused.add(1, code)
+        self._services.doorkeeper.note(protocol, code)
+
+    def _problem(
+        self, error: Exception, headers: Sequence[tuple[str, str]], protocol: str | None
+    ) -> Response:
         request_id = new_id(self._services.clock.now())
         if isinstance(error, TallymarkError):
             told = error
         else:
             told = bug()
             self._services.logger.bug("unexpected failure", error, request_id=request_id)
-        self._refused.add(1, told.code)
+        if protocol is None:
+            self._refused.add(1, told.code)
+        else:
+            self._note_refusal(protocol, told.code)
         if isinstance(error, NotThisWay):
             headers = (*headers, ("Allow", error.allow))
         return problem_response(

@@ -1,8 +1,8 @@
-"""Questions: what was counted, what was refused, and what is arriving now."""
+"""Questions: what was counted, what became of it, and what is arriving now."""
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Annotated, Any, get_args
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -10,18 +10,15 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive
 
 from tallymark.catalog.definitions import StoredDefinitions
-from tallymark.collect.replay import Where, checked
 from tallymark.core.errors import NotFound, Refused
-from tallymark.core.event import FailedStatus
 from tallymark.core.ids import new_id
-from tallymark.core.registry import did_you_mean, discover, lookup
+from tallymark.core.registry import discover, lookup
 from tallymark.insights.insight import Answer, Insight
 
 from .answers import (
     DescribedInsight,
     EventFate,
     Explained,
-    FailedPage,
     Insights,
     LedgerPage,
     Quality,
@@ -34,18 +31,6 @@ from .bodies import MAX_PAIR_BYTES, MAX_QUESTION_BYTES, header_map, read_body
 from .problem import Disconnected
 from .services import Call, Route
 
-_PAGE = {
-    "code": "Only failures of this error code.",
-    "event": "Only of this event name.",
-    "source": "Only sent with this key, by its public part.",
-    "protocol": "Only of this wire protocol.",
-    "status": "Only of this status: open, fixed, replayed, ignored or expired.",
-    "since": "Only received from this instant on, in microseconds since 1970.",
-    "until": "Only received before this instant.",
-    "seq": "Only the one at this place in the log.",
-    "cursor": "Where to go on; from the page before.",
-    "limit": "Most entries on a page.",
-}
 _ID_HEADER = "tallymark-question"
 _RANGE = {
     "since": "First minute of receipt, as microseconds since 1970.",
@@ -156,29 +141,6 @@ async def list_insights(_call: Call) -> Response:
 async def event(call: Call) -> Response:
     """Return what became of an event id."""
     return await from_store(call, "event", id=call.params["id"])
-
-
-async def failed(call: Call) -> Response:
-    """Return a page of what was refused."""
-    limit = whole(call, "limit", least=1)
-    where: dict[str, Any] = {
-        name: text(call, name) for name in ("code", "event", "source", "protocol", "status")
-    }
-    where |= {name: whole(call, name) for name in ("since", "until")}
-    seq = whole(call, "seq")
-    meant = {name: value for name, value in where.items() if value is not None}
-    if seq is not None:
-        meant["seqs"] = [seq]
-    status = str(meant.get("status", "open"))
-    known = get_args(FailedStatus)
-    if status not in known:
-        raise Refused(
-            f"There is no status {status[:40]!r}.",
-            path="status",
-            hint=did_you_mean(status.lower(), known) or f"Known: {', '.join(known)}.",
-        )
-    checked(msgspec.convert(meant, Where))
-    return await from_store(call, "failed", where=meant, cursor=text(call, "cursor"), limit=limit)
 
 
 async def ledger(call: Call) -> Response:
@@ -310,7 +272,7 @@ ASK_ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/tm/v1/sql", "read", ask_sql,
         "Ask in SQL: one SELECT over the documented views, of a copy whose age is told.",
-        answer=SqlRows,
+        answer=SqlRows, role="analyst",
     ),
     Route(
         "POST", "/tm/v1/explain", "read", explain,
@@ -322,7 +284,7 @@ ASK_ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "DELETE", "/tm/v1/questions/{id}", "read", stop_question, "Stop a question.",
-        answer=Stopped,
+        answer=Stopped, role="analyst",
     ),
     Route(
         "GET", "/tm/v1/insights", "read", list_insights, "List the questions there are.",
@@ -331,10 +293,6 @@ ASK_ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/tm/v1/event/{id}", "read", event, "Tell what became of an event id.",
         answer=EventFate,
-    ),
-    Route(
-        "GET", "/tm/v1/failed", "read", failed, "List what was refused, and why.",
-        answer=FailedPage, query=_PAGE,
     ),
     Route(
         "GET", "/tm/v1/ledger", "read", ledger, "Show the receipt ledger.",

@@ -26,6 +26,7 @@ from tallymark.schema.enforce import Compiled, compiled
 from tallymark.schema.plan import decode_plan
 
 PROJECT_HEADER = "tallymark-project"
+SOURCE_HEADER = "tallymark-source"
 # How long a checked key is not looked up again: the longest that a change made behind our back,
 # such as another server on the same catalog, stays unnoticed.
 _RECHECK_SECONDS = 10
@@ -190,7 +191,7 @@ class Callers:
             return None
         version, plan = self._plans.get(project, (0, None))
         if plan is None or version != stored.version:
-            plan = compiled(decode_plan(stored.content))
+            plan = compiled(decode_plan(stored.content), stored.version)
             self._plans[project] = stored.version, plan
         return plan
 

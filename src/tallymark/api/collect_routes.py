@@ -3,6 +3,7 @@
 Each event costs a request where a browser sends it, so nothing of a framework runs here.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
@@ -12,19 +13,21 @@ from tallymark.collect.protocol import Protocol, Reply, Request
 from tallymark.core.errors import NotAllowed, Refused, TallymarkError
 
 from .addresses import Found
-from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
+from .auth import PROJECT_HEADER, SOURCE_HEADER, Known, key_text, refuse_secret_in_url
 from .bodies import Room, read_body
 from .cors import cors_headers
 from .peers import Peers
 from .projects import local_known
 from .services import Services
 
+_SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
 
 class Collection:
-    """Answers requests that bring events; ``refused`` is told the code of each that was not taken."""
+    """Answers requests that bring events; ``refused`` is told of each that was not taken."""
 
     def __init__(
-        self, services: Services, *, is_local: bool, refused: Callable[[str], None]
+        self, services: Services, *, is_local: bool, refused: Callable[[str, str], None]
     ) -> None:
         self._services = services
         self._is_local = is_local
@@ -55,7 +58,11 @@ class Collection:
         if protocol.open is None:
             return await self._take_own(protocol, request, receive)
         try:
-            body = await self._body(receive, headers)
+            try:
+                body = await self._body(receive, headers)
+            except Refused as why:
+                await self._count_unread(found.protocols, request, why)
+                raise
             request = structs.replace(request, body=body)
             protocol, request = await self._opened(found.protocols, request)
             senders = await self._senders(protocol, protocol.apart(request))
@@ -73,12 +80,27 @@ class Collection:
         known = await self._sender(protocol, request)
         try:
             body = await self._body(receive, request.headers)
+        except Refused as why:
+            await services.collector.refuse(protocol, request, known.caller, why)
+            raise
         except TallymarkError as error:
             services.live.refused(known.project.id, protocol.name, error, request.received_at)
             raise
         return await services.collector.accept(
             protocol, structs.replace(request, body=body), known.caller
         )
+
+    async def _count_unread(
+        self, sharing: tuple[Protocol, ...], request: Request, why: Refused
+    ) -> None:
+        """Count a request whose body was not read, if its address or head says whose it is."""
+        for protocol in sharing:
+            try:
+                known = await self._sender(protocol, request)
+            except TallymarkError:
+                continue
+            await self._services.collector.refuse(protocol, request, known.caller, why)
+            return
 
     async def _opened(
         self, sharing: tuple[Protocol, ...], request: Request
@@ -106,7 +128,8 @@ class Collection:
         query = request.query.encode("latin-1")
         if self._is_local:
             refuse_secret_in_url(query)
-            return await local_known(self._services, request.headers.get(PROJECT_HEADER))
+            known = await local_known(self._services, request.headers.get(PROJECT_HEADER))
+            return _by_source(known, request.headers.get(SOURCE_HEADER, ""))
         callers = self._services.callers
         refuse_secret_in_url(query)
         hidden = protocol.credential(request)
@@ -136,12 +159,20 @@ class Collection:
 
     def _refusal(self, protocol: Protocol, request: Request, error: TallymarkError) -> Reply:
         assert protocol.refuse is not None  # noqa: S101 - looked at before
-        self._refused(error.code)
+        self._refused(protocol.name, error.code)
         reply = protocol.refuse(error, request)
         if reply.status not in (429, 503):
             return reply
         seconds = error.retry_after_seconds or self._services.settings.retry_after_seconds
         return structs.replace(reply, headers=(*reply.headers, ("Retry-After", str(seconds))))
+
+
+def _by_source(known: Known, name: str) -> Known:
+    """Return the local caller as one of several, if it says which: what follows a log or a broker."""
+    if not _SOURCE.fullmatch(name):
+        return known
+    caller = structs.replace(known.caller, source=f"{known.caller.source}/{name}")
+    return structs.replace(known, caller=caller)
 
 
 async def send_reply(send: Send, reply: Reply, headers: Mapping[str, str]) -> None:

@@ -91,8 +91,10 @@ class BackupOrder(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_projects(call: Call) -> Response:
-    """Return every project."""
-    return _json(Projects(await asyncio.to_thread(call.services.catalog.projects)))
+    """Return every project that whoever asks may see."""
+    there = await asyncio.to_thread(call.services.catalog.projects)
+    user = call.user
+    return _json(Projects([one for one in there if user is None or user.may("viewer", one.id)]))
 
 
 async def create_project(call: Call) -> Response:
@@ -220,40 +222,40 @@ def _json(value: Struct, *, status: int = 200) -> Response:
 
 
 CONTROL_ROUTES: tuple[Route, ...] = (
-    Route("GET", "/tm/v1/projects", "local", list_projects, "List the projects.", answer=Projects),
+    Route("GET", "/tm/v1/projects", "local", list_projects, "List the projects.", answer=Projects, role="viewer", is_of_users=True),
     Route(
         "POST", "/tm/v1/projects", "local", create_project, "Create a project.",
-        body=NewProject, answer=CreatedProject, status=201,
+        body=NewProject, answer=CreatedProject, status=201, role="owner", is_of_users=True,
     ),
     Route(
         "PUT", "/tm/v1/projects/{project}/policy", "local", set_policy,
-        "Replace a project's privacy policy.", body=Policy, answer=Project,
+        "Replace a project's privacy policy.", body=Policy, answer=Project, role="admin",
     ),
     Route(
         "GET", "/tm/v1/projects/{project}/keys", "local", list_keys, "List a project's keys.",
-        answer=Keys,
+        answer=Keys, role="admin",
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/keys", "local", create_key, "Create a key.",
-        body=NewKey, answer=IssuedKey, status=201,
+        body=NewKey, answer=IssuedKey, status=201, role="admin",
     ),
-    Route("POST", "/tm/v1/keys/{key}/revoke", "local", revoke_key, "End a key.", answer=Key),
+    Route("POST", "/tm/v1/keys/{key}/revoke", "local", revoke_key, "End a key.", answer=Key, role="admin"),
     Route(
         "POST", "/tm/v1/keys/{key}/rotate", "local", rotate_key, "Give a key a successor.",
-        body=Rotation, answer=IssuedKey, status=201,
+        body=Rotation, answer=IssuedKey, status=201, role="admin",
     ),
     Route(
         "GET", "/tm/v1/projects/{project}/sites", "local", list_sites, "List a project's sites.",
-        answer=Sites,
+        answer=Sites, role="admin",
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/sites", "local", add_site,
         "Create a site: a name by which clients of a protocol call the project.",
-        body=SiteName, answer=Site, status=201,
+        body=SiteName, answer=Site, status=201, role="admin",
     ),
     Route(
         "DELETE", "/tm/v1/projects/{project}/sites", "local", remove_site,
-        "Remove a site; what it brought stays.", body=SiteName, answer=Sites,
+        "Remove a site; what it brought stays.", body=SiteName, answer=Sites, role="admin",
     ),
     Route(
         "POST", "/tm/v1/backup", "local", backup, "Make a backup.",

@@ -254,7 +254,7 @@ DEFINITION_ROUTES: tuple[Route, ...] = (
     Route(
         "PUT", "/tm/v1/projects/{project}/definitions", "local", push_definitions,
         "Make definitions those that hold, and tell what that does to numbers.",
-        body=Definitions, answer=Applied, query=_DRY,
+        body=Definitions, answer=Applied, query=_DRY, role="analyst",
     ),
     Route(
         "GET", "/tm/v1/definitions", "read", show_definitions, "Show what the project defines.",

@@ -46,8 +46,8 @@ class SeenFailure(Struct, frozen=True, omit_defaults=True):
 class Seen(Struct, frozen=True, omit_defaults=True):
     """What one request brought: how much in all, and the first fifty of each kind.
 
-    ``number`` grows, also over a restart. ``stored`` is false for a request that was refused before
-    it was read; the log and the ledger know nothing of it.
+    ``number`` grows, also over a restart. ``stored`` is false for a request that there was no
+    room to read; the log and the ledger know nothing of it, and its sender was told to come again.
     """
 
     number: int
@@ -74,7 +74,7 @@ class Live:
         channel.add(_seen(channel.number(batch.received_at), batch))
 
     def refused(self, project: str, protocol: str, error: TallymarkError, received_at: int) -> None:
-        """Tell of a request that was refused before it was read."""
+        """Tell of a request that there was no room to read."""
         channel = self._channel(project)
         channel.add(
             Seen(

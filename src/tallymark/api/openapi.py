@@ -13,6 +13,7 @@ from tallymark.insights.insight import Insight, Provenance, Table
 
 from .problem import MEDIA_TYPE, Problem
 from .services import Route
+from .sign_in import COOKIE
 
 Json: TypeAlias = dict[str, Any]
 _REF = "#/components/schemas/{name}"
@@ -178,7 +179,7 @@ def _plain(route: Route, reference: Mapping[str, Json]) -> Json:
         "operationId": _operation(route.method, route.path),
         "summary": route.summary,
         "tags": [_tag(route)],
-        "security": _SECURITY[route.access],
+        "security": _security(route),
         "parameters": [*_in_path(route.path), *_query(route.query)],
         "responses": {
             str(route.status): _ok(route.media_type, answer),
@@ -187,7 +188,7 @@ def _plain(route: Route, reference: Mapping[str, Json]) -> Json:
         },
     }
     if route.access == "local":
-        described["description"] = "Answered only over the Unix socket of the data folder."
+        described["description"] = _who(route)
     if route.body is not None:
         content = {"application/json": {"schema": reference[repr(route.body)]}}
         described["requestBody"] = {"required": True, "content": content}
@@ -222,6 +223,21 @@ def _problem_response() -> Json:
     }
 
 
+def _security(route: Route) -> list[Json]:
+    by_key = _SECURITY[route.access]
+    return [*by_key, {"session": []}] if route.least_role is not None else by_key
+
+
+def _who(route: Route) -> str:
+    only = "Answered over the Unix socket of the data folder"
+    if route.role is None:
+        return f"{only} alone."
+    if route.is_of_users and route.role == "viewer":
+        return f"{only}, and to whoever is signed in."
+    where = "" if route.is_of_users or route.role == "owner" else " of the project"
+    return f"{only}, and to whoever is signed in and at least {route.role}{where}."
+
+
 def _security_schemes() -> Json:
     def bearer(description: str) -> Json:
         return {"type": "http", "scheme": "bearer", "description": description}
@@ -230,9 +246,18 @@ def _security_schemes() -> Json:
         "publicKey": bearer("pk_: may only send events; may stand in a page."),
         "secretKey": bearer("sk_: sends and asks; stays on servers."),
         "readKey": bearer("rk_: only asks."),
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": COOKIE,
+            "description": "Somebody signed in; X-CSRF-Token goes with what may change something.",
+        },
     }
 
 
 def _operation(method: str, path: str) -> str:
-    words = path.lower().removeprefix("/tm/v1/")
+    whole = path.lower()
+    short = whole.removeprefix("/tm/v1/")
+    # Of `/tm/v1/e` too little would be left: PostHog has `/e`.
+    words = short if len(short) > 1 else whole
     return re.sub(r"[^a-z0-9]+", "_", f"{method.lower()}_{words}").strip("_").replace("__", "_")

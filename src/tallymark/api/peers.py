@@ -46,11 +46,20 @@ class Peers:
 
     def prefix(self, scope: Scope, headers: Mapping[str, str]) -> str | None:
         """Return the path below which a trusted proxy serves us; None if it does not say."""
+        said = headers.get("x-forwarded-prefix", "")
+        return (prefix(said) or None) if self._speaks_for_others(scope) else None
+
+    def is_secure(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        """Whether the client speaks TLS, with us or with a proxy that is trusted."""
+        said = headers.get("x-forwarded-proto", "").split(",")[-1].strip().lower()
+        return scope.get("scheme") == "https" or (
+            said == "https" and self._speaks_for_others(scope)
+        )
+
+    def _speaks_for_others(self, scope: Scope) -> bool:
         client = scope.get("client")
         here = _address(str(client[0])) if client else None
-        if here is None or not self._trusts(here):
-            return None
-        return prefix(headers.get("x-forwarded-prefix", "")) or None
+        return here is not None and self._trusts(here)
 
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)

@@ -15,7 +15,7 @@ from .ask_routes import from_store, text, whole
 from .services import Call, Route
 
 _AwareTime: TypeAlias = Annotated[datetime, Meta(tz=True)]
-_AT = {"at": "As of this instant, RFC 3339 with an offset; now if left out."}
+AT = {"at": "As of this instant, RFC 3339 with an offset; now if left out."}
 _PAGE = {
     "outcome": "Only claims that were linked, retracted, refused or ignored.",
     "cursor": "Where to go on; from the page before.",
@@ -36,18 +36,15 @@ class LinksPage(Struct, frozen=True):
 
 async def person(call: Call) -> Response:
     """Return the person an id belongs to."""
-    kind = call.params["kind"]
-    if kind not in ("user", "anonymous"):
-        raise NotFound(
-            f"There is no kind of id {kind[:50]!r}.", hint="It is either user or anonymous."
-        )
-    return await from_store(call, "person", kind=kind, id=call.params["id"], at=_instant(call))
+    return await from_store(
+        call, "person", kind=kind_of(call), id=call.params["id"], at=instant_of(call)
+    )
 
 
 async def group(call: Call) -> Response:
     """Return a group."""
     return await from_store(
-        call, "group", type=call.params["type"], id=call.params["id"], at=_instant(call)
+        call, "group", type=call.params["type"], id=call.params["id"], at=instant_of(call)
     )
 
 
@@ -59,7 +56,18 @@ async def links(call: Call) -> Response:
     )
 
 
-def _instant(call: Call) -> int | None:
+def kind_of(call: Call) -> str:
+    """Return the kind of id that the address names; raises NotFound."""
+    kind = call.params["kind"]
+    if kind not in ("user", "anonymous"):
+        raise NotFound(
+            f"There is no kind of id {kind[:50]!r}.", hint="It is either user or anonymous."
+        )
+    return kind
+
+
+def instant_of(call: Call) -> int | None:
+    """Return the instant that is asked about, None for now; raises Refused."""
     given = text(call, "at")
     if given is None:
         return None
@@ -81,11 +89,11 @@ def _instant(call: Call) -> int | None:
 PEOPLE_ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/tm/v1/people/{kind}/{id}", "read", person,
-        "Tell everything known of the person an id belongs to.", answer=Portrait, query=_AT,
+        "Tell everything known of the person an id belongs to.", answer=Portrait, query=AT,
     ),
     Route(
         "GET", "/tm/v1/groups/{type}/{id}", "read", group,
-        "Tell everything known of a group, such as an account.", answer=GroupPortrait, query=_AT,
+        "Tell everything known of a group, such as an account.", answer=GroupPortrait, query=AT,
     ),
     Route(
         "GET", "/tm/v1/links", "read", links,

@@ -96,10 +96,10 @@ def _read(body: bytes) -> Plan:
 PLAN_ROUTES: tuple[Route, ...] = (
     Route(
         "PUT", "/tm/v1/projects/{project}/plan", "local", push_plan,
-        "Make a tracking plan the one that holds.", body=Plan, answer=PushedPlan, query=_BREAKING,
+        "Make a tracking plan the one that holds.", body=Plan, answer=PushedPlan, query=_BREAKING, role="admin",
     ),
     Route(
         "GET", "/tm/v1/projects/{project}/plan", "local", pull_plan, "Show the tracking plan.",
-        answer=PulledPlan,
+        answer=PulledPlan, role="viewer",
     ),
 )  # fmt: skip

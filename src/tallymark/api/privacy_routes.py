@@ -1,4 +1,4 @@
-"""What a person may ask of the server that counts them: to be left out, and what it honours."""
+"""What a person may ask of the server that counts them: to be left out, and what they agreed to."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,8 +9,11 @@ from starlette.responses import Response
 from tallymark.privacy.consent import OPT_OUT_COOKIE
 
 from .answers import Honoured, OptedOut
+from .ask_routes import from_store
 from .bodies import header_map
+from .consent_answers import ConsentProof
 from .cors import cors_headers
+from .people_routes import AT, instant_of, kind_of
 from .services import Call, Route
 
 _YEARS: Final = 10
@@ -55,6 +58,13 @@ async def opted_out(call: Call) -> Response:
     return _answer(call, OptedOut(opted_out=call.request.cookies.get(OPT_OUT_COOKIE) == "1"))
 
 
+async def consent(call: Call) -> Response:
+    """Return what the person an id belongs to agreed to, and what of it holds."""
+    return await from_store(
+        call, "consent", kind=kind_of(call), id=call.params["id"], at=instant_of(call)
+    )
+
+
 def _answer(call: Call, said: OptedOut, cookie: str | None = None) -> Response:
     response = Response(msgspec.json.encode(said), media_type="application/json")
     # A page that lets its visitors choose is of another origin.
@@ -69,5 +79,9 @@ PRIVACY_ROUTES: tuple[Route, ...] = (
     Route("GET", "/.well-known/gpc.json", "open", gpc, "Tell that Global Privacy Control is honoured.", answer=Honoured),
     Route("GET", "/tm/v1/opt-out", "open", opted_out, "Tell whether this browser is left out.", answer=OptedOut),
     Route("POST", "/tm/v1/opt-out", "open", opt_out, "Leave this browser out; stores nothing here.", answer=OptedOut),
+    Route(
+        "GET", "/tm/v1/people/{kind}/{id}/consent", "read", consent,
+        "Prove what the person an id belongs to agreed to.", answer=ConsentProof, query=AT,
+    ),
     Route("POST", "/tm/v1/opt-in", "open", opt_in, "Take this browser in again.", answer=OptedOut),
 )  # fmt: skip

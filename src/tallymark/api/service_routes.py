@@ -12,6 +12,7 @@ from tallymark.core.errors import TallymarkError
 from .answers import Alive, Readiness
 from .reference_page import reference_page
 from .services import Call, Route
+from .turned_away import AllTurnedAway
 
 
 async def healthz(_call: Call) -> Response:
@@ -38,6 +39,12 @@ async def metrics(call: Call) -> Response:
     """Return the counters of this process."""
     text = call.services.metrics.render()
     return Response(text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+async def turned_away(call: Call) -> Response:
+    """Return how many requests with events were refused before anything of them could be kept."""
+    body = msgspec.json.encode(call.services.doorkeeper.told())
+    return Response(body, media_type="application/json")
 
 
 def described(describe: Callable[[], dict[str, Any]]) -> tuple[Route, ...]:
@@ -79,5 +86,10 @@ SERVICE_ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/metrics", "metrics", metrics, "Show the counters, for Prometheus.",
         media_type="text/plain", answer=str,
+    ),
+    Route(
+        "GET", "/tm/v1/turned-away", "metrics", turned_away,
+        "Tell which requests with events no project knows of, such as those with a wrong key.",
+        answer=AllTurnedAway,
     ),
 )  # fmt: skip

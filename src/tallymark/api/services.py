@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from tallymark.catalog.catalog import Catalog
+from tallymark.catalog.users import Role, User
 from tallymark.collect.protocol import Protocol as WireProtocol
 from tallymark.collect.protocol import Reply, Request
 from tallymark.core.clock import Clock
@@ -15,11 +16,13 @@ from tallymark.core.errors import Refused
 from tallymark.core.settings import Settings
 from tallymark.core.telemetry import Logger, Metrics
 
+from .attempts import Attempts
 from .auth import Callers, Known
 from .live import Live
+from .turned_away import Doorkeeper
 
-# open: anybody; read: secret and read keys; local: only over the socket of the data folder;
-# metrics: this machine, or as the settings say.
+# open: anybody; read: secret and read keys; local: over the socket of the data folder, no key;
+# metrics: this machine, or as the settings say. Users who are signed in may as their role says.
 Access: TypeAlias = Literal["open", "read", "local", "metrics"]
 
 
@@ -64,8 +67,10 @@ class Services(Struct, frozen=True):
     live: Live
     metrics: Metrics
     logger: Logger
+    doorkeeper: Doorkeeper
     checks: Mapping[str, Callable[[], Awaitable[None]]] = {}
     prepare: Callable[[str], Awaitable[None]] = nothing_to_prepare
+    attempts: Attempts = field(default_factory=Attempts)
 
 
 class Call(Struct, frozen=True):
@@ -75,6 +80,7 @@ class Call(Struct, frozen=True):
     request: HttpRequest
     params: Mapping[str, str]
     known: Known | None = None
+    user: User | None = None
 
     @property
     def caller(self) -> Known:
@@ -87,6 +93,9 @@ class Call(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """One address that is answered. ``body``, ``answer`` and ``query`` are for the reference.
 
+    ``role`` is what a user who is signed in must at least be in the project; without
+    one it is a viewer where a read key may ask, and nobody elsewhere.
+    Routes that are ``is_of_users`` are about no project.
     ``status`` is that of success; ``also`` are others under which the same answer comes.
     """
 
@@ -101,3 +110,10 @@ class Route(Struct, frozen=True):
     media_type: str = "application/json"
     status: int = 200
     also: tuple[int, ...] = ()
+    role: Role | None = None
+    is_of_users: bool = False
+
+    @property
+    def least_role(self) -> Role | None:
+        """What a user must at least be; None keeps users out."""
+        return self.role or ("viewer" if self.access == "read" else None)

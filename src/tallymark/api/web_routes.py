@@ -22,11 +22,7 @@ _A_DAY = "public, max-age=86400"
 
 async def page(call: Call) -> Response:
     """Return the page that starts the application, whichever of its addresses was opened."""
-    scope = call.request.scope
-    settings = call.services.settings
-    peers = Peers(settings.trusted_proxies)
-    base = peers.prefix(scope, header_map(scope["headers"])) or settings.root_path
-    sent = shell(Boot(base, __version__), secrets.token_urlsafe(16))
+    sent = shell(Boot(base_of(call), __version__), secrets.token_urlsafe(16))
     return Response(sent.body, media_type="text/html", headers=sent.headers)
 
 
@@ -59,6 +55,13 @@ def is_page(scope: Scope, headers: Mapping[str, str]) -> bool:
         and not path.startswith(("/tm/", "/assets/", "/.well-known/"))
         and "." not in path.rpartition("/")[2]
     )
+
+
+def base_of(call: Call) -> str:
+    """Return the path below which the client finds us, without a slash at its end."""
+    scope, settings = call.request.scope, call.services.settings
+    found = Peers(settings.trusted_proxies).prefix(scope, header_map(scope["headers"]))
+    return found or settings.root_path
 
 
 def _sent(call: Call, found: Asset, kept: str) -> Response:

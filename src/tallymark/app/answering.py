@@ -215,7 +215,7 @@ def _of_unit(found: Members, unit: Unit) -> Members:
     lists = [one.name for one in insights().values() if one.lists == found.unit]
     raise InvalidQuery(
         f"This number is of {_PLURAL[found.unit]}; it has no list of {_PLURAL[unit]}.",
-        hint=f"Ask {lists[0]} instead." if lists else None,
+        hint=f"Ask {lists[0]} instead." if lists else "Ask for the number by person or account.",
         path="behind",
     )
 

@@ -1,7 +1,6 @@
 """Finds the members of the cohorts a question needs, each once, and holds them as tables."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql
 from tallymark.insights.held import Which, name_of
-from tallymark.insights.insight import Scope
+from tallymark.insights.insight import Scope, Unit
 from tallymark.insights.membership import Cohort, cohort_of
 from tallymark.insights.membership_sql import behind_table, keys_of, numbers_behind
 from tallymark.insights.pages import Behind
@@ -17,7 +16,15 @@ from tallymark.insights.references import cohorts_in
 from tallymark.store.engine import Arrays, Reading, Rows
 
 _MOST_NESTED = 20
-KeysBehind = Callable[[Behind, Scope, "Holding"], NDArray[np.int64]]
+
+
+class KeysBehind(Protocol):
+    """Finds who is behind a number."""
+
+    def __call__(
+        self, behind: Behind, scope: Scope, reading: "Holding", *, unit: Unit
+    ) -> NDArray[np.int64]:
+        """Return the keys; raises InvalidQuery if the number is of others."""
 
 
 class Holding:
@@ -62,9 +69,11 @@ class Holding:
         for which in cohorts_in(value, scope):
             self._hold_cohort(which, scope)
         for number in numbers_behind(value) if isinstance(value, Cohort) else ():
-            name = behind_table(number, scope)
+            name = behind_table(number, value.of, scope)
             if name not in self._held:
-                self.hold(name, {"key": self._keys_behind(number.behind, scope, self)})
+                unit: Unit = "person" if value.of == "people" else "account"
+                keys = self._keys_behind(number.behind, scope, self, unit=unit)
+                self.hold(name, {"key": keys})
         self._nested -= 1
 
     def _hold_cohort(self, which: Which, scope: Scope) -> None:

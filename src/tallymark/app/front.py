@@ -20,6 +20,7 @@ from tallymark.api.guard import Guard
 from tallymark.api.live import Live
 from tallymark.api.server import Listener, local_socket, serve, tcp_socket
 from tallymark.api.services import Services
+from tallymark.api.turned_away import Doorkeeper
 from tallymark.app.expiry import keep_expired
 from tallymark.app.folders import Folders, locked
 from tallymark.app.front_store import FrontStore
@@ -148,6 +149,7 @@ class _Front:
                 key=privacy.key,
             ),
             live=live,
+            doorkeeper=Doorkeeper(self._clock),
             metrics=self._metrics,
             logger=self._logger,
             checks={"log": lambda: _check_log(writer), "store": lambda: _check_store(link)},

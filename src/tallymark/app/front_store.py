@@ -18,6 +18,7 @@ from tallymark.api.answers import (
     Verified,
 )
 from tallymark.app.backup import back_up
+from tallymark.app.consents import proof
 from tallymark.app.folders import Folders
 from tallymark.app.link import StoreLink
 from tallymark.app.replaying import Replay, mark
@@ -57,6 +58,7 @@ class FrontStore:
             "verify": self._verify,
             "replay": self._replay,
             "mark_failed": self._mark_failed,
+            "consent": self._consent,
         }
 
     async def call(self, method: str, params: dict[str, object]) -> bytes:
@@ -103,6 +105,11 @@ class FrontStore:
             self._clock.now(),
         )  # fmt: skip
         return _encode(Marked(marked))
+
+    async def _consent(self, params: dict[str, object]) -> bytes:
+        now = self._clock.now()
+        found = await proof(params, self._link.call, self._key(str(params["project"])), now)
+        return _encode(found)
 
     async def _verify(self, _params: dict[str, object]) -> bytes:
         found: dict[str, CheckedProject] = {}

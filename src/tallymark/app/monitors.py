@@ -4,11 +4,13 @@
     volume      how many were received in the last 24 hours, beside the median of the same 24 hours of
                 comparable days, give or take so many median absolute deviations, of at least 1
     null_rate   share of those received in the hours looked at that lack the property
+    drift       largest population stability index of the property among the sources of the event; one
+                that chance explains is met
 
 Everything is by receipt, since it is the sending that is watched, and robots count.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from statistics import median
 from typing import Final
@@ -16,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from tallymark.api.answers import Monitored
+from tallymark.api.drift_answers import PropertyDrift
 from tallymark.core.clock import DAY, MICROSECONDS
 from tallymark.core.sql import Sql, join, sql
 from tallymark.schema.plan import Monitors, Volume, duration_seconds
@@ -40,7 +43,7 @@ class _Stream(Struct, frozen=True):
 def monitored(
     fetch: Fetch, now: int, since: int, watched: Mapping[str, Monitors]
 ) -> list[Monitored]:
-    """Return every expectation, by event in the order of their names, with what is so."""
+    """Return every expectation but that of drift, by event in the order of their names."""
     streams = _streams(fetch, now, sorted(watched))
     found: list[Monitored] = []
     for event, expected in sorted(watched.items()):
@@ -51,6 +54,18 @@ def monitored(
             found.append(_volume(event, expected.volume, stream, now))
         if expected.null_rate:
             found += _null_rates(fetch, event, expected.null_rate, stream, since)
+    return found
+
+
+def drift_monitored(
+    limits: Mapping[str, Mapping[str, object]], compared: Sequence[PropertyDrift]
+) -> list[Monitored]:
+    """Return what is expected of how properties drift, by event and property, with what is so."""
+    found: list[Monitored] = []
+    for event, by_name in sorted(limits.items()):
+        for name, most in sorted(by_name.items()):
+            same = [one for one in compared if (one.event, one.property) == (event, name)]
+            found.append(_drift(event, name, Decimal(str(most)), same))
     return found
 
 
@@ -99,6 +114,19 @@ def _null_rates(
         yield Monitored(
             event, "null_rate", name, lack / total, None, float(most), lack <= most * total
         )
+
+
+def _drift(event: str, name: str, most: Decimal, sources: Sequence[PropertyDrift]) -> Monitored:
+    told = [
+        (one.psi, one.psi_by_chance)
+        for one in sources
+        if one.psi is not None and one.psi_by_chance is not None
+    ]
+    if not told:
+        return Monitored(event, "drift", name, None, None, float(most), None)
+    shifted = [psi for psi, chance in told if psi > most and psi > chance]
+    found = max(shifted or [psi for psi, _ in told])
+    return Monitored(event, "drift", name, found, None, float(most), not shifted)
 
 
 def _there(fetch: Fetch, stream: _Stream, names: list[str], since: int) -> list[int]:

@@ -3,14 +3,16 @@
     received = accepted + duplicate + conflict + quarantined + dropped + rejected
 
 holds for each line of it. Lateness is receipt minus event time; a time that was repaired, clamped or
-taken from receipt is counted as skewed. Drift compares the names of properties with those before.
+taken from receipt is counted as skewed. Drift compares the names of properties with those before;
+``drift`` compares what they hold.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tallymark.api.answers import Drift, Quality, SourceQuality
-from tallymark.app.monitors import monitored
+from tallymark.app.drift import drift
+from tallymark.app.monitors import drift_monitored, monitored
 from tallymark.collect.ledger import OUTCOMES
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.sql import Sql, sql
@@ -54,8 +56,14 @@ def quality(fetch: Fetch, now: int, hours: int, watched: Mapping[str, Monitors])
         for (source, protocol), line in lines.items()
     ]
     found.sort(key=lambda one: (-one.received, one.source, one.protocol))
+    names = _drift(fetch, since)
     expected = monitored(fetch, now, since, watched)
-    return Quality(since, now, found, _drift(fetch, since), expected)
+    # The dearest comes last: it ends early where the time of the question does.
+    limits = {name: one.drift for name, one in watched.items() if one.drift}
+    figures = drift(fetch, now, since, limits)
+    expected += drift_monitored(limits, figures.properties)
+    expected.sort(key=lambda one: one.event)
+    return Quality(since, now, found, names, expected, figures.told)
 
 
 def _ledger(fetch: Fetch, since: int, until: int) -> dict[tuple[str, str], dict[str, Any]]:

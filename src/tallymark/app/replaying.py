@@ -13,11 +13,13 @@ from itertools import groupby
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from tallymark.api.answers import ReplayExample, ReplayReport
 from tallymark.collect.accept import Appender
 from tallymark.collect.claims import command_claim, content
 from tallymark.collect.replay import Around, Attempt, FailedRow, Where, attempt, caller_kind
+from tallymark.core.consents import ConsentRecord
 from tallymark.core.errors import CODES
 from tallymark.core.event import Batch, Event, FailedStatus, Mark
 
@@ -98,14 +100,17 @@ class Replay:
             )
 
     async def _store(self, judged: list[tuple[Attempt, str]]) -> None:
-        moved = [(one, outcome) for one, outcome in judged if outcome != "still_failed"]
-        moved.sort(key=lambda pair: (pair[0].row.source, pair[0].row.protocol))
-        groups = groupby(moved, key=lambda pair: (pair[0].row.source, pair[0].row.protocol))
+        tried = sorted(judged, key=lambda pair: (pair[0].row.source, pair[0].row.protocol))
+        groups = groupby(tried, key=lambda pair: (pair[0].row.source, pair[0].row.protocol))
         for (source, protocol), members in groups:
             pairs = list(members)
             stored = [one for one, outcome in pairs if outcome == "fixed"]
             events = [event for one in stored for event in one.events]
             commands = [command for one in stored for command in one.commands]
+            made_of = [one.row.seq for one in stored for _ in one.events]
+            made_of += [one.row.seq for one in stored for _ in one.commands]
+            consents = [record for place, one in enumerate(stored) for record in _said(one, place)]
+            statements = len({record.item for record in consents if record.item >= 0})
             observed: Counter[str] = Counter()
             for one in stored:
                 observed.update(one.observed)
@@ -113,12 +118,14 @@ class Replay:
                 received_at=self._around.clock.now(),
                 source=source,
                 protocol=protocol,
-                received=len(events) + len(commands),
+                received=len(events) + len(commands) + statements,
                 server_side=caller_kind(source) != "public",
                 events=events,
                 commands=commands,
                 observed=dict(observed),
-                marks=[Mark(one.row.seq, _status(one, outcome)) for one, outcome in pairs],
+                marks=[Mark(one.row.seq, _status(one, outcome), True) for one, outcome in pairs],
+                replayed=made_of,
+                consents=consents,
             )
             await self._log.append(self._project, batch, size=len(_encode(batch)))
 
@@ -143,11 +150,21 @@ async def mark(
     return marked
 
 
+def _said(one: Attempt, place: int) -> list[ConsentRecord]:
+    """Return the consent records of an attempt; ``place`` tells its statement from those of others."""
+    return [
+        structs.replace(record, item=place) if record.item >= 0 else record
+        for record in one.consents
+    ]
+
+
 def _claims(one: Attempt) -> list[Event]:
     return [*one.events, *map(command_claim, one.commands)]
 
 
-def _status(one: Attempt, outcome: str) -> FailedStatus:
+def _status(one: Attempt, outcome: str) -> FailedStatus | None:
+    if outcome == "still_failed":
+        return None
     if outcome == "suppressed":
         return "ignored"
     return "fixed" if outcome == "fixed" and one.outcome == "fixed" else "replayed"

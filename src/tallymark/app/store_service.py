@@ -11,17 +11,17 @@ from tallymark.api.answers import (
     CountedEvent,
     EventFate,
     FailedBrief,
-    FailedEvent,
-    FailedPage,
     Holdings,
     LedgerLine,
     LedgerPage,
     Repeat,
 )
 from tallymark.app.answering import Answering
+from tallymark.app.consents import records_of
 from tallymark.app.console import Console, decode_sql
 from tallymark.app.explaining import decode_pair, explain
-from tallymark.app.failures import aged, condition, held, rows_after
+from tallymark.app.failed_telling import envelope
+from tallymark.app.failures import aged, held, lines_after, page_before, rows_after
 from tallymark.app.folders import Folders
 from tallymark.app.names import names
 from tallymark.app.quality import quality
@@ -76,7 +76,9 @@ class StoreService:
             "status": self.status,
             "event": self.event,
             "failed": self.failed,
+            "consents": self.consents,
             "failed_rows": self.failed_rows,
+            "failed_lines": self.failed_lines,
             "aged_failed": self.aged_failed,
             "held": self.held,
             "ledger": self.ledger,
@@ -209,29 +211,14 @@ class StoreService:
         project = self._known(params["project"])
         most = min(int(params.get("limit") or _PAGE), _MOST)
         before = _cursor(params.get("cursor"))
-        where = condition(msgspec.convert(params.get("where") or {}, Where))
-        page = self._fetch(
-            project,
-            sql(
-                "SELECT seq, received_us, source, protocol, stage, code, message, path, event_id,"
-                " event_name, first_seq, raw, raw_bytes, status FROM failed_event"
-                " WHERE seq < {before} AND {where} ORDER BY seq DESC LIMIT {most}",
-                before=before, where=where, most=most,
-            ),
-        )  # fmt: skip
-        counts = self._fetch(
-            project,
-            Sql(
-                "SELECT code, count(*) FROM failed_event WHERE status = 'open'"
-                " GROUP BY code ORDER BY 2 DESC, 1"
-            ),
-        )
-        statuses = self._fetch(
-            project, Sql("SELECT status, count(*) FROM failed_event GROUP BY status ORDER BY 1")
-        )
-        found = _all(FailedEvent, page)
-        cursor = str(found[-1].seq) if len(found) == most else None
-        return _encode(FailedPage(found, dict(counts.rows), dict(statuses.rows), cursor))
+        where = msgspec.convert(params.get("where") or {}, Where)
+        with self._engine.reading(project, self._limits()) as fetch:
+            return _encode(page_before(fetch, where, before, most))
+
+    def consents(self, params: Params) -> bytes:
+        """Return the consent records of subjects, in the order in which they were said."""
+        project = self._known(params["project"])
+        return _encode(records_of(self._engine.fetch, project, params["subjects"]))
 
     def failed_rows(self, params: Params) -> bytes:
         """Return the failed events that are meant after a place in the log, in order, whole."""
@@ -239,6 +226,14 @@ class StoreService:
         where = msgspec.convert(params["where"], Where)
         with self._engine.reading(project, self._limits()) as fetch:
             return _encode(rows_after(fetch, where, int(params["after"])))
+
+    def failed_lines(self, params: Params) -> bytes:
+        """Return the same as lines of an export."""
+        project = self._known(params["project"])
+        where = msgspec.convert(params["where"], Where)
+        with self._engine.reading(project, self._limits()) as fetch:
+            found = lines_after(fetch, where, int(params["after"]))
+        return _encode([envelope(project, row) for row in found])
 
     def aged_failed(self, params: Params) -> bytes:
         """Return the places of failed events whose time has ended, after a place in the log."""

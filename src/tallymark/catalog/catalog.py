@@ -9,28 +9,28 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from zoneinfo import available_timezones
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy import exc
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from tallymark.core.clock import MICROSECONDS
-from tallymark.core.errors import Broken, NotFound, Refused, TallymarkError, Unavailable
+from tallymark.core.errors import NotFound, Refused, TallymarkError
 from tallymark.core.policy import Policy
 from tallymark.core.registry import did_you_mean
 
+from .database import away_is_told, check, damage_is_told, engine_of
 from .definitions import DefinitionVersions
 from .keys import Key, Kind, checked_grace, digest, new_key_text, parse
 from .migrate import migrate
 from .plans import StoredPlan, add_plan, newest_plan
 from .tables import API_KEY, PROJECT, SITE
+from .users import Users
 
 GRACE_SECONDS = 24 * 3600
-_BUSY_SECONDS = 2
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NOBODY = digest("")
 _LONGEST_SITE = 200
@@ -68,11 +68,12 @@ class Catalog:
     """Projects, keys and sites. Raises Unavailable CATALOG_AWAY when the database does not answer."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
+        self._engine = engine_of(url)
         self.definitions = DefinitionVersions(self._read, self._write)
+        self.users = Users(self._read, self._write)
         try:
-            with _away_is_told(), _damage_is_told(), self._engine.connect() as connection:
-                _check(connection)
+            with away_is_told(), damage_is_told(), self._engine.connect() as connection:
+                check(connection)
                 migrate(connection)
         except BaseException:
             self._engine.dispose()
@@ -161,6 +162,11 @@ class Catalog:
             _project_of(connection, project)
             rows = connection.execute(query.order_by(API_KEY.c.created_at, API_KEY.c.id)).mappings()
             return [_key(row) for row in rows]
+
+    def key(self, key_id: str) -> Key:
+        """Return one key, whether it works or not; raises NotFound."""
+        with self._read() as connection:
+            return _key_of(connection, key_id)
 
     def revoke(self, key_id: str, *, now: int) -> Key:
         """End a key at once; a key that was revoked before keeps its first time."""
@@ -255,65 +261,13 @@ class Catalog:
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with _away_is_told(), self._engine.connect() as connection:
+        with away_is_told(), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with _away_is_told(), self._engine.begin() as connection:
+        with away_is_told(), self._engine.begin() as connection:
             yield connection
-
-
-def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
-
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    return engine
-
-
-@contextmanager
-def _away_is_told() -> Iterator[None]:
-    try:
-        yield
-    except exc.IntegrityError:
-        raise
-    except exc.DatabaseError as error:
-        raise Unavailable(
-            "The catalog of projects and keys does not answer.",
-            code="CATALOG_AWAY",
-            retry_after_seconds=5,
-        ) from error
-
-
-@contextmanager
-def _damage_is_told() -> Iterator[None]:
-    try:
-        yield
-    except exc.DatabaseError as error:
-        # SQLite tells "not a database" and "malformed" with the plain class, "locked" with another.
-        if type(error) is exc.DatabaseError:
-            raise _damaged() from error
-        raise
-
-
-def _check(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
-        if said != "ok":
-            raise _damaged()
-
-
-def _damaged() -> Broken:
-    return Broken(
-        "The catalog file (catalog.db) is damaged; no project or key can be read from it.",
-        code="CATALOG_DAMAGED",
-    )
 
 
 def _slug(text: str) -> str:

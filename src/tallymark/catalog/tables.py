@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 METADATA = MetaData(
@@ -18,6 +20,7 @@ METADATA = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_name)s",
         "pk": "pk_%(table_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
     }
 )
 
@@ -73,4 +76,43 @@ DEFINITIONS = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("content", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+)
+
+USER = Table(
+    "user",
+    METADATA,
+    Column("id", String(8), primary_key=True),
+    Column("email", String(254), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("password", Text),
+    Column("is_owner", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    UniqueConstraint("email"),
+)
+
+MEMBER = Table(
+    "member",
+    METADATA,
+    Column("user_id", String(8), ForeignKey("user.id"), primary_key=True),
+    Column("project", String(63), ForeignKey("project.id"), primary_key=True),
+    Column("role", String(8), nullable=False),
+)
+
+SIGN_IN = Table(
+    "sign_in",
+    METADATA,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("user_id", String(8), ForeignKey("user.id"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+
+INVITATION = Table(
+    "invitation",
+    METADATA,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("user_id", String(8), ForeignKey("user.id")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
 )

@@ -35,7 +35,7 @@ _LISTS: Final = (
 # Lists of fields, each with the flag that gives one of them.
 _FIELD_LISTS: Final = {"hold_constant": "--hold-constant", "properties": "--property"}
 # Fields that name a field, of which a custom property may be written by its bare name.
-_FIELDS: Final = frozenset({"by"})
+_FIELDS: Final = frozenset({"by", "of"})
 # Fields that list events, of which each name may have a flag of its own.
 _NAMED: Final = {"features": "feature", "goals": "goal", "key_events": "key-event"}
 _OF_NOTHING: Final = frozenset({"count", "unique_people", "unique_accounts", "sessions"})

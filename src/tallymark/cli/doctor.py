@@ -90,6 +90,19 @@ def failures(counts: dict[str, int]) -> Iterator[Finding]:
         yield Finding("warn", f"failed events: {count:,} × {code}", fix)
 
 
+def turned_away(found: dict[str, Any], now: int) -> Iterator[Finding]:
+    """Yield requests that reached us and are in no project's figures, such as those with a wrong key."""
+    for one in found["requests"]:
+        name, code = one["protocol"], one["code"]
+        fix = CODES[code].fix if code in CODES else ""
+        if not name:
+            fix = "Check the address that is sent to; docs/how-to has a page for each SDK."
+        elif code in ("AUTH_INVALID", "AUTH_MISSING") and name != "native":
+            fix += f" If its clients send a site and no key: tallymark sites add {name} SITE"
+        what = f"turned away: {name or 'to an unknown address'}: {one['requests']:,} × {code}"
+        yield Finding("warn", f"{what}; last {_ago(one['last_us'], now)}", fix)
+
+
 def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
     """Yield what each key or site sent in the last hours: how much of it counts, how late it is."""
     if not found["sources"]:
@@ -98,12 +111,19 @@ def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
         name = f"{one['protocol']} from {one['source'] or 'nobody known'}"
         outcomes = [f"{count:,} {word}" for word, count in one["outcomes"].items() if count]
         what = f"arrivals: {name}: {one['received']:,} received, {', '.join(outcomes)}"
-        ago = (now - one["last_received_us"]) // (60 * MICROSECONDS)
-        what += f"; last {ago:,} min ago"
+        what += f"; last {_ago(one['last_received_us'], now)}"
         if one["late_p95_seconds"] is not None:
             what += f"; 95 % within {one['late_p95_seconds']:,.1f} s of happening"
         yield Finding("ok", what)
         yield from _troubles(name, one)
+        yield from drifts(
+            name,
+            [
+                each
+                for each in found["compared"]["properties"]
+                if (each["source"], each["protocol"]) == (one["source"], one["protocol"])
+            ],
+        )
     drift = found["drift"]
     for word in ("new", "vanished", "mixed"):
         if drift[word]:
@@ -111,10 +131,19 @@ def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
             yield Finding("ok" if word == "new" else "warn", f"properties {word}: {names}", _DRIFTS[word])  # fmt: skip
 
 
+def _ago(then: int, now: int) -> str:
+    # The ledger knows the minute, so no more is said.
+    minutes = max(now - then, 0) // (60 * MICROSECONDS)
+    if minutes < 2:
+        return "just now"
+    return f"{minutes:,} min ago" if minutes < 120 else f"{minutes // 60:,} h ago"
+
+
 def _troubles(name: str, one: dict[str, Any]) -> Iterator[Finding]:
     for code, count in one["failed"].items():
         fix = CODES[code].fix if code in CODES else ""
-        yield Finding("warn", f"  {name}: {count:,} × {code}", fix)
+        look = f"tallymark failed list --code {code} --source {one['source']}"
+        yield Finding("warn", f"  {name}: {count:,} × {code}", f"{fix} Look at them: {look}")
     for code, count in one["dropped"].items():
         yield Finding("ok", f"  {name}: {count:,} dropped, {code}")
     for code, count in one["observed"].items():
@@ -127,6 +156,39 @@ def _troubles(name: str, one: dict[str, Any]) -> Iterator[Finding]:
     before = one["received_week_ago"]
     if before > _ENOUGH and one["received"] < before / 2:
         yield Finding("warn", f"  {name}: {before:,} came in the same hours a week ago", "See whether something stopped sending.")  # fmt: skip
+
+
+def drifts(name: str, compared: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Yield the properties of one source that are not what they were in the week before."""
+    told = [(word, one) for one in compared for word in one["drifts"]]
+    for word, one in told[:_FEW_NAMES]:
+        place = f"  {name}: {one['event']}.{one['property']}"
+        was, has = one["before"], one["now"]
+        match word:
+            case "new":
+                yield Finding("ok", f"{place} is new: {_share(has)} of the events have it")
+            case "vanished":
+                yield Finding("warn", f"{place} is gone: {_share(was)} had it in the week before", _DRIFTS["vanished"])  # fmt: skip
+            case "lacking":
+                yield Finding("warn", f"{place} is had by {_share(has)} of the events, and by {_share(was)} in the week before", "See what sends it otherwise.")  # fmt: skip
+            case "types":
+                yield Finding("warn", f"{place} is {_types(has)}; in the week before it was {_types(was)}", "Send one type.")  # fmt: skip
+            case _:
+                moved = one["moved"]
+                yield Finding("warn", f"{place} has other values (PSI {one['psi']:.2f}): {moved['value']!r} is {moved['now']:.1%} of them, was {moved['before']:.1%} in the week before", "If that was not meant, see what changed where they are sent.")  # fmt: skip
+    if len(told) > _FEW_NAMES:
+        more = len(told) - _FEW_NAMES
+        yield Finding("warn", f"  {name}: {more} more drifts", "See `compared` of GET /tm/v1/quality.")  # fmt: skip
+
+
+def _share(one: dict[str, int]) -> str:
+    return f"{(one['text'] + one['number'] + one['other']) / one['events']:.1%}"
+
+
+def _types(one: dict[str, int]) -> str:
+    have = one["text"] + one["number"] + one["other"]
+    words = (("text", "text"), ("number", "a number"), ("other", "something else"))
+    return ", ".join(f"{one[kind] / have:.0%} {word}" for kind, word in words if one[kind])
 
 
 def monitors(found: dict[str, Any]) -> Iterator[Finding]:
@@ -143,6 +205,8 @@ def monitors(found: dict[str, Any]) -> Iterator[Finding]:
                 yield Finding("warn", f"plan: {event} came last {one['found']:,.0f} s ago; one in {most:,.0f} s is expected", _SENDING)  # fmt: skip
             case "volume":
                 yield Finding("warn", f"plan: {event} came {one['found']:,.0f} times in 24 hours; {one['low']:,.0f} to {most:,.0f} are expected", _SENDING)  # fmt: skip
+            case "drift":
+                yield Finding("warn", f"plan: {event}.{one['property']} has other values than in the week before: PSI {one['found']:.2f}; {most:g} may", "If that was not meant, see what changed where they are sent.")  # fmt: skip
             case _:
                 yield Finding("warn", f"plan: {one['found']:.2%} of {event} lack {one['property']}; {most:.2%} may", "See what sends them without it.")  # fmt: skip
     held = sum(one["is_met"] is True for one in told)
@@ -202,7 +266,10 @@ def _project(client: Client) -> Iterator[Finding]:
         yield loading(status)
         yield ledger(status)
         yield from failures(client.failed(limit=1)["counts"])
+        yield from turned_away(client.turned_away(), SystemClock().now())
         quality = client.quality()
+        if not quality["compared"]["is_finished"]:
+            yield Finding("warn", "drift: there was no time to compare everything", "Raise `question_seconds`, or look at fewer hours.")  # fmt: skip
         yield from sources(quality, SystemClock().now())
         yield from monitors(quality)
         yield clock(status["last_received_us"], SystemClock().now())

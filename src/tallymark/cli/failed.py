@@ -39,6 +39,8 @@ def add_parser(subparsers: Subparsers) -> None:
     listing.add_argument("--limit", type=int, default=20, help="how many (default: 20)")
     show = actions.add_parser("show", help="show one with everything kept of it")
     show.add_argument("seq", type=int, help="its place in the log, see `tallymark failed list`")
+    export = actions.add_parser("export", help="write them as JSON lines, oldest first")
+    export.add_argument("--out", type=Path, help="file to write; the terminal if left out")
     fix = actions.add_parser("fix", help="repair those that are open by a file of steps, and replay them")  # fmt: skip
     fix.add_argument("file", type=Path, help="YAML file of steps")
     replay = actions.add_parser("replay", help="try those that are open again as they are, as after a push of a plan")  # fmt: skip
@@ -47,9 +49,9 @@ def add_parser(subparsers: Subparsers) -> None:
         action.add_argument("--dry-run", action="store_true", help="only say what would become of them")  # fmt: skip
         action.add_argument("--show", type=int, default=3, metavar="N", help="how many to show before and after (default: 3)")  # fmt: skip
     ignore.add_argument("--all", action="store_true", help="all that are open, where nothing else is named")  # fmt: skip
-    for action in (listing, fix, replay, ignore):
-        _add_filters(action, has_seqs=action is not listing)
-    for action in (listing, show, fix, replay, ignore):
+    for action in (listing, export, fix, replay, ignore):
+        _add_filters(action, has_seqs=action in (fix, replay, ignore))
+    for action in (listing, show, export, fix, replay, ignore):
         add_connection_flags(action)
 
 
@@ -59,12 +61,15 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "ignore" and not where and not args.all:
         raise Refused("Nothing is named.", hint="Name events by --code or --event, or say --all.")
     steps = _steps(args.file) if args.action == "fix" else []
+    lines: Iterable[str]
     with open_client(args, must_exist=True) as client:
         match args.action:
             case "list":
                 lines = _listed(client, where, args.limit)
             case "show":
                 lines = _shown(client, args.seq)
+            case "export":
+                lines = _exported(client, where, args.out)
             case "ignore":
                 lines = [f"{client.mark_failed(where):,} are ignored."]
                 client.wait()
@@ -73,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
                 client.wait()
                 print("\n".join(_reported(report)))
                 return 1 if report["still_failed"] else 0
-    print("\n".join(lines))
+        for line in lines:
+            print(line)
     return 0
 
 
@@ -133,12 +139,40 @@ def _shown(client: Client, seq: int) -> list[str]:
     if not found:
         raise NotFound(f"No failed event is at {seq}.", hint="See: tallymark failed list")
     (one,) = found
-    lines = [f"{name:10}  {shown(str(one[name]))}" for name in one if name != "raw" and one[name] is not None]  # fmt: skip
+    told = {name: value for name, value in one.items() if name not in ("raw", "errors") and value is not None}  # fmt: skip
+    lines = [f"{name:14}  {shown(str(value))}" for name, value in told.items()]
+    lines += [f"{'wrong':14}  {shown(_wrong(error))}" for error in one["errors"]]
     fix = CODES[one["code"]].fix if one["code"] in CODES else ""
     raw = base64.b64decode(one["raw"] or "")
     if not raw and one["raw_bytes"]:
-        return [*lines, f"{'advice':10}  {fix}", "", "What was sent is kept no longer; see the setting failed_keep_days."]  # fmt: skip
-    return [*lines, f"{'advice':10}  {fix}", "", *_pretty(raw)]
+        return [*lines, f"{'advice':14}  {fix}", "", "What was sent is kept no longer; see the setting failed_keep_days."]  # fmt: skip
+    return [*lines, f"{'advice':14}  {fix}", "", *_pretty(raw)]
+
+
+def _wrong(error: dict[str, Any]) -> str:
+    expected = f", expected {error['expected']}" if error["expected"] else ""
+    got = f", got {error['got']}" if error["got"] else ""
+    by = f" ({error['schema']})" if error["schema"] else ""
+    return f"{error['path'] or 'all of it'}: {error['rule']}{expected}{got}{by}"
+
+
+def _exported(client: Client, where: dict[str, Any], out: Path | None) -> Iterable[str]:
+    """Return the lines, or how many went to the file."""
+    found = client.failed_lines(**where)
+    if out is None:
+        # Other than in a list, nothing may be replaced: a line is for programs, and has no control in it.
+        return (line.decode() for line in found)
+    count = 0
+    try:
+        with out.open("wb") as file:
+            for line in found:
+                file.write(line + b"\n")
+                count += 1
+    except OSError as error:
+        raise Refused(
+            f"{out} cannot be written: {error.strerror}.", code="FILE_UNREADABLE"
+        ) from None
+    return [f"{count:,} were written to {out}."]
 
 
 def _pretty(raw: bytes) -> list[str]:

@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     with _stopped_by_signals(stop), waiting_client(args, stop, teller.tell) as client:
         if client is None:
             return 0
+        client.source = listener.name
         place = _progress_path(args, client)
         progress = settled_progress(place)
         memory = Memory(_memory_path(place, listener, args))

@@ -62,11 +62,14 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     is_private = args.until_stdin_closes
     keys = prepare(settings, with_keys=not is_private)
+    owner = None if is_private else owner_token(settings)
 
     def ready() -> None:
         if keys:
             print(first_steps(address_of(settings), DEFAULT_PROJECT, keys))
         where = f"the socket in {settings.data}" if args.no_tcp else address_of(settings)
+        if owner is not None and not args.no_tcp:
+            print(f"Nobody can sign in yet. To take this server over, open {address_of(settings)}/setup#{owner}")  # fmt: skip
         print(f"Serving {settings.data} on {where} (Ctrl-C stops it).", flush=True)
 
     try:
@@ -112,6 +115,17 @@ def prepare(
             return {}
         kinds: tuple[Kind, ...] = ("public", "secret", "read")
         return {kind: catalog.create_key(project, kind, "first", now=now)[1] for kind in kinds}
+
+
+def owner_token(settings: Settings) -> str | None:
+    """Return a token with which somebody takes the server over, None where it has users.
+
+    Raises TallymarkError DATA_DIR_IN_USE while the folder is served.
+    """
+    data = Path(settings.data).absolute()
+    with locked(Folders(data)), closing(Catalog.in_folder(data)) as catalog:
+        users = catalog.users
+        return users.invite(None, now=SystemClock().now()) if users.is_empty() else None
 
 
 def first_steps(address: str, project: str, keys: dict[str, str]) -> str:

@@ -26,10 +26,12 @@ class Calls:
         self._encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain)
 
     def _get(self, path: str, **query: Any) -> Any:
+        return DECODER.decode(self._bytes(path, **query))
+
+    def _bytes(self, path: str, **query: Any) -> bytes:
         given = {name: value for name, value in query.items() if value is not None}
-        return DECODER.decode(
-            self._call("GET", path + (f"?{urlencode(given)}" if given else ""), is_repeatable=True)
-        )
+        asked = path + (f"?{urlencode(given)}" if given else "")
+        return self._call("GET", asked, is_repeatable=True)
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         return DECODER.decode(self._call("POST", path, body, is_repeatable=False))

@@ -32,6 +32,7 @@ else:
 BATCH_BYTES = 900_000
 BATCH_EVENTS = 5_000
 _MOST_SHRINKING = 50
+_LINES_AT_ONCE = 500
 _SEND_PATIENCE_SECONDS = 120
 
 
@@ -53,6 +54,9 @@ class _Sent(Struct, frozen=True):
 class Client(Owning):
     """A connection to a Tallymark server; ``project`` is what calls are about, None where a key says.
 
+    What the owner of a data folder sends is told apart by ``source``, such as ``mqtt``; a key is a
+    source of its own.
+
     Use it as a context manager, or call ``close``. Threads may share it; they take turns.
     """
 
@@ -68,6 +72,7 @@ class Client(Owning):
         super().__init__(transport, project)
         self._server = server
         self._clock = clock or SystemClock()
+        self.source: str | None = None
 
     @property
     def has_own_server(self) -> bool:
@@ -110,6 +115,8 @@ class Client(Owning):
         """
         content, encoding = _compress(body)
         headers = {"Content-Type": "application/json", **encoding, **self._scope(project)}
+        if self.source is not None:
+            headers["Tallymark-Source"] = self.source
         request = Request(
             "POST", "/tm/v1/events", content, headers, patience_seconds=patience_seconds
         )
@@ -215,6 +222,10 @@ class Client(Owning):
                 return self._get(address("people", tried, name), at=_time(at))
         return self._get(address("people", kinds[-1], name), at=_time(at))
 
+    def consent(self, name: str, *, kind: str = "user", at: datetime | str | None = None) -> Any:
+        """Return what the person an id belongs to agreed to, and what of it holds; raises NotFound."""
+        return self._get(f"{address('people', kind, name)}/consent", at=_time(at))
+
     def group(
         self, name: str, *, group_type: str = "account", at: datetime | str | None = None
     ) -> Any:
@@ -267,6 +278,17 @@ class Client(Owning):
         """Return a page of refused, conflicting and quarantined events, newest first."""
         return self._get("/tm/v1/failed", **filters)
 
+    def failed_lines(self, **filters: Any) -> Iterator[bytes]:
+        """Yield all of them as lines of JSON, oldest first."""
+        after: int | None = None
+        while True:
+            page = self._bytes("/tm/v1/failed/export", after=after, limit=_LINES_AT_ONCE, **filters)
+            lines = page.splitlines()
+            yield from lines
+            if len(lines) < _LINES_AT_ONCE:
+                return
+            after = int(DECODER.decode(lines[-1])["seq"])
+
     def ledger(self, **filters: Any) -> Any:
         """Return how many items met which outcome; received equals the sum of the others."""
         return self._get("/tm/v1/ledger", **filters)
@@ -278,6 +300,10 @@ class Client(Owning):
     def names(self) -> Any:
         """Return the events, properties and fields there are to ask about."""
         return self._get("/tm/v1/names")
+
+    def turned_away(self) -> Any:
+        """Return which requests with events no project knows of, since the server started."""
+        return self._get("/tm/v1/turned-away")
 
     def close(self) -> None:
         """Close the connection, and end the server if it was started for this client."""

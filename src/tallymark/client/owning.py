@@ -35,6 +35,27 @@ class Owning(Calls):
         """Make a successor of a key; return ``key`` and ``secret``, shown this once."""
         return self._post(f"/tm/v1/keys/{quote(key_id, safe='')}/rotate", options)
 
+    def owner_link(self) -> str:
+        """Return the token with which somebody takes a new server over, shown this once."""
+        return str(self._post("/tm/v1/setup/link", {})["token"])
+
+    def users(self) -> list[dict[str, Any]]:
+        """Return everybody who may sign in, by address."""
+        return list(self._get("/tm/v1/users")["users"])
+
+    def add_user(self, email: str, **options: Any) -> Any:
+        """Let somebody in; return ``user`` and the ``token`` of their link, shown this once."""
+        return self._post("/tm/v1/users", {"email": email, **options})
+
+    def change_user(self, user_id: str, **rights: Any) -> Any:
+        """Replace what a user may do; return the user."""
+        path = f"/tm/v1/users/{quote(user_id, safe='')}"
+        return DECODER.decode(self._call("PUT", path, rights, is_repeatable=False))
+
+    def invite_user(self, user_id: str) -> Any:
+        """Make a new link for a user; return ``user`` and ``token``."""
+        return self._post(f"/tm/v1/users/{quote(user_id, safe='')}/invitation", {})
+
     def sites(self, project: str | None = None) -> list[dict[str, Any]]:
         """Return the names by which clients of other protocols call a project."""
         return list(self._get(f"/tm/v1/projects/{self._named(project)}/sites")["sites"])

@@ -14,9 +14,10 @@ from typing import TypeAlias
 
 from msgspec import Struct, structs
 
+from tallymark import __version__
 from tallymark.core.clock import MICROSECONDS, Clock
 from tallymark.core.errors import Refused
-from tallymark.core.event import Batch, Failed
+from tallymark.core.event import UNPLACED, Batch, Failed
 from tallymark.core.settings import Settings
 from tallymark.log.codec import encode_batch
 from tallymark.log.log import Entry
@@ -215,11 +216,15 @@ class Collector:
                     stage=read.why.stage,
                     message=read.why.message,
                     path=read.why.path,
+                    index=UNPLACED,
                     raw=raw,
                     raw_bytes=len(text),
+                    sampled=1 + held,
                 )
             ],
             dropped={code: held} if held else {},
+            server=__version__,
+            plan_version=caller.plan.number if caller.plan else 0,
         )
         await self._store(caller.project, batch, len(raw))
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from tallymark.core.errors import CODES
-from tallymark.core.event import Command, Event, Failed
+from tallymark.core.event import UNPLACED, Command, Event, Failed
 
 from .protocol import Decoded
 from .steps import SetAside, Stepped
@@ -34,10 +34,12 @@ def sort_out(decoded: Decoded, stepped: Stepped, commands: list[Command]) -> Sor
     """
     rejected = [one for one in stepped.aside if one.is_rejected and decoded.places]
     if not rejected:
-        return SortedOut(stepped.events, commands, [_quarantined(one) for one in stepped.aside], [])
+        return SortedOut(
+            stepped.events, commands, [_quarantined(one, decoded) for one in stepped.aside], []
+        )
     failed = [_failed(one, decoded.places[one.place]) for one in rejected]
     if not decoded.strict:
-        others = [_quarantined(one) for one in stepped.aside if not one.is_rejected]
+        others = [_quarantined(one, decoded) for one in stepped.aside if not one.is_rejected]
         return SortedOut(stepped.events, commands, failed + others, failed)
     others = [
         _failed(one, decoded.places[one.place]) for one in stepped.aside if not one.is_rejected
@@ -47,6 +49,7 @@ def sort_out(decoded: Decoded, stepped: Stepped, commands: list[Command]) -> Sor
     places = zip(map(id, decoded.commands), decoded.places[len(decoded.events) :], strict=True)
     place_of = dict(places)
     whole += _strict(commands, [place_of[id(one)] for one in commands])
+    whole += [_all_or_nothing(one.place) for one in decoded.statements]
     named = {one.index for one in failed}
     # The answer names each item once, those that fail by themselves first.
     dropped = [
@@ -72,6 +75,7 @@ def _strict(items: Sequence[Event | Command], places: Sequence[int]) -> list[Fai
                 name=name,
                 raw=raw,
                 raw_bytes=len(raw),
+                time=item.time,
             )
         )
     return found
@@ -82,14 +86,18 @@ def _all_or_nothing(index: int) -> Failed:
     return Failed(code.code, code.stage, code.meaning, index=index)
 
 
-def _failed(one: SetAside, index: int = 0) -> Failed:
+def _failed(one: SetAside, index: int) -> Failed:
     code = CODES[one.code]
-    raw = _encode(one.event)
+    event = one.event
+    raw = _encode(event)
     return Failed(
         code=code.code, stage=code.stage, message=one.message or code.meaning, index=index,
-        path=one.path, id=one.event.id, name=one.event.name, raw=raw, raw_bytes=len(raw),
+        path=one.path, id=event.id, name=event.name, raw=raw, raw_bytes=len(raw),
+        faults=one.faults, time=event.time, sdk_name=event.context.library_name,
+        sdk_version=event.context.library_version,
     )  # fmt: skip
 
 
-def _quarantined(one: SetAside) -> Failed:
-    return msgspec.structs.replace(_failed(one), is_quarantined=True)
+def _quarantined(one: SetAside, decoded: Decoded) -> Failed:
+    index = decoded.places[one.place] if decoded.places else UNPLACED
+    return msgspec.structs.replace(_failed(one, index), is_quarantined=True)

@@ -9,14 +9,17 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from tallymark import __version__
 from tallymark.core.clock import Clock
+from tallymark.core.consents import ConsentSource
 from tallymark.core.errors import Refused
-from tallymark.core.event import Batch, Command, Failed
+from tallymark.core.event import Batch, Command, Event, Failed
 from tallymark.core.policy import Policy
 from tallymark.core.settings import Settings
 from tallymark.privacy.consent import Signals, judge_command, signals_of
 from tallymark.privacy.cookieless import Visit
 from tallymark.privacy.pseudonyms import uses_key
+from tallymark.privacy.records import NOTHING_HEARD, Heard, Witness, heard
 from tallymark.privacy.scrub import scrub_ip, scrub_line, scrub_raw
 
 from .aside import sort_out
@@ -98,7 +101,7 @@ def batch_of(
     is_server = caller.kind != "public" if decoded.server_side is None else decoded.server_side
     agent = None if is_server else origin.headers.get("user-agent")
     peer = None if is_server or decoded.hides_address else origin.peer
-    signals = signals_of(origin.headers)
+    signals = signals_of(origin.headers).joined(decoded.signals)
     given = around.visitor if policy.visitor_ids else None
     context = StepContext(
         policy=policy,
@@ -116,14 +119,17 @@ def batch_of(
     sorted_out = sort_out(decoded, stepped, commands)
     events, commands = sorted_out.events, sorted_out.commands
     unread = decoded.failed
+    said = _heard(decoded, context, caller, around)
+    if sorted_out.told and decoded.strict:
+        said = NOTHING_HEARD
     if signals.opted_out:
         # Whoever opted out is not kept for repair either.
         refused = _summed(refused, {"OPT_OUT": len(unread)} if unread else {})
         unread = []
     failed = [_scrubbed(item, caller) for item in unread] + sorted_out.failed
-    dropped = _summed(decoded.dropped, stepped.dropped, refused)
-    items = len(events) + len(commands) + len(failed) + sum(dropped.values())
-    if items > _MOST_ITEMS:
+    dropped = _summed(decoded.dropped, stepped.dropped, refused, said.dropped)
+    items = len(events) + len(commands) + len(failed) + said.items + sum(dropped.values())
+    if items + len(said.records) > _MOST_ITEMS:
         raise Refused(f"The batch holds {items} items.", code="BATCH_TOO_LONG")
     batch = Batch(
         received_at=origin.received_at,
@@ -139,9 +145,32 @@ def batch_of(
         failed=failed,
         dropped=dropped,
         observed=stepped.observed,
+        consents=said.records,
+        server=__version__ if failed else "",
+        plan_version=caller.plan.number if failed and caller.plan else 0,
     )
     told = structs.replace(decoded, failed=decoded.failed + sorted_out.told)
     return Prepared(batch, told, stepped.seconds)
+
+
+def _heard(decoded: Decoded, context: StepContext, caller: Caller, around: Surroundings) -> Heard:
+    """Return the records that prove what was said of consent, whatever became of who said it."""
+    if decoded.is_ready:
+        return NOTHING_HEARD
+    others: list[Event | Command] = [one for one in decoded.events if one.consent]
+    others += [one for one in decoded.commands if one.consent]
+    key = around.key(caller.project) if others or decoded.statements else b""
+    if not key:
+        return NOTHING_HEARD
+    way: ConsentSource = "api" if context.is_server else "sdk"
+    witness = Witness(
+        context.policy,
+        key,
+        "import" if caller.kind == "local" else way,
+        context.signals,
+        context.is_server,
+    )
+    return heard(decoded.statements, others, witness)
 
 
 def _stepped(decoded: Decoded, around: StepContext, clock: Clock) -> Stepped:
@@ -160,7 +189,11 @@ def _allowed(
     dropped: dict[str, int] = {}
     for command in decoded.commands:
         said = command.consent
-        found = judge_command(said, signals, policy, is_server=is_server) if said else unsaid
+        found = (
+            judge_command(said, signals, policy, is_server=is_server, time=command.time)
+            if said
+            else unsaid
+        )
         if found.verdict == "keep":
             kept.append(command)
         else:

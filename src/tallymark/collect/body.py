@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+import brotli
 from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 from tallymark.collect.protocol import Request
@@ -25,7 +26,7 @@ _JSON = frozenset({"", "application/json", "text/plain", "text/json", "applicati
 
 
 def inflate(body: bytes, content_encoding: str, settings: Settings) -> bytes:
-    """Return the body without its compression: gzip, deflate, zstd or none.
+    """Return the body without its compression: gzip, deflate, brotli, zstd or none.
 
     Gzip is also recognised without the header. Raises Refused: UNSUPPORTED_ENCODING,
     DECOMPRESS_LIMIT beyond the size or ratio limit, DECOMPRESS_CORRUPT for anything damaged.
@@ -43,6 +44,8 @@ def inflate(body: bytes, content_encoding: str, settings: Settings) -> bytes:
             return _inflate(body, _gzip, settings)
         case "deflate":
             return _inflate(body, _zlib if _is_zlib(body) else _raw, settings, members=1)
+        case "br":
+            return _inflate(body, _Brotli, settings, members=1)
         case "zstd":
             return _inflate(body, _zstd, settings)
         case _:
@@ -79,7 +82,7 @@ class _Inflater(Protocol):
     """One member being decompressed."""
 
     def feed(self, chunk: bytes) -> tuple[bytes, bytes]:
-        """Return at most ``_CHUNK`` bytes of output, and the input not looked at yet."""
+        """Return some output, less than ``_CHUNK`` bytes only if no more is left, and unread input."""
 
     @property
     def eof(self) -> bool:
@@ -129,6 +132,25 @@ class _Zstd:
         return self._inner.unused_data
 
 
+class _Brotli:
+    """One brotli stream (RFC 7932); it has no magic number, so only its header tells."""
+
+    # What follows its end is an error to the decompressor itself.
+    unused_data = b""
+
+    def __init__(self) -> None:
+        self._inner = brotli.Decompressor()
+
+    def feed(self, chunk: bytes) -> tuple[bytes, bytes]:
+        # It stops once it has reached the limit, at most half as much beyond it.
+        output: bytes = self._inner.process(chunk, output_buffer_limit=_CHUNK)
+        return output, b""
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.is_finished())
+
+
 def _gzip() -> _Inflater:
     return _Zlib(zlib.MAX_WBITS | 16)
 
@@ -168,7 +190,7 @@ def _inflate(
             if total > limit:
                 raise _too_large(limit)
             pieces.append(piece)
-    except (zlib.error, ZstdError) as error:
+    except (zlib.error, ZstdError, brotli.error) as error:
         raise _corrupt("it is damaged") from error
     return b"".join(pieces)
 

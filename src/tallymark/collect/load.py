@@ -172,6 +172,7 @@ class Loader:
     def _commit(self, load: OneLoad, sift: Callable[[OneLoad], None]) -> Loaded:
         try:
             load.dedupe(self._index, self._contents)
+            load.prove(lambda statement: self._engine.fetch(self._project, statement))
             sift(load)
             commit = load.commit(self._properties, self._clock.now())
             reach("load.before_commit")

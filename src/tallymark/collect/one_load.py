@@ -1,6 +1,7 @@
 """The work of one store commit: what the log holds, decided, identified and made into rows."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -8,11 +9,30 @@ import numpy as np
 
 from tallymark.collect import dedupe
 from tallymark.collect.claims import command_claim, line_claim
+from tallymark.collect.consent_rows import Fetch, ToldAt, settle
+from tallymark.collect.failed_rows import (
+    FailedAt,
+    attempted,
+    ended,
+    failed_columns,
+    failed_of,
+    marked,
+)
 from tallymark.collect.identify import Identifier
 from tallymark.collect.ledger import Ledger, balances
 from tallymark.collect.rows import Columns, Counts, Loading, columns_of, event_columns
 from tallymark.core.errors import CODES, Broken, Unavailable
-from tallymark.core.event import IMPORTED, Batch, Command, Event, Failed, FailedStatus, Outcome
+from tallymark.core.event import (
+    IMPORTED,
+    UNPLACED,
+    Batch,
+    Command,
+    Event,
+    Failed,
+    FailedStatus,
+    Mark,
+    Outcome,
+)
 from tallymark.core.sql import Sql, sql
 from tallymark.log.codec import decode_batch
 from tallymark.log.log import Record
@@ -23,8 +43,6 @@ from tallymark.store.variant import PropertyEncoder
 
 # Properties by name and class: how many counted events carry each, and where it was first seen.
 Properties: TypeAlias = dict[tuple[str, str], tuple[int, int]]
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class OneLoad:
@@ -38,9 +56,12 @@ class OneLoad:
         self._commands: list[tuple[int, Command, Batch]] = []
         # What stands among the events until it is known whether it came before, by its place.
         self._claimed: dict[int, Command | Failed] = {}
-        self._failed: list[tuple[int, Failed, Batch, int]] = []
+        self._failed: list[FailedAt] = []
+        self._consents: list[tuple[ToldAt, Batch]] = []
+        self._proven: Columns = {}
         self._duplicates: list[tuple[int, int, int]] = []
         self._marks: dict[int, FailedStatus] = {}
+        self._attempts: Counter[int] = Counter()
         self._expired: set[int] = set()
         self.position = 0
         self.ledger = Ledger()
@@ -68,11 +89,11 @@ class OneLoad:
             place += len(batch.commands)
             for index, failed in enumerate(batch.failed):
                 self._take_failed(place + index, failed, batch)
+            place += len(batch.failed)
+            for index, said in enumerate(batch.consents):
+                self._consents.append((ToldAt(place + index, said, batch.received_at), batch))
             for mark in batch.marks:
-                if mark.status == "expired":
-                    self._expired.add(mark.seq)
-                else:
-                    self._marks[mark.seq] = mark.status
+                self._take_mark(mark)
             for reason, items in batch.dropped.items():
                 self.ledger.add(batch, "dropped", items, reason)
             for code, times in batch.observed.items():
@@ -112,6 +133,21 @@ class OneLoad:
         if len(fresh) < len(self._events):
             self._rows = None
         self._events = fresh
+
+    def prove(self, fetch: Fetch) -> None:
+        """Leave the consent records that say something new; a statement without any is a duplicate."""
+        if not self._consents:
+            return
+        settled = settle([told for told, _ in self._consents], fetch)
+        self._proven = settled.columns
+        items: dict[tuple[int, int], tuple[Batch, bool]] = {}
+        for told, batch in self._consents:
+            if told.record.item >= 0:
+                of = (told.seq // SEQ_PER_BATCH, told.record.item)
+                is_new = told.seq not in settled.repeated or items.get(of, (batch, False))[1]
+                items[of] = batch, is_new
+        for batch, is_new in items.values():
+            self.ledger.add(batch, "accepted" if is_new else "duplicate")
 
     def isolate(self, attempt: Callable[[Columns], None]) -> None:
         """Set aside each event that by itself cannot be turned to a row, or stored."""
@@ -161,7 +197,8 @@ class OneLoad:
             ],
         }
         tables["duplicate"] = columns_of(("seq", "first_seq", "received_us"), self._duplicates)
-        tables["failed_event"] = _failed_columns(self._failed)
+        tables["failed_event"] = failed_columns(self._failed)
+        tables["consent_record"] = self._proven
         tables["ledger"] = self.ledger.columns()
         tables["property"] = self._property_rows(counts, known)
         return Commit(
@@ -169,8 +206,9 @@ class OneLoad:
             tables=tables,
             statements=(
                 *self._property_statements(known),
-                *_marked(self._marks),
-                *_ended(self._expired),
+                *marked(self._marks),
+                *attempted(self._attempts),
+                *ended(self._expired),
                 *identified.statements,
             ),
             counters=identified.counters,
@@ -188,8 +226,15 @@ class OneLoad:
             self.ledger.add(batch, "dropped", record.items, "ERASED")
             return
         self.ledger.add(batch, "quarantined", record.items, code.code)
-        failed = Failed(code.code, code.stage, code.meaning)
-        self._failed.append((base, failed, batch, 0))
+        failed = Failed(code.code, code.stage, code.meaning, index=UNPLACED)
+        self._failed.append(FailedAt(base, failed, batch, "quarantined"))
+
+    def _take_mark(self, mark: Mark) -> None:
+        self._attempts[mark.seq] += mark.is_attempt
+        if mark.status == "expired":
+            self._expired.add(mark.seq)
+        elif mark.status is not None:
+            self._marks[mark.seq] = mark.status
 
     def _take_failed(self, seq: int, failed: Failed, batch: Batch) -> None:
         if failed.line:
@@ -204,12 +249,8 @@ class OneLoad:
 
     def _set_aside(self, one: Loading, code: str, why: str) -> None:
         known = CODES[code]
-        raw = _encode(one.event)
         message = f"{known.meaning} {why}".strip()
-        failed = Failed(
-            known.code, known.stage, message,
-            id=one.event.id, name=one.event.name, raw=raw, raw_bytes=len(raw),
-        )  # fmt: skip
+        failed = failed_of(one.event, known.code, message)
         self._fail(one.seq, failed, one.batch, "quarantined")
         self._events.remove(one)
         self._rows = None
@@ -219,7 +260,7 @@ class OneLoad:
     def _fail(
         self, seq: int, failed: Failed, batch: Batch, outcome: Outcome, first_seq: int = 0
     ) -> None:
-        self._failed.append((seq, failed, batch, first_seq))
+        self._failed.append(FailedAt(seq, failed, batch, outcome, first_seq))
         self.ledger.add(batch, outcome, 1, failed.code)
 
     def _property_rows(self, counts: Counts, known: Properties) -> Columns:
@@ -271,55 +312,4 @@ def _decode(record: Record) -> Batch | None:
 
 
 def _conflict(event: Event) -> Failed:
-    raw = _encode(event)
-    code = CODES["DUPLICATE_CONFLICT"]
-    return Failed(
-        code.code,
-        code.stage,
-        code.meaning,
-        id=event.id,
-        name=event.name,
-        raw=raw,
-        raw_bytes=len(raw),
-    )
-
-
-def _failed_columns(failed: Sequence[tuple[int, Failed, Batch, int]]) -> Columns:
-    return columns_of(
-        (
-            "seq", "received_us", "source", "protocol", "stage", "code", "message", "path",
-            "event_id", "event_name", "first_seq", "raw", "raw_bytes", "status",
-        ),
-        [
-            (
-                seq, batch.received_at, batch.source, batch.protocol, one.stage, one.code,
-                one.message, one.path or _line(one), one.id, one.name, first_seq or None, one.raw,
-                one.raw_bytes, "open",
-            )
-            for seq, one, batch, first_seq in failed
-        ],
-    )  # fmt: skip
-
-
-def _marked(marks: Mapping[int, FailedStatus]) -> Iterator[Sql]:
-    for status in sorted(set(marks.values())):
-        yield sql(
-            "UPDATE failed_event SET status = {status}"
-            " WHERE seq IN (SELECT unnest({seqs}::BIGINT[]))",
-            status=status, seqs=[seq for seq, one in marks.items() if one == status],
-        )  # fmt: skip
-
-
-def _ended(seqs: Collection[int]) -> Iterator[Sql]:
-    """Yield what takes away all that was sent; what has been repaired stays known as that."""
-    if seqs:
-        yield sql(
-            "UPDATE failed_event SET raw = ''::BLOB,"
-            " status = CASE WHEN status IN ('open', 'ignored') THEN 'expired' ELSE status END"
-            " WHERE seq IN (SELECT unnest({seqs}::BIGINT[]))",
-            seqs=sorted(seqs),
-        )
-
-
-def _line(failed: Failed) -> str | None:
-    return f"line {failed.line}" if failed.line else None
+    return failed_of(event, "DUPLICATE_CONFLICT", CODES["DUPLICATE_CONFLICT"].meaning)

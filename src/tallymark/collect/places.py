@@ -33,7 +33,7 @@ _NO_SENDER: Final[Sender] = (None, None, None, None)
 
 
 class Places:
-    """Makes contexts of one request: what ``mask_ip``, ``scrub_urls`` and ``derive_agent`` leave of them.
+    """Makes contexts of one request: what the step ``scrub_context`` leaves of them.
 
     ``sent_by`` is the user agent of the request, None if it says nothing of the person. ``met_robot``
     tells whether any use so far was a robot's.
@@ -91,12 +91,42 @@ class Places:
         return structs.replace(made, **dict(address.campaign)) if address.campaign else made
 
     def kept(self, told: Context) -> Context:
-        """Return what may be kept of any context."""
-        if told.ip is not None:
-            told = structs.replace(told, ip=scrub_ip(told.ip, self._policy.ip))
-        told = scrubbed(told, self._policy)
+        """Return what may be kept of any context.
+
+        What the client says itself goes before the campaign of its page, and before what its user agent
+        suggests.
+        """
+        kept: dict[str, str | None] = {}
+        if told.ip is not None and (ip := scrub_ip(told.ip, self._policy.ip)) != told.ip:
+            kept["ip"] = ip
+        if (url := told.page_url) is not None:
+            page = self._address(url)
+            if page.url != url:
+                kept["page_url"] = page.url
+            if page.campaign:
+                kept |= {name: got for name, got in page.campaign if not getattr(told, name)}
+        if (referrer := told.referrer) is not None:
+            clean = self._address(referrer).url
+            if clean != referrer:
+                kept["referrer"] = clean
+        if (path := told.page_path) is not None:
+            clean = scrub_path(path, self._policy)
+            if clean != path:
+                kept["page_path"] = clean
         raw = told.user_agent or self._sent_by
-        return told if raw is None else derived(told, self._agents.get(raw) or self._agent(raw))
+        if raw is not None and not self._policy.keep_user_agent:
+            machine = self._agents.get(raw) or self._agent(raw)
+            return structs.replace(
+                told,
+                device_type=told.device_type or machine.device_type,
+                os=told.os or machine.os,
+                os_version=told.os_version or machine.os_version,
+                browser=told.browser or machine.browser,
+                browser_version=told.browser_version or machine.browser_version,
+                user_agent=None,
+                **kept,
+            )
+        return structs.replace(told, **kept) if kept else told
 
     def is_bot(self, agent: str | None) -> bool:
         """Return whether whoever sent a use by this user agent is a robot."""
@@ -120,39 +150,3 @@ class Places:
     def _query(self, query: str) -> Address:
         found = self._queries[query] = scrub_query(query, self._policy)
         return found
-
-
-def scrubbed(context: Context, policy: Policy) -> Context:
-    """Return a context with page and referrer scrubbed; the campaign moves out of the query before it goes."""
-    changed: dict[str, str] = {}
-    if (url := context.page_url) is not None:
-        page = scrub_url(url, policy)
-        if page.url != url:
-            changed["page_url"] = page.url
-        if page.campaign:
-            changed |= {name: got for name, got in page.campaign if not getattr(context, name)}
-    if (referrer := context.referrer) is not None:
-        kept = scrub_url(referrer, policy).url
-        if kept != referrer:
-            changed["referrer"] = kept
-    if (path := context.page_path) is not None:
-        kept = scrub_path(path, policy)
-        if kept != path:
-            changed["page_path"] = kept
-    return structs.replace(context, **changed) if changed else context
-
-
-def derived(context: Context, agent: Agent) -> Context:
-    """Return a context with what a user agent tells in its place.
-
-    What the client says itself goes before what its user agent suggests.
-    """
-    return structs.replace(
-        context,
-        browser=context.browser or agent.browser,
-        browser_version=context.browser_version or agent.browser_version,
-        os=context.os or agent.os,
-        os_version=context.os_version or agent.os_version,
-        device_type=context.device_type or agent.device_type,
-        user_agent=None,
-    )

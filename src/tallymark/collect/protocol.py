@@ -11,10 +11,12 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from tallymark.core.consents import Statement
 from tallymark.core.errors import TallymarkError
 from tallymark.core.event import Command, Event, Failed
 from tallymark.core.policy import Policy
 from tallymark.core.settings import Settings
+from tallymark.privacy.consent import Signals
 from tallymark.schema.enforce import Compiled
 
 KeyKind: TypeAlias = Literal["public", "secret", "read", "local"]
@@ -57,10 +59,11 @@ class Decoded(Struct, frozen=True):
 
     ``server_side`` says whether a customer's server sent it, whose address and user agent say nothing
     of the person; None leaves it to the kind of key. ``hides_address`` says that a person's address may
-    be used for nothing, not even for an id that lasts a day. ``note`` is for the protocol's ``reply``.
+    be used for nothing, not even for an id that lasts a day. ``signals`` are those of the browser that
+    its page tells besides those in the headers. ``note`` is for the protocol's ``reply``.
     ``places`` are the items that the events, and after them the commands, came from: only of a
     protocol whose answer tells the outcome of each item. ``is_ready`` says that the events are what the
-    steps would leave of them.
+    steps would leave of them. ``statements`` are items that say nothing but what somebody chose.
     """
 
     received: int
@@ -72,9 +75,11 @@ class Decoded(Struct, frozen=True):
     strict: bool = False
     server_side: bool | None = None
     hides_address: bool = False
+    signals: Signals = Signals()
     note: Any = None
     places: list[int] = []
     is_ready: bool = False
+    statements: list[Statement] = []
 
 
 class Reply(Struct, frozen=True):

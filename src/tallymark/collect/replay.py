@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from tallymark.core.clock import Clock, rfc3339
+from tallymark.core.consents import ConsentRecord
 from tallymark.core.errors import CODES, Refused
 from tallymark.core.event import Batch, Command, Event, FailedStatus
 from tallymark.core.registry import did_you_mean, discover
@@ -94,6 +95,7 @@ class Attempt(Struct, frozen=True):
     after: dict[str, Any] | None = None
     events: list[Event] = []
     commands: list[Command] = []
+    consents: list[ConsentRecord] = []
     observed: dict[str, int] = {}
     code: str = ""
     message: str = ""
@@ -160,7 +162,13 @@ def attempt(row: FailedRow, around: Around) -> Attempt:
         (code, *_) = batch.dropped
         return structs.replace(tried, outcome="suppressed", code=code, message=CODES[code].meaning)
     events = [_kept(one, item) for one in batch.events]
-    return structs.replace(tried, events=events, commands=batch.commands, observed=batch.observed)
+    return structs.replace(
+        tried,
+        events=events,
+        commands=batch.commands,
+        consents=batch.consents,
+        observed=batch.observed,
+    )
 
 
 def caller_kind(source: str) -> KeyKind:
@@ -207,7 +215,7 @@ def _taken(item: _Item, after: dict[str, Any], row: FailedRow, around: Around) -
     # One that failed undecoded may be a change of a profile, which must not be made twice either.
     commands = [structs.replace(one, namespace=item.namespace) for one in decoded.commands]
     return batch_of(
-        Decoded(decoded.received, events, commands, decoded.failed),
+        Decoded(decoded.received, events, commands, decoded.failed, statements=decoded.statements),
         caller, origin, clock=around.clock, around=Surroundings(key=around.key),
     ).batch  # fmt: skip
 

@@ -13,18 +13,18 @@ from typing import TypeAlias
 from msgspec import Struct, structs
 
 from tallymark.core.clock import Clock
-from tallymark.core.event import Context, Event
+from tallymark.core.event import Context, Event, Fault
 from tallymark.core.policy import Policy, Purpose
 from tallymark.privacy.consent import Signals, judge
 from tallymark.privacy.cookieless import Visit, site_of
 from tallymark.privacy.pseudonyms import hints_at_people, treated
-from tallymark.privacy.scrub import scrub_ip
 from tallymark.schema.enforce import Compiled, enforce
 
-from .enrich import page_parts, referrer_host, user_agent
-from .places import derived, scrubbed
+from .enrich import page_parts, referrer_host
+from .places import Places
 
 COOKIELESS = "cookieless"
+_TOGETHER_FROM = 32
 
 
 class StepContext(Struct, frozen=True):
@@ -66,7 +66,7 @@ class SetAside(Struct, frozen=True):
     """An event that is kept for whoever repairs it, under this reason code, and does not count.
 
     ``is_rejected`` asks that its sender be told, where its protocol can; ``place`` is where it stood
-    among the events that the steps were given.
+    among the events that the steps were given. ``faults`` are all that is wrong, if more than one may be.
     """
 
     event: Event
@@ -75,6 +75,7 @@ class SetAside(Struct, frozen=True):
     path: str = "properties"
     is_rejected: bool = False
     place: int = 0
+    faults: tuple[Fault, ...] = ()
 
 
 class Observed(Struct, frozen=True):
@@ -90,12 +91,20 @@ Result: TypeAlias = Event | Dropped | SetAside | Observed
 class Step(Struct, frozen=True):
     """One named step; ``applies`` tells, once a batch, whether it may have anything to do.
 
-    A look at a whole batch costs a fraction of a call for each of its events.
+    A look at a whole batch costs a fraction of a call for each of its events. ``run`` gives a result
+    for each event, in their order.
     """
 
     name: str
-    run: Callable[[Event, StepContext], Result]
+    run: Callable[[Sequence[Event], StepContext], list[Result]]
     applies: Callable[[Sequence[Event], StepContext], bool]
+
+
+def each(
+    judge: Callable[[Event, StepContext], Result],
+) -> Callable[[Sequence[Event], StepContext], list[Result]]:
+    """Return a step that looks at one event after the other."""
+    return lambda events, around: [judge(event, around) for event in events]
 
 
 class Stepped(Struct, frozen=True):
@@ -123,7 +132,7 @@ def require_consent(event: Event, around: StepContext) -> Result:
         case "drop":
             return Dropped(found.reason)
         case "cookieless":
-            return _nameless(event)
+            return nameless(event)
         case "contract":
             return _contractual(event)
         case _:
@@ -149,48 +158,30 @@ def name_visitors(event: Event, around: StepContext) -> Result:
     return structs.replace(event, anonymous_id=visitor, flags=flags)
 
 
-def treat_properties(event: Event, around: StepContext) -> Result:
+def treat_properties(events: Sequence[Event], around: StepContext) -> list[Result]:
     """Keep of the properties what the policy allows, and flag or set aside what looks personal."""
-    properties, policy = event.properties, around.policy
-    planned = None if around.plan is None else around.plan.treatments.get(event.name)
-    if not properties or not (planned or policy.properties or hints_at_people(properties.values())):
-        return event
-    found = treated(properties, policy, around.key, planned)
-    if found.is_blocked:
-        return SetAside(structs.replace(event, properties={}), "PII_BLOCKED")
-    if found.properties is properties and not found.flags:
-        return event
-    return structs.replace(
-        event, properties=found.properties, flags=tuple(dict.fromkeys((*event.flags, *found.flags)))
-    )
+    seen: dict[str, str | None] = {}
+    return [_treated(event, around, seen) for event in events]
 
 
-def mask_ip(event: Event, around: StepContext) -> Result:
-    """Keep of the address what the policy allows."""
-    context = event.context
-    if context.ip is None:
-        return event
-    kept = scrub_ip(context.ip, around.policy.ip)
-    return structs.replace(event, context=structs.replace(context, ip=kept))
+def scrub_context(events: Sequence[Event], around: StepContext) -> list[Result]:
+    """Keep of where each use took place what the policy allows.
 
-
-def scrub_urls(event: Event, around: StepContext) -> Result:
-    """Scrub page and referrer; campaign parameters move to the context before the query goes."""
-    kept = scrubbed(event.context, around.policy)
-    return event if kept is event.context else structs.replace(event, context=kept)
-
-
-def derive_agent(event: Event, around: StepContext) -> Result:
-    """Replace the user agent by what it tells: browser, system, device class, robot or not."""
-    raw = event.context.user_agent or around.user_agent
-    if raw is None:
-        return event
-    agent = user_agent(raw)
-    told = derived(event.context, agent)
-    # Some clients say themselves that they are one.
-    if agent.is_bot and "bot" not in event.flags:
-        return structs.replace(event, context=told, flags=(*event.flags, "bot"))
-    return structs.replace(event, context=told)
+    Addresses are masked, page and referrer scrubbed after the campaign has moved out of the query, and
+    the user agent is replaced by what it tells: browser, system, device class, robot or not. All of it
+    is done at once, because each change alone would copy the context and the event again.
+    """
+    places = Places(around.policy, around.user_agent)
+    # Events that a protocol read as told alike share one context.
+    seen: dict[int, Context] = {}
+    results: list[Result] = []
+    for event in events:
+        context = event.context
+        kept = seen.get(id(context))
+        if kept is None:
+            kept = seen[id(context)] = places.kept(context)
+        results.append(event if kept is context else structs.replace(event, context=kept))
+    return _flagged(results, events, places) if places.met_robot else results
 
 
 def validate_schema(event: Event, around: StepContext) -> Result:
@@ -199,7 +190,9 @@ def validate_schema(event: Event, around: StepContext) -> Result:
     if found is None:
         return event
     if (why := found.aside) is not None:
-        return SetAside(event, why.code, why.message, why.path, found.is_rejected)
+        return SetAside(
+            event, why.code, why.message, why.path, found.is_rejected, faults=found.faults
+        )
     kept = event
     if found.flags or found.properties is not event.properties:
         flags = tuple(dict.fromkeys((*event.flags, *found.flags)))
@@ -207,7 +200,7 @@ def validate_schema(event: Event, around: StepContext) -> Result:
     return Observed(kept, found.observed) if found.observed else kept
 
 
-def _nameless(event: Event) -> Event:
+def nameless(event: Event) -> Event:
     """Return an event without anything that outlives the day: no ids, and of the referrer its host."""
     context = event.context
     referrer = referrer_host(context.referrer)
@@ -224,7 +217,8 @@ def _nameless(event: Event) -> Event:
             region=None,
             city=None,
         ),
-        flags=(*event.flags, COOKIELESS),
+        # A client may have said so itself.
+        flags=event.flags if COOKIELESS in event.flags else (*event.flags, COOKIELESS),
     )
 
 
@@ -244,6 +238,31 @@ def _contractual(event: Event) -> Event:
     )
 
 
+def _treated(event: Event, around: StepContext, seen: dict[str, str | None]) -> Result:
+    properties = event.properties
+    if not properties:
+        return event
+    planned = None if around.plan is None else around.plan.treatments.get(event.name)
+    found = treated(properties, around.policy, around.key, planned, seen)
+    if found.is_blocked:
+        return SetAside(structs.replace(event, properties={}), "PII_BLOCKED")
+    if found.properties is properties and not found.flags:
+        return event
+    return structs.replace(
+        event, properties=found.properties, flags=tuple(dict.fromkeys((*event.flags, *found.flags)))
+    )
+
+
+def _flagged(results: Sequence[Result], events: Sequence[Event], places: Places) -> list[Result]:
+    """Return the results with a flag on those that a robot sent."""
+    flagged: list[Result] = []
+    for kept, event in zip(results, events, strict=True):
+        # Some clients say themselves that they are one.
+        is_news = places.is_bot(event.context.user_agent) and "bot" not in event.flags
+        flagged.append(structs.replace(kept, flags=(*event.flags, "bot")) if is_news else kept)
+    return flagged
+
+
 def _purposes(around: StepContext) -> Mapping[str, Purpose] | None:
     return None if around.plan is None else around.plan.purposes
 
@@ -261,23 +280,16 @@ def _holds_visitors(events: Sequence[Event], around: StepContext) -> bool:
 def _may_be_personal(events: Sequence[Event], around: StepContext) -> bool:
     if around.policy.properties or (around.plan is not None and around.plan.treatments):
         return True
-    return around.policy.suspects != "off" and hints_at_people(
+    if around.policy.suspects == "off" or not any(event.properties for event in events):
+        return False
+    # To look at few events together and then at each costs as much as twice the second look.
+    return len(events) < _TOGETHER_FROM or hints_at_people(
         chain.from_iterable([event.properties.values() for event in events])
     )
 
 
-def _holds_addresses(events: Sequence[Event], _around: StepContext) -> bool:
-    return any(event.context.ip is not None for event in events)
-
-
 def _always(_events: Sequence[Event], _around: StepContext) -> bool:
     return True
-
-
-def _forgets_agents(events: Sequence[Event], around: StepContext) -> bool:
-    if around.policy.keep_user_agent:
-        return False
-    return around.user_agent is not None or any(event.context.user_agent for event in events)
 
 
 def _has_plan(_events: Sequence[Event], around: StepContext) -> bool:
@@ -285,14 +297,12 @@ def _has_plan(_events: Sequence[Event], around: StepContext) -> bool:
 
 
 STEPS: tuple[Step, ...] = (
-    Step("require_consent", require_consent, _may_be_refused),
-    Step("name_visitors", name_visitors, _holds_visitors),
+    Step("require_consent", each(require_consent), _may_be_refused),
+    Step("name_visitors", each(name_visitors), _holds_visitors),
     Step("treat_properties", treat_properties, _may_be_personal),
-    Step("mask_ip", mask_ip, _holds_addresses),
-    Step("scrub_urls", scrub_urls, _always),
-    Step("derive_agent", derive_agent, _forgets_agents),
+    Step("scrub_context", scrub_context, _always),
     # Last, so that what is set aside is kept as scrubbed as what counts.
-    Step("validate_schema", validate_schema, _has_plan),
+    Step("validate_schema", each(validate_schema), _has_plan),
 )
 
 
@@ -306,7 +316,7 @@ def run_steps(
         if not sorting.kept or not step.applies(sorting.kept, around):
             continue
         began = clock.monotonic()
-        sorting.take([step.run(event, around) for event in sorting.kept])
+        sorting.take(step.run(sorting.kept, around))
         seconds[step.name] = clock.monotonic() - began
     return Stepped(
         sorting.kept,

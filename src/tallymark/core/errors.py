@@ -26,6 +26,11 @@ class Code(Struct, frozen=True):
     meaning: str
     fix: str
 
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same may succeed at another time, so that its sender may send it again."""
+        return self.status in (408, 425, 429) or self.status >= 500
+
 
 _TABLE: tuple[Code, ...] = (
     # transport
@@ -33,7 +38,7 @@ _TABLE: tuple[Code, ...] = (
     Code("BODY_INCOMPLETE", "transport", 400, "The body ended before its stated length.", "Send the whole body; nothing of this request was stored."),
     Code("EVENT_TOO_LARGE", "transport", 413, "One event is over the limit.", "Move large values out of the event, or raise `max_event_bytes`."),
     Code("BATCH_TOO_LONG", "transport", 413, "The batch holds more events than allowed.", "Split the batch, or raise `max_batch_events`."),
-    Code("UNSUPPORTED_ENCODING", "transport", 415, "The Content-Encoding is not one we decode.", "Use gzip, deflate, zstd or none, and only one of them."),
+    Code("UNSUPPORTED_ENCODING", "transport", 415, "The Content-Encoding is not one we decode.", "Use gzip, deflate, br, zstd or none, and only one of them."),
     Code("DECOMPRESS_LIMIT", "transport", 413, "The body inflates beyond the limit.", "Send smaller batches, or raise `max_inflated_bytes`."),
     Code("DECOMPRESS_CORRUPT", "transport", 400, "The compressed body is damaged.", "Check the compressor and that the whole body was sent."),
     Code("UNSUPPORTED_MEDIA", "transport", 415, "The Content-Type is not one we read.", "Use application/json, application/x-ndjson or text/plain."),
@@ -45,11 +50,21 @@ _TABLE: tuple[Code, ...] = (
     Code("AUTH_INVALID", "auth", 401, "The key is unknown, damaged or revoked.", "Make a key with `tallymark keys create`."),
     Code("AUTH_WRONG_KIND", "auth", 403, "This kind of key may not do this.", "Public keys (pk_) only write; use a secret (sk_) or read (rk_) key."),
     Code("AUTH_IN_URL", "auth", 400, "A secret key was sent in the URL, where proxies and logs keep it.", "Send it in the Authorization header, and rotate this key."),
+    Code("SIGNED_OUT", "auth", 401, "Nobody is signed in, or no longer.", "Sign in again."),
+    Code("SIGN_IN_FAILED", "auth", 401, "The e-mail address and the password do not belong together.", "Try again, or ask an owner for a new link to set the password."),
+    Code("SIGN_IN_LIMITED", "auth", 429, "Too many attempts to sign in.", "Wait for `Retry-After` seconds."),
+    Code("ROLE_TOO_LOW", "auth", 403, "Your role in the project does not allow this.", "Ask an owner or an admin of the project for it."),
+    Code("CSRF_INVALID", "auth", 403, "A call that changes something came without the token of this session.", "Send `csrf` of `/tm/v1/session` in the X-CSRF-Token header."),
+    Code("INVITATION_INVALID", "auth", 400, "The link was used already, or is too old.", "Ask an owner for a new one, or start the server again for the first."),
+    Code("PASSWORD_WEAK", "auth", 400, "The password is too short or too easily guessed.", "Take at least 12 characters, such as four words."),
+    Code("USER_EXISTS", "auth", 409, "There is a user of this address already.", "Change what that user may do instead."),
+    Code("LAST_OWNER", "auth", 409, "Nobody else could let others in.", "Make somebody else an owner first."),
     # decode
     Code("JSON_SYNTAX", "decode", 400, "The body is not valid JSON.", "Check the JSON; the message names the byte."),
     Code("JSON_DEPTH", "decode", 400, "The JSON is nested too deeply.", "Flatten the properties."),
     Code("JSON_NUMBER", "decode", 400, "A number is not finite or too long to keep exactly.", "Send NaN and Infinity as null, and very long numbers as text."),
     Code("PROTO_SYNTAX", "decode", 400, "The body is not a valid protobuf message of its kind.", "Check that it was sent to the address of its signal, and whole."),
+    Code("METRIC_UNKNOWN", "decode", 400, "The message names a metric by an alias that no birth has told.", "Have the edge node publish its birth again, or follow with `--rebirth ask`."),
     Code("UTF8_INVALID", "decode", 400, "The body is not UTF-8 text.", "Encode the body as UTF-8 without a byte order mark."),
     Code("SURROGATE", "decode", 400, "A string holds half of a surrogate pair.", "Repair the text before sending."),
     Code("NUL_CHAR", "decode", 400, "A string holds a NUL character.", "Remove \\u0000 before sending."),
@@ -71,6 +86,7 @@ _TABLE: tuple[Code, ...] = (
     # privacy
     Code("OPT_OUT", "privacy", 202, "The person opted out; nothing was kept but this count.", "Nothing to do."),
     Code("CONSENT_DENIED", "privacy", 202, "The person said no to this purpose; nothing was kept but this count.", "Nothing to do."),
+    Code("CONSENT_UNPARSABLE", "privacy", 202, "A consent string or time cannot be read, which is no consent; nothing was kept but this count.", "Send the TC or GPP string whole, as the consent manager gave it, in `tcf` or `gpp` of `consent`."),
     Code("CONSENT_UNKNOWN", "privacy", 202, "Nobody has said yes yet, and the project asks first; nothing was kept but this count.", "Send the person's choice as `consent`, or see `pre_consent` in the policy."),
     Code("GPC", "privacy", 202, "The browser sent Global Privacy Control; nothing was kept but this count.", "Nothing to do."),
     Code("DNT", "privacy", 202, "The browser sent Do Not Track, and the project drops such events; nothing was kept but this count.", "Nothing to do."),

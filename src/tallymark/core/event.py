@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Raw, Struct
 
+from .consents import ConsentRecord
+
 Kind: TypeAlias = Literal[
     "track", "page", "screen", "session", "revenue", "exception", "metric", "span", "log",
     "heartbeat", "interaction", "system",
@@ -150,6 +152,25 @@ class GroupMembership(Struct, frozen=True, omit_defaults=True, tag="group"):
 Command: TypeAlias = ProfileOp | IdentityLink | GroupMembership
 
 
+# The place of what failed in its request: it is the whole of it, or its place is not known.
+UNPLACED: Final = -1
+
+
+class Fault(Struct, frozen=True, omit_defaults=True):
+    """One thing wrong with an item: where, what would have been right, and of what kind it was.
+
+    ``got`` is a kind such as ``string``, never what was sent. ``schema`` names the event and the version
+    of the tracking plan that say so.
+    """
+
+    code: str
+    path: str = ""
+    expected: str = ""
+    got: str = ""
+    schema: str = ""
+    message: str = ""
+
+
 class Failed(Struct, frozen=True, omit_defaults=True):
     """Something refused, kept with its reason so that it can be repaired and replayed.
 
@@ -158,6 +179,10 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     ``line`` counts from 1 where it is a line of a file, else 0; then ``id`` names that line, and the
     same line failing for the same reason again is a duplicate. ``is_quarantined`` says that its client
     was told of a success: by rule of the project it does not count now.
+
+    ``faults`` are all that is wrong where more is known than code, path and message. ``time`` and the SDK
+    are those of an event that had been read. ``sampled`` is how many failures of its kind this one stands
+    for, because the others came too fast to be kept.
     """
 
     code: str
@@ -171,6 +196,11 @@ class Failed(Struct, frozen=True, omit_defaults=True):
     raw_bytes: int = 0
     line: int = 0
     is_quarantined: bool = False
+    faults: tuple[Fault, ...] = ()
+    time: int | None = None
+    sdk_name: str | None = None
+    sdk_version: str | None = None
+    sampled: int = 1
 
 
 # What becomes of an item, that it came, and what was noted of it without becoming anything else.
@@ -188,10 +218,14 @@ FailedStatus: TypeAlias = Literal["open", "fixed", "replayed", "ignored", "expir
 
 
 class Mark(Struct, frozen=True):
-    """A change of the status of a failed event, by its place in the log; not an item."""
+    """A change of a failed event, by its place in the log; not an item.
+
+    ``status`` is its new one, None if it stays. ``is_attempt`` says that it was tried again.
+    """
 
     seq: int
-    status: FailedStatus
+    status: FailedStatus | None
+    is_attempt: bool = False
 
 
 class Batch(Struct, frozen=True, omit_defaults=True):
@@ -200,7 +234,11 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     ``received`` counts the items of the request; each ends in exactly one outcome of the ledger.
     ``dropped`` counts items of which, by rule, nothing else may be kept (by reason code). ``observed``
     counts, by code, what is not as planned of events that were kept all the same. ``marks`` go through
-    the log like everything else, so that a store made again from it has them too.
+    the log like everything else, so that a store made again from it has them too. ``replayed`` are the
+    places of the failed events that ``events``, and after them ``commands``, are made of.
+
+    ``consents`` are records that prove consent; those of statements stand for an item each.
+    What failed was judged by ``server``, a version of Tallymark, and ``plan_version`` of the tracking plan.
     """
 
     received_at: int
@@ -217,3 +255,7 @@ class Batch(Struct, frozen=True, omit_defaults=True):
     dropped: dict[str, int] = {}
     observed: dict[str, int] = {}
     marks: list[Mark] = []
+    replayed: list[int] = []
+    consents: list[ConsentRecord] = []
+    server: str = ""
+    plan_version: int = 0

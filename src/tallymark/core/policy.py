@@ -47,6 +47,14 @@ class Policy(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         Literal["drop", "cookieless"],
         Meta(description="What becomes of events before anybody chose, where consent is opt_in."),
     ] = "drop"
+    consent_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3650,
+            description="Days after which a yes counts as nothing said; 395 are 13 months. 0: it lasts.",
+        ),
+    ] = 395
     visitor_ids: Annotated[
         bool,
         Meta(

@@ -23,7 +23,7 @@ for the person who later signed in on it.
 | `did` with `near` | only events with another event of the same member at most `within` before them (`when: after`) or after them (`before`), in the order of the log where times are equal; an event is never near itself |
 | `has` | some event of theirs satisfies the filter |
 | `ids` | user or anonymous ids, or ids of accounts; an id without any event is nobody |
-| `behind` | the people behind one number of an answer |
+| `behind` | the people, or accounts, behind one number of an answer |
 | `in_cohort` | the members of another cohort, by name or written out |
 | `and`, `or`, `not` | all of, any of, all others |
 
@@ -31,6 +31,25 @@ for the person who later signed in on it.
 10 November `{"op": "did", "event": "export", "at_least": 3, "range": "14d"}` is Ana: 1 of 3 people, a
 third. `at_most: 2` is Bo and Cy, who never exported. On 15 November the 14 days begin with 2 November,
 Ana has two exports in them, and the cohort is empty.
+
+<!-- checked -->
+```text
+2026-11-01 09:00 ana,bo export
+2026-11-02 09:00 bo  export
+2026-11-05 09:00 ana export
+2026-11-09 09:00 ana export
+2026-11-03 09:00 cy  cancel
+
+now 2026-11-10 12:00
+ask {"cohorts": [{"who": {"op": "did", "event": "export", "range": "14d", "at_least": 3}}, {"who": {"op": "did", "event": "export", "range": "14d", "at_most": 2}}]}
+cohorts.*.size = [1, 2]
+cohorts.0.everybody = 3
+cohorts.0.share = 0.333333333
+
+now 2026-11-15 12:00
+ask {"cohorts": [{"who": {"op": "did", "event": "export", "range": "14d", "at_least": 3}}]}
+cohorts.*.size = [0]
+```
 
 **Where other tools differ.** Mixpanel and Amplitude work cohorts out at the latest state of the profile
 and cache them; PostHog recalculates dynamic cohorts about once a day, so that a funnel filtered by one

@@ -21,6 +21,23 @@ interval from 2.1 to 17.0 holds the true ratio 95 times in 100 (Woolf 1955; wher
 zero, a half is added to each, after Haldane and Anscombe 1956), and chance alone does as much in 0.08 %
 of cases: the **p-value**.
 
+<!-- checked -->
+```text
+2026-11-02 09:00 m1..m30 visit from=mail
+2026-11-02 09:00 a1..a40 visit from=ad
+2026-11-02 10:00 m1..m20 buy
+2026-11-02 10:00 a1..a10 buy
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "steps": ["visit", "buy"], "window": "1d", "properties": ["properties.from"],
+  "events": false, "facts": false}
+converted = 30
+dropped = 40
+factors[value=mail].odds_ratio = 6
+factors[value=mail].low = 2.113803584
+factors[value=mail].high = 17.030910666
+factors[value=mail].p_value = 0.000762308
+```
+
 Of a hundred things that make no difference, five have a p-value below 0.05. So the p-values are corrected
 for how many things are compared (`tested`). With `benjamini_hochberg`, of all that is called significant
 at most one in twenty is so by chance; with `holm`, at most one answer in twenty has any that is. What

@@ -20,6 +20,23 @@ out while others arrive.
 day has 3 events; that of the series `sum` of `revenue` has 1, the purchase, and says `9.9` without a
 trace of binary fractions.
 
-**Other tools.** Mixpanel and Amplitude cut long values and show times rounded to the second; Plausible
-keeps no events to list. Here an event shows what was sent, and what had to be repaired shows in `flags`.
+<!-- checked -->
+```text
+2026-11-02 09:00 ana visit
+2026-11-02 09:05 bo  visit
+2026-11-02 09:06 -   visit is_bot=true
+2026-11-02 09:10 ana buy revenue=9.90
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}}
+total = 3
+events.*.event = ["buy", "visit", "visit"]
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "series": {"measure": "sum", "of": "revenue"}}
+total = 1
+events.0.revenue = 9.9
+```
+
+**Other tools.** Mixpanel cuts text to 255 bytes, Google Analytics to 100 characters without saying so
+(both by their documented limits); Plausible's events can be had in its Enterprise plan alone. Here an
+event shows what was sent, and what had to be repaired shows in `flags`.
 """.strip()

@@ -31,10 +31,32 @@ Cy, 1 Bo, 2 Ana; on average 1.
 Bo was first seen on Monday 9:00 and exported first on Wednesday 9:00; Ana has exported for a year, so
 only Bo is new, and the median time to first use is 172,800 seconds.
 
+<!-- checked -->
+```text
+2025-11-02 09:00 ana export
+2026-11-02 09:00 ana export x2
+2026-11-02 09:00 ana share
+2026-11-02 09:00 bo  look
+2026-11-04 09:00 bo  export
+2026-11-03 09:00 cy  look
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "features": ["export", "share"]}
+active_people = 3
+features.*.feature = ["export", "share"]
+features.*.uses = [3, 1]
+features.*.people = [2, 1]
+features.0.adoption.value = 0.666666667
+features.0.uses_per_person = 1.5
+features.0.new_people = 1
+features.0.median_seconds_to_first_use = 172800
+breadth.*.people.count = [1, 1, 1]
+mean_breadth = 1
+```
+
 ## Other tools
 
-Pendo, Heap and Amplitude show adoption against all who were active, as here; some show it against all
-users ever. None of the tools whose rules can be asked for by name documents another rule, so there is no
-`semantics`. Who never uses a feature has no time to first use: the median is of those who did, and
+Who is active differs: in Amplitude events can be declared inactive, and who did nothing else is no active
+user; here that is what the question's filter is for. None of the tools whose rules can be asked for by name
+documents a rule of adoption that we know of, so there is no `semantics`. Who never uses a feature has no time to first use: the median is of those who did, and
 of a young feature it is shorter than it will be.
 """

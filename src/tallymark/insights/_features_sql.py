@@ -137,6 +137,27 @@ def people_of(plan: Plan, feature: Scalar, number: int | None, *, is_new: bool) 
     )
 
 
+def accounts_of(plan: Plan, feature: Scalar, number: int | None) -> Sql:
+    """Return the keys of the accounts that used a feature in the range; see ``people_of``."""
+    if number is None:
+        mine = filters.equal(plan.by, feature)
+    else:
+        mine = matches(plan.steps[number], plan.frame)
+    return sql(
+        "SELECT DISTINCT e.account_key AS key\n{source}\n  AND {mine} AND e.account_key IS NOT NULL",
+        source=_events(plan, plan.frame.span),
+        mine=mine,
+    )
+
+
+def active_accounts(plan: Plan) -> Sql:
+    """Return the keys of all active accounts."""
+    return sql(
+        "SELECT DISTINCT e.account_key AS key\n{source}\n  AND e.account_key IS NOT NULL",
+        source=_all(plan, plan.frame.span),
+    )
+
+
 def people_with(plan: Plan, breadth: int) -> Sql:
     """Return the keys of the active people who used so many features."""
     return sql(

@@ -25,6 +25,21 @@ C:
 | `any` | the try of 13:30 is completed at 14:15, after 45 minutes | 1 | 1 | 1 |
 | `first` | the try of 13:00 comes to B, and at 14:00 its time is over | 1 | 1 | 0 |
 
+<!-- checked -->
+```text
+2026-11-02 13:00 ana A
+2026-11-02 13:30 ana A
+2026-11-02 13:45 ana B
+2026-11-02 14:15 ana C
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "steps": ["A", "B", "C"], "window": "1h"}
+total.steps.*.count = [1, 1, 1]
+total.time_to_convert.median = 2700
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "steps": ["A", "B", "C"], "window": "1h", "attempt": "first"}
+total.steps.*.count = [1, 1, 0]
+```
+
 ### Order
 
 - `ordered`: other events may lie between the steps.

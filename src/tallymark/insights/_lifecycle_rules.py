@@ -41,6 +41,26 @@ Ana opens the app on Monday, Tuesday and Friday; Bo signs up on Monday and opens
 
 By `first_seen` Bo is not new on Tuesday, because Bo was seen on Monday: resurrecting, or `first_use`.
 
+<!-- checked -->
+```text
+2026-11-02 09:00 ana open
+2026-11-02 09:00 bo  signup
+2026-11-03 09:00 ana open
+2026-11-03 09:00 bo  open
+2026-11-06 09:00 ana open
+
+ask {"step": "open", "range": {"since": "2026-11-02", "until": "2026-11-07"}}
+buckets.*.new = [1, 1, 0, 0, 0]
+buckets.*.returning = [0, 1, 0, 0, 0]
+buckets.*.resurrecting = [0, 0, 0, 0, 1]
+buckets.*.dormant = [0, 0, 2, 0, 0]
+
+ask {"step": "open", "range": {"since": "2026-11-02", "until": "2026-11-07"},
+  "new_basis": "first_seen", "first_use": "apart"}
+buckets.*.new = [1, 0, 0, 0, 0]
+buckets.*.first_use = [0, 1, 0, 0, 0]
+```
+
 ## Other tools
 
 | `semantics` | sets | because |

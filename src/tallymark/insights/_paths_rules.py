@@ -60,6 +60,32 @@ tree each branch to those right below it, with what is not listed as one line.
 
 With `start` a, step 1 is a 4, and step 2 is b 2, y 1, Drop-off 1.
 
+<!-- checked -->
+```text
+2026-11-02 09:00 ana a session=1
+2026-11-02 09:01 ana b session=1
+2026-11-02 09:02 ana c session=1
+2026-11-02 10:00 bo  a session=2
+2026-11-02 10:01 bo  b session=2
+2026-11-02 11:00 cy  a session=3
+2026-11-02 12:00 di  x session=4
+2026-11-02 12:01 di  a session=4
+2026-11-02 12:02 di  y session=4
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "depth": 4}
+steps.*.walks = [4, 4, 3, 2]
+steps.0.nodes[name=a].count = 3
+steps.1.nodes[name=b].count = 2
+steps.1.nodes[kind=drop_off].count = 1
+steps.3.nodes[kind=drop_off].count = 2
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "start": "a", "depth": 2}
+steps.0.nodes.*.count = [4]
+steps.1.nodes[name=b].count = 2
+steps.1.nodes[name=y].count = 1
+steps.1.nodes[kind=drop_off].count = 1
+```
+
 ### People
 
 `people` with `behind` lists whoever is at a node (`step`, `kind` and `name`) or takes a link (`to_kind`

@@ -26,7 +26,26 @@ laptop on Monday; Bo comes on Wednesday. The list of the week is Bo (1 event), t
 on Tuesday), and its total is 2. As of Monday its total was 2 as well: the phone with 1 event and Ana with
 1. A search for `LAPT` gives Ana alone, with all 3 events.
 
-**Other tools.** Mixpanel and PostHog list profiles, which may have no event and may be merged hours
-after the chart was made; here the list is as long as the number says, always. Amplitude shows the
-properties of now; `profile_at` also those of any day before.
+<!-- checked -->
+```text
+2026-11-02 09:00 ~phone  open
+2026-11-02 10:00 ~laptop open
+2026-11-03 09:00 ~phone  open
+~phone is ana
+~laptop is ana
+2026-11-04 09:00 bo      open
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}}
+total = 2
+people.*.user_ids = [["bo"], ["ana"]]
+people.*.events = [1, 3]
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "search": "LAPT"}
+people.*.events = [3]
+```
+
+**Other tools.** PostHog's list of people is of person profiles, which only identified events create, and
+tells when somebody was last seen to the hour (PostHog, *People*); Mixpanel may take up to 24 hours to
+merge ids. Here the list is as long as the number says, always, and of anonymous people too. Mixpanel
+keeps the latest values of a profile; `profile_at` tells those of any day before.
 """.strip()

@@ -55,6 +55,33 @@ From signing up to opening, by day, of the cohort of 24 October (2 people):
 
 The last line is what a person was worth by then. Sums are exact.
 
+<!-- checked -->
+```text
+2026-10-24 09:00 ana signup
+2026-10-24 09:10 ana open revenue=2.50
+2026-10-24 09:20 ana open revenue=0.25
+2026-10-24 10:00 bo  signup
+2026-10-25 09:00 ana open revenue=1.00
+2026-10-26 09:00 cy  signup
+2026-10-27 10:00 bo  open revenue=4.00
+
+ask {"range": {"since": "2026-10-24", "until": "2026-10-28"}, "start": "signup", "returning": "open", "buckets": 4}
+groups.0.cohorts.0.people = 2
+groups.0.cohorts.0.cells.*.returned = [1, 1, 0, 1]
+
+ask {"range": {"since": "2026-10-24", "until": "2026-10-28"}, "start": "signup", "returning": "open", "buckets": 4, "criterion": "on_or_after"}
+groups.0.cohorts.0.cells.*.returned = [2, 2, 1, 1]
+
+ask {"range": {"since": "2026-10-24", "until": "2026-10-28"}, "start": "signup", "returning": "open", "buckets": 4, "criterion": "streak"}
+groups.0.cohorts.0.cells.*.returned = [1, 1, 0, 0]
+
+ask {"range": {"since": "2026-10-24", "until": "2026-10-28"}, "start": "signup", "returning": "open", "buckets": 4, "measure": "sum", "of": "revenue"}
+groups.0.cohorts.0.cells.*.value = [2.75, 1, 0, 4]
+
+ask {"range": {"since": "2026-10-24", "until": "2026-10-28"}, "start": "signup", "returning": "open", "buckets": 4, "criterion": "on_or_before", "measure": "per_person", "of": "revenue"}
+groups.0.cohorts.0.cells.*.value = [1.375, 1.875, 1.875, 3.875]
+```
+
 ### What is not over
 
 A cell is complete when its bucket is over for everybody who may be in the cohort, and when the whole

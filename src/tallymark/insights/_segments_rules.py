@@ -25,6 +25,23 @@ and 20 bought; nobody used both. The shares are 0.2, between 0.133 and 0.289, an
 0.149. The difference of the second to the first is −0.1, between −0.195 and −0.017: the phone sold
 better.
 
+<!-- checked -->
+```text
+2026-11-02 09:00 p1..p100 open path=/phone
+2026-11-02 10:00 p1..p20  buy  path=/phone
+2026-11-02 09:00 d1..d200 open path=/desk
+2026-11-02 10:00 d1..d20  buy  path=/desk
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "series": [{"event": "buy", "measure": "unique_people"}], "segments": [
+  {"filter": {"op": "equals", "field": "path", "value": "/phone"}},
+  {"filter": {"op": "equals", "field": "path", "value": "/desk"}}]}
+segments.*.people = [100, 200]
+overlap = [[100, 0], [0, 200]]
+measures.0.values.*.value = [20, 20]
+measures.0.values.*.by_person.value = [0.2, 0.1]
+measures.0.values.1.difference.value = -0.1
+```
+
 **Where other tools differ.** Amplitude and Mixpanel compare segments as lines of a chart and leave it
 to the reader whether they differ; Mixpanel's significance is not corrected for the number of segments
 looked at. Tools that take a segment as a property of the person cannot have somebody in two."""

@@ -38,6 +38,32 @@ Ana views `/` at 10:00:00 and `/prices` at 10:00:05. Bo views `/` and signs up 3
 Bounces: by `plausible` Cy alone; by `umami` Bo and Cy; by `ga4` Bo and Cy (3 seconds, one view; no
 bounce if signing up is a key event); by `posthog` Bo and Cy, because signing up is no `interaction`.
 
+<!-- checked -->
+```text
+2026-11-02 10:00:00 ana view kind=page path=/ session=a
+2026-11-02 10:00:05 ana view kind=page path=/prices session=a
+2026-11-02 10:00:00 bo  view kind=page path=/ session=b
+2026-11-02 10:00:03 bo  signup session=b
+2026-11-02 10:00:00 cy  view kind=page path=/ session=c
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}}
+groups.0.total.sessions = 3
+groups.0.total.bounces = 1
+groups.0.total.seconds = 8
+groups.0.total.mean_seconds = 2.666666667
+groups.0.total.median_seconds = 3
+groups.0.total.p90_seconds = 4.6
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "bounce": "umami"}
+groups.0.total.bounces = 2
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "bounce": "ga4", "key_events": ["signup"]}
+groups.0.total.bounces = 1
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "bounce": "posthog"}
+groups.0.total.bounces = 2
+```
+
 ## Other tools
 
 | `semantics` | sets | because |
@@ -45,9 +71,10 @@ bounce if signing up is a key event); by `posthog` Bo and Cy, because signing up
 | `plausible` | `bounce: "plausible"` | the documented rule; the default here |
 | `ga4` | `bounce: "ga4"` | bounce rate is one minus engagement rate; midnight ends no session |
 | `posthog` | `bounce: "posthog"` | as the page on web analytics says it; `$is_bounce` is documented otherwise |
-| `mixpanel` | `split_midnight: true` | sessions end at midnight of the project's zone; it documents no bounce, so the rule stays that of the question |
+| `mixpanel` | `split_midnight: true` | sessions end at midnight of the project's zone; of bounces we know no rule of it, so that stays the question's |
 
 An option that the question states itself wins over the preset. Matomo also begins a visit at a new
-campaign, which sessions here do not, so there is `bounce: "matomo"` and no preset of that name; Amplitude
-documents no rule of its own beyond the pause.
+campaign, which sessions here do not, so there is `bounce: "matomo"` and no preset of that name. Amplitude
+ends sessions on the web after 30 minutes and on phones after 5: those are settings of its SDKs, whose
+session ids are taken as they come.
 """

@@ -36,6 +36,26 @@ Three people within one week, Monday to Sunday:
 DAU/WAU is 2/2 on Monday, 2/3 on Tuesday, 1/3 on Wednesday, Thursday and Friday, 0/3 on the weekend:
 the mean of the seven days is 2.666… / 7 = 0.380952381.
 
+<!-- checked -->
+```text
+2026-11-02 09:00 ana open x2
+2026-11-03 09:00 ana open
+2026-11-05 09:00 ana open
+2026-11-02 09:00 bo  open
+2026-11-03 09:00 cy  open
+2026-11-04 09:00 cy  open
+2026-11-06 09:00 cy  open
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}}
+periods.0.times.0.exactly.count = 1
+periods.0.times.2.exactly.count = 2
+periods.0.times.0.at_least.count = 3
+periods.0.times.1.at_least.count = 2
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "measure": "ratio"}
+ratios.dau_wau.mean = 0.380952381
+```
+
 ## Other tools
 
 | `semantics` | sets | because |

@@ -19,10 +19,28 @@ laptop again at 14:00. Her timeline is three sessions: 14:00 with 1 event; 9:10 
 with 1. In pages of 2 events the first page has the 14:00 session and the laptop's with 1 of 2 events
 shown, the second page the phone's and the other one of the laptop's.
 
+<!-- checked -->
+```text
+2026-11-02 09:00 ana open session=laptop-1
+2026-11-02 09:05 ana open session=phone-1
+2026-11-02 09:10 ana open session=laptop-1
+2026-11-02 14:00 ana open session=laptop-2
+
+ask {"user_id": "ana"}
+total = 4
+total_sessions = 3
+sessions.*.events = [1, 2, 1]
+
+ask {"user_id": "ana", "limit": 2}
+sessions.*.session = ["laptop-2", "laptop-1"]
+sessions.*.events = [1, 2]
+```
+
 **The profile** of a person or account as of a date, all ids and links: `tallymark who`, or `people` and
 `accounts` with `profile_at`.
 
-**Other tools.** Mixpanel and PostHog show the events of a person that were merged in time for it; here a
-link that comes later takes effect at once. Matomo lists visits, which end at midnight; sessions here do
-not.
+**Other tools.** Mixpanel may show two people for up to 24 hours after their ids were linked; in Amplitude
+two user ids are never one person. Here a link takes effect at once, on all that was before it too.
+Matomo's visits end at midnight and at a new campaign; sessions here do not. Plausible has no timeline of
+a person, by design.
 """.strip()

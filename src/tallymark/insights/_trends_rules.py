@@ -14,7 +14,8 @@ are no sums of buckets; counts and sums are. Known robots are left out unless as
 
 **Numbers** are exact. `avg` is of the events that have the number, a percentile lies between the two
 values next to its rank (type 7 of Hyndman and Fan, 1996), `per_person` divides by the people with a
-chosen event. What divides is rounded once, to nine places.
+chosen event. What divides is rounded once, to nine places. How a number is spread over people tells
+[distribution](distribution.md), who keeps and who changes a value [property_lifecycle](property_lifecycle.md).
 
 **The groups** of a breakdown are those with the greatest totals of the series `top_by`; all others
 together are Other, in which a person counts once.
@@ -49,6 +50,26 @@ Thursday:
 | events, `moving_average: 2` | 0 | 1.5 | 1.5 | 0.5 | |
 
 Friday lies four days before Tuesday, so the five days that end on Monday still have Ana.
+
+<!-- checked -->
+```text
+2026-10-30 10:00 ana open
+2026-11-03 10:00 ana open
+2026-11-03 11:00 bo  open x2
+2026-11-05 10:00 cy  open
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-06"}, "series": [
+  {"measure": "unique_people"}, {"measure": "unique_people", "window": "3d"},
+  {"measure": "unique_people", "window": "5d"}, {"measure": "unique_people", "cumulative": true},
+  {"measure": "count"}, {"measure": "count", "moving_average": 2}]}
+lines.0.values = [0, 2, 0, 1]
+lines.1.values = [0, 2, 2, 3]
+lines.2.values = [1, 2, 2, 3]
+lines.3.values = [0, 2, 2, 3]
+lines.4.values = [0, 3, 0, 1]
+lines.5.values = [0, 1.5, 1.5, 0.5]
+lines.*.total = [3, 3, 3, 3, 4, null]
+```
 
 ### How other tools differ
 

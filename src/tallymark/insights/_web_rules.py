@@ -49,6 +49,29 @@ seconds. Cy views `/` alone. 3 visitors, 3 visits, 4 page views, 1.333… views 
 8 seconds in all, 2.666… a visit. `pages`: `/` has 3 visits, 3 entries, 2 exits; `/prices` 1 visit, no
 entry, 1 exit. The goal `sign up`: 1 visitor of 3.
 
+<!-- checked -->
+```text
+2026-11-02 10:00:00 ana view kind=page path=/ session=a utm_source=newsletter
+2026-11-02 10:00:05 ana view kind=page path=/prices session=a
+2026-11-02 10:00:00 bo  view kind=page path=/ session=b
+2026-11-02 10:00:03 bo  signup session=b
+2026-11-02 10:00:00 cy  view kind=page path=/ session=c
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "goals": ["signup"]}
+numbers.visitors = 3
+numbers.visits = 3
+numbers.page_views = 4
+numbers.bounces = 1
+numbers.bounce_rate.value = 0.333333333
+numbers.seconds_per_visit = 2.666666667
+pages[value=/].visits = 3
+pages[value=/].entries = 3
+pages[value=/].exits = 2
+pages[value=/prices].exits = 1
+tables.utm_sources[value=newsletter].numbers.visits = 1
+goals.0.conversion.value = 0.333333333
+```
+
 ## Other tools
 
 | `semantics` | sets | because |

@@ -14,6 +14,7 @@ from tallymark.core.sql import sql
 from ._cohorts_rules import RULES
 from .held import Unit, Which
 from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Unit as MemberUnit
 from .membership import AllOf, Cohort, Has, cohort_of
 from .membership_sql import keys_of
 from .numbers import Number, ratio
@@ -148,14 +149,14 @@ def members(question: CohortsQuestion, place: CohortsPlace, scope: Scope) -> Mem
             continue
         if number >= len(cohorts):
             raise InvalidQuery("There is no such cohort.", path=f"behind.place.{name}")
-        if cohorts[number].of != "people":
+        if cohorts[number].of != cohorts[place.cohort].of:
             raise InvalidQuery(
-                "The members of this cohort are accounts, not people.",
-                hint="Ask for a cohort of people: who did something at an account in it.",
+                "Nobody is in a cohort of people and in one of accounts.",
                 path=f"behind.place.{name}",
             )
         statements.append(Columnar(keys_of(cohorts[number], scope)))
-    return Members(tuple(statements), _common)
+    unit: MemberUnit = "person" if cohorts[place.cohort].of == "people" else "account"
+    return Members(tuple(statements), _common, unit=unit)
 
 
 def table(data: CohortsData) -> Table:

@@ -185,12 +185,6 @@ def shape(question: CorrelationQuestion, scope: Scope, results: Sequence[Rows]) 
 def members(question: CorrelationQuestion, place: CorrelationPlace, scope: Scope) -> Members:
     """Return who is behind a number, found in the table of the tries."""
     rules, frame = _rules(question, scope)
-    if rules.by != "person":
-        raise InvalidQuery(
-            "Only people can be listed yet.",
-            hint='Ask with by "person".',
-            path="behind.question.by",
-        )
     has = _having(question, place, rules, frame)
     statement = sql(
         "SELECT unit AS key FROM {tried} AS tried\n"
@@ -200,7 +194,7 @@ def members(question: CorrelationQuestion, place: CorrelationPlace, scope: Scope
         has=has,
         wanted=place.has,
     )
-    return Members((Columnar(statement),), lambda results: results[0]["key"])
+    return Members((Columnar(statement),), lambda results: results[0]["key"], unit=rules.by)
 
 
 def table(data: CorrelationData) -> Table:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from tallymark.core.clock import MICROSECONDS, rfc3339
 from tallymark.core.errors import InvalidQuery
+from tallymark.core.sql import Sql
 from tallymark.store.engine import Rows
 
 from . import _features_sql as statements
@@ -15,7 +17,7 @@ from ._features_sql import Plan
 from .fields import breakdown, field
 from .filters import Scalar
 from .group_values import value_of
-from .insight import Columnar, Insight, Members, Scope, Statement, Table
+from .insight import Columnar, Insight, Members, Scope, Statement, Table, Unit
 from .lines import Value
 from .numbers import Number, ratio
 from .rates import Rate, rate
@@ -50,7 +52,7 @@ class FeaturesQuestion(Question, frozen=True, kw_only=True):
 
 
 class FeaturesPlace(Struct, frozen=True, forbid_unknown_fields=True):
-    """The people of a feature, those of a number of features, or all active ones."""
+    """The people or accounts of a feature, people of a number of features, or all active ones."""
 
     feature: Annotated[Scalar | None, Meta(description="The feature as the answer names it.")] = (
         None
@@ -161,7 +163,7 @@ def shape(question: FeaturesQuestion, scope: Scope, results: Sequence[Rows]) -> 
 
 
 def members(question: FeaturesQuestion, place: FeaturesPlace, scope: Scope) -> Members:
-    """Return the people of a feature, or of a number of features."""
+    """Return the people of a feature, or of a number of features, and the accounts if it has some."""
     plan = _plan(question, scope)
     if place.feature is not None and place.breadth is not None:
         raise InvalidQuery("Give either a feature or a breadth.", path="behind.place")
@@ -173,13 +175,18 @@ def members(question: FeaturesQuestion, place: FeaturesPlace, scope: Scope) -> M
         if place.feature not in labels:
             raise InvalidQuery("There is no such feature.", path="behind.place.feature")
         number = labels.index(str(place.feature))
+    accounts: Sql | None = None
     if place.feature is not None:
         wanted = statements.people_of(plan, place.feature, number, is_new=place.new)
+        if not place.new:
+            accounts = statements.accounts_of(plan, place.feature, number)
     elif place.breadth is not None:
         wanted = statements.people_with(plan, place.breadth)
     else:
         wanted = statements.active_people(plan)
-    return Members((Columnar(wanted),), lambda results: results[0]["key"])
+        accounts = statements.active_accounts(plan)
+    also = () if accounts is None else (_keys(accounts, "account"),)
+    return msgspec.structs.replace(_keys(wanted, "person"), also=also)
 
 
 def table(data: FeaturesData) -> Table:
@@ -213,6 +220,10 @@ def table(data: FeaturesData) -> Table:
             for one in data.features
         ],
     )
+
+
+def _keys(statement: Sql, unit: Unit) -> Members:
+    return Members((Columnar(statement),), lambda results: results[0]["key"], unit=unit)
 
 
 def _plan(question: FeaturesQuestion, scope: Scope) -> Plan:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.registry import did_you_mean
-from tallymark.core.sql import Sql, join, sql
+from tallymark.core.sql import Sql, ident, join, sql
 
 from . import profiles
 from ._expression_sql import compiled
@@ -320,12 +320,29 @@ def _profile(name: str, scope: Scope, path: str) -> Field:
     )
 
 
+def profile_spans(one: Asked, scope: Scope) -> Sql:
+    """Return a table, by its alias, of what a property of each person or account was from when on."""
+    told, overrides = Sql("v.subject_key"), Sql("")
+    if one.kind == profiles.PERSON_KIND:
+        told, overrides = _told_of_people(scope)
+    return sql(
+        "(\n{spans}\n) AS {alias}",
+        spans=profiles.spans(one, scope, told=told, overrides=overrides),
+        alias=ident(one.alias),
+    )
+
+
+def _told_of_people(scope: Scope) -> tuple[Sql, Sql]:
+    """Return whom an operation ``v`` tells of, and the JOIN for it."""
+    if not _is_overridden(scope):
+        return Sql("v.person_key"), Sql("")
+    told = Sql("coalesce(person_override.into_key, v.person_key)")
+    return told, Sql("\n") + _overrides("v.subject_key", scope)
+
+
 def _profile_join(one: Asked, scope: Scope) -> Sql:
     if one.kind == profiles.PERSON_KIND:
-        told, overrides = Sql("v.person_key"), Sql("")
-        if _is_overridden(scope):
-            told = Sql("coalesce(person_override.into_key, v.person_key)")
-            overrides = Sql("\n") + _overrides("v.subject_key", scope)
+        told, overrides = _told_of_people(scope)
         return profiles.joined(one, scope, key=person(scope), told=told, overrides=overrides)
     key, group = Sql("e.account_key"), Sql("")
     if one.kind != profiles.ACCOUNT_KIND:

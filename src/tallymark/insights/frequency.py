@@ -58,7 +58,7 @@ class FrequencyQuestion(Question, frozen=True, kw_only=True):
 
 
 class FrequencyPlace(Struct, frozen=True, forbid_unknown_fields=True):
-    """The people of one row, or of all of them."""
+    """Those of one row, or of all of them."""
 
     low: Annotated[
         Annotated[int, Meta(ge=0, le=_LARGEST)] | None,
@@ -145,14 +145,8 @@ def shape(question: FrequencyQuestion, scope: Scope, results: Sequence[Rows]) ->
 
 
 def members(question: FrequencyQuestion, place: FrequencyPlace, scope: Scope) -> Members:
-    """Return the people of a row."""
+    """Return those of a row."""
     _checked(question.bounds)
-    if question.per != "person":
-        raise InvalidQuery(
-            f"Behind these numbers are {question.per}s, and not people.",
-            hint='Ask with per = "person".',
-            path="behind.question.per",
-        )
     rows = dict(_rows(question))
     if place.low is not None and place.low not in rows:
         raise InvalidQuery("No row begins there.", path="behind.place.low")
@@ -163,7 +157,7 @@ def members(question: FrequencyQuestion, place: FrequencyPlace, scope: Scope) ->
         low=low,
         high=2**62 if high is None else high,
     )
-    return Members((Columnar(statement),), lambda results: results[0]["key"])
+    return Members((Columnar(statement),), lambda results: results[0]["key"], unit=question.per)
 
 
 def table(data: FrequencyData) -> Table:

@@ -161,16 +161,14 @@ def shape(question: FunnelsQuestion, scope: Scope, results: Sequence[Any]) -> Fu
 
 
 def members(question: FunnelsQuestion, place: FunnelsPlace, scope: Scope) -> Members:
-    """Return who is behind a number: each person with a try that it counts."""
+    """Return who is behind a number: each person, account or session with a try that it counts."""
     plan = _plan(question, scope)
-    if plan.rules.by != "person":
-        raise InvalidQuery(
-            f"This funnel is of {_UNITS[plan.rules.by]}, which cannot be listed yet.",
-            hint='Ask with by "person".',
-            path="behind.question.by",
-        )
     _check_place(plan, place)
-    return Members(to_sql(question, scope), lambda results: _keys(plan, place, results, scope))
+    return Members(
+        to_sql(question, scope),
+        lambda results: _keys(plan, place, results, scope),
+        unit=plan.rules.by,
+    )
 
 
 def table(data: FunnelsData) -> Table:

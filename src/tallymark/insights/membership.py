@@ -108,7 +108,7 @@ class Has(_Member, frozen=True, tag="has"):
 
 
 class BehindNumber(_Member, frozen=True, tag="behind"):
-    """The people behind one number of an answer, such as a bar."""
+    """The people, or accounts, behind one number of an answer, such as a bar."""
 
     insight: str
     question: dict[str, Any] = {}

@@ -17,7 +17,7 @@ from tallymark.core.sql import Sql, join, sql
 from . import fields
 from .fields import Field, field
 from .filters import InCohort
-from .held import name_of, table_of, unit_of
+from .held import Unit, name_of, table_of, unit_of
 from .insight import Scope
 from .membership import (
     AllOf,
@@ -79,13 +79,14 @@ def keys_of(cohort: Cohort, scope: Scope) -> Sql:
 
 
 def numbers_behind(cohort: Cohort) -> list[BehindNumber]:
-    """Return the numbers whose people a cohort names itself."""
+    """Return the numbers whose people or accounts a cohort names itself."""
     return [one for one in parts_of(cohort.who) if isinstance(one, BehindNumber)]
 
 
-def behind_table(member: BehindNumber, scope: Scope) -> str:
-    """Return the name of the table that holds the people behind a number."""
-    return name_of({"insight": member.insight, "question": member.question, "place": member.place}, scope)  # fmt: skip
+def behind_table(member: BehindNumber, of: Unit, scope: Scope) -> str:
+    """Return the name of the table that holds the people or accounts behind a number."""
+    number = {"insight": member.insight, "question": member.question, "place": member.place}
+    return name_of({**number, "behind": of}, scope)
 
 
 def length_of(text: str) -> int:
@@ -125,11 +126,7 @@ def _member(member: Member, context: _Context) -> Sql:  # noqa: PLR0911 - one a 
         case InCohort():
             return _cohort(member, context)
         case BehindNumber():
-            if context.cohort.of != "people":
-                raise InvalidQuery(
-                    "Behind a number are people; this cohort is of accounts.", path="cohort.who"
-                )
-            held = behind_table(member, context.scope)
+            held = behind_table(member, context.cohort.of, context.scope)
             keys = sql("SELECT key FROM {table}", table=Sql(f'"{held}"'))
             return _together("INTERSECT", [keys, everybody(context)])
         case _:

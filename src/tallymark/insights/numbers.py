@@ -50,6 +50,16 @@ def combine(operator: str, left: Decimal | None, right: Decimal | None) -> Decim
     return _WIDE.divide(left, right) if right else None
 
 
+def plus(left: Decimal, right: Decimal) -> Decimal:
+    """Return the sum of two stored numbers, exactly: Python's own rounds to 28 digits."""
+    return _WIDE.add(left, right)
+
+
+def times(left: Decimal, right: Decimal) -> Decimal:
+    """Return the product of two numbers at sixty digits."""
+    return _WIDE.multiply(left, right)
+
+
 def ratio(amount: Number | None, count: int | None) -> Number | None:
     """Return amount / count rounded; None if there is nothing to divide or to divide by."""
     if amount is None or not count:
@@ -64,12 +74,12 @@ def of_fraction(value: Fraction) -> Number:
     return exact(_WIDE.divide(Decimal(-nearest if value < 0 else nearest), Decimal(10**9))) or 0
 
 
-def stored(value: float, path: str) -> Decimal:
+def stored(value: float | Decimal, path: str) -> Decimal:
     """Return a number of a question as the store keeps numbers: at nine places, ties to even.
 
     Raises InvalidQuery if no stored number is as large.
     """
-    number = Decimal(value) if isinstance(value, int) else Decimal(repr(value))
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite() or abs(number) >= _LARGEST:
         raise InvalidQuery(f"{value!r} is larger than any stored number.", path=path)
     return number.quantize(PLACES, rounding=ROUND_HALF_EVEN, context=_WIDE)

@@ -63,8 +63,34 @@ FROM sized JOIN near
         table=table,
         parts=Sql(str(share.numerator)),
         of=Sql(str(share.denominator)),
-        # A trillionth more is the next rank, and in decimals the engine reckons ranks exactly.
-        shares=Sql(f"[0.{percent:02}, 0.{percent:02}0000000001]"),
+        shares=_shares(percent),
+    )
+
+
+def neighbours_of_all(table: Sql, percent: int) -> Sql:
+    """Return (amount, n) of all cells together, as ``neighbours`` does; no row of none."""
+    share = Fraction(percent, 100)
+    return sql(
+        """SELECT amount, n
+FROM (
+WITH sized AS MATERIALIZED (
+SELECT count(*) AS n, ({of} - count(*) % {of}) % {of} AS pads FROM {table}
+), padded AS (
+SELECT amount FROM {table}
+UNION ALL
+SELECT CASE WHEN number <= (n + pads) * {parts} // {of} - 1 - (n - 1) * {parts} // {of}
+    THEN CAST('-99999999999999999999999999999.999999999' AS DECIMAL(38,9))
+    ELSE CAST('99999999999999999999999999999.999999999' AS DECIMAL(38,9))
+  END
+FROM sized JOIN range(1, {of}) AS numbered (number) ON number <= pads
+)
+SELECT quantile_disc(amount, {shares}) AS amount, (SELECT n FROM sized) AS n FROM padded
+)
+WHERE n > 0""",
+        table=table,
+        parts=Sql(str(share.numerator)),
+        of=Sql(str(share.denominator)),
+        shares=_shares(percent),
     )
 
 
@@ -74,3 +100,8 @@ def between(values: Sequence[Decimal], n: int, percent: int) -> Number | None:
     part = (n - 1) * percent % 100
     below, above = combine("*", low, Decimal(100 - part)), combine("*", high, Decimal(part))
     return ratio(combine("+", below, above), 100)
+
+
+def _shares(percent: int) -> Sql:
+    # A trillionth more is the next rank, and in decimals the engine reckons ranks exactly.
+    return Sql(f"[0.{percent:02}, 0.{percent:02}0000000001]")

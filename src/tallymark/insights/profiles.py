@@ -210,6 +210,15 @@ def joined(one: Asked, scope: Scope, *, key: Sql, told: Sql, overrides: Sql) -> 
     )
 
 
+def spans(one: Asked, scope: Scope, *, told: Sql, overrides: Sql) -> Sql:
+    """Return (subject, since_us, until_us, and a column for each class) of all it ever was.
+
+    The spans of a subject follow each other without a gap; one without any value is after an unset.
+    """
+    operations = _operations(one, scope, told=told, overrides=overrides)
+    return _spans(known(one, scope) or _ANY, operations, at_event=True)
+
+
 def _spans(found: KnownProperty, operations: Sql, *, at_event: bool) -> Sql:
     """Return the rows of which value held from when until when; of the last values only, if so."""
     if found.fold == "mixed":

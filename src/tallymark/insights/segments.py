@@ -171,7 +171,8 @@ def shape(question: SegmentsQuestion, scope: Scope, results: Sequence[Any]) -> S
 
 
 def members(question: SegmentsQuestion, place: SegmentsPlace, scope: Scope) -> Members:
-    """Return who is in a segment, in two of them, or counted by a series in it."""
+    """Return who is in a segment, in two of them, or counted by a series in it; then also accounts."""
+    also: tuple[Members, ...] = ()
     frame = frame_of(question, scope)
     segments = _segments(question)
     wanted = [place.segment, *([] if place.also is None else [place.also])]
@@ -185,7 +186,9 @@ def members(question: SegmentsQuestion, place: SegmentsPlace, scope: Scope) -> M
         asked = msgspec.structs.replace(question, filter=_both(question, segments[place.segment]))
         source = measures.behind(series, asked, None, frame)
         statements[0] = Columnar(_distinct(source, scope))
-    return Members(tuple(statements), _common)
+        if place.also is None:
+            also = (Members((Columnar(_accounts(source)),), _common, unit="account"),)
+    return Members(tuple(statements), _common, also=also)
 
 
 def table(data: SegmentsData) -> Table:
@@ -218,6 +221,10 @@ def _people(question: SegmentsQuestion, segment: Segment, frame: Frame) -> Sql:
 def _distinct(source: Sql, scope: Scope) -> Sql:
     person = fields.person(scope)
     return sql("SELECT DISTINCT {person} AS key\n{source}\n  AND {person} IS NOT NULL", person=person, source=source)  # fmt: skip
+
+
+def _accounts(source: Sql) -> Sql:
+    return sql("SELECT DISTINCT e.account_key AS key\n{source}\n  AND e.account_key IS NOT NULL", source=source)  # fmt: skip
 
 
 def _number(series: Series, question: SegmentsQuestion, segment: Segment, frame: Frame) -> Sql:

@@ -9,24 +9,20 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from tallymark.core.consents import State
 from tallymark.core.event import Event
-from tallymark.core.policy import PURPOSES, Policy, Purpose
+from tallymark.core.policy import Policy, Purpose
 
-State: TypeAlias = Literal["unknown", "granted", "denied", "withdrawn"]
+from .said import Said, said_of
+
 Verdict: TypeAlias = Literal["keep", "cookieless", "contract", "drop"]
 
 OPT_OUT_COOKIE: Final = "tallymark_opt_out"
 _NO: Final = frozenset({"denied", "withdrawn"})
 _SHARED: Final = frozenset({"sharing", "personalization"})
 _PERFORMANCE: Final = frozenset({"metric", "span", "log", "exception"})
-# What SDKs write for a choice; anything else is no consent.
-_STATES: Final[Mapping[str, State]] = {
-    "granted": "granted", "grant": "granted", "true": "granted", "1": "granted", "yes": "granted",
-    "denied": "denied", "deny": "denied", "false": "denied", "0": "denied", "no": "denied",
-    "withdrawn": "withdrawn", "unknown": "unknown", "": "unknown",
-}  # fmt: skip
 
 
 class Signals(Struct, frozen=True):
@@ -40,6 +36,16 @@ class Signals(Struct, frozen=True):
     def is_silent(self) -> bool:
         """Whether nothing was said."""
         return not (self.gpc or self.dnt or self.opted_out)
+
+    def joined(self, other: "Signals") -> "Signals":
+        """Return what either says."""
+        if other.is_silent:
+            return self
+        return Signals(
+            gpc=self.gpc or other.gpc,
+            dnt=self.dnt or other.dnt,
+            opted_out=self.opted_out or other.opted_out,
+        )
 
 
 class Judgement(Struct, frozen=True):
@@ -86,20 +92,6 @@ def purpose_of(
     return "measurement" if event.user_id is None else "product"
 
 
-def state_of(consent: Mapping[str, str], purpose: Purpose) -> State:
-    """Return what the person said of a purpose; ``unknown`` if nothing was said.
-
-    A word that means nothing is a refusal, and so is a choice about purposes none of which is one
-    of ours: it was asked for something else.
-    """
-    if not consent:
-        return "unknown"
-    said = consent.get(purpose)
-    if said is not None:
-        return _STATES.get(said.strip().lower(), "denied")
-    return "unknown" if PURPOSES.intersection(consent) else "denied"
-
-
 def judge(
     event: Event,
     signals: Signals,
@@ -118,33 +110,54 @@ def judge(
     purpose = purpose_of(event, policy, planned)
     if purpose == "essential" and is_server:
         return Judgement("contract") if policy.consent == "contract" else KEEP
-    state = state_of(event.consent, purpose)
+    said = said_of(event.consent)
+    state = said.state(purpose, event.time, policy.consent_days)
     if state in _NO:
-        return Judgement("drop", "CONSENT_DENIED")
+        return _refusal(said)
     if policy.consent == "contract":
         return Judgement("contract")
+    signals = _with_gpc(signals, said)
     if is_server:
-        return KEEP
+        return _signalled(purpose, state, Signals(gpc=True), policy) if said.gpc else KEEP
     return _stricter(_signalled(purpose, state, signals, policy), _by_mode(state, policy))
 
 
 def judge_command(
-    consent: Mapping[str, str], signals: Signals, policy: Policy, *, is_server: bool
+    consent: Mapping[str, str], signals: Signals, policy: Policy, *, is_server: bool, time: int = 0
 ) -> Judgement:
-    """Return what may be done with a link, profile or membership, which only says who somebody is."""
+    """Return what may be done with a link, profile or membership, which only says who somebody is.
+
+    ``time`` is when it holds from.
+    """
     if signals.opted_out:
         return Judgement("drop", "OPT_OUT")
-    state = state_of(consent, "product")
+    said = said_of(consent)
+    state = said.state("product", time, policy.consent_days)
     if state in _NO:
-        return Judgement("drop", "CONSENT_DENIED")
+        return _refusal(said)
     if policy.consent == "contract":
         return Judgement("drop", "IDENTIFY_IN_COOKIELESS")
+    signals = _with_gpc(signals, said)
     if is_server:
         return KEEP
     found = _stricter(_signalled("product", state, signals, policy), _by_mode(state, policy))
     return (
         found if found.verdict in ("keep", "drop") else Judgement("drop", "IDENTIFY_IN_COOKIELESS")
     )
+
+
+def may_be_kept(purpose: Purpose, signals: Signals, policy: Policy) -> bool:
+    """Return whether what the browser signals leaves room for a yes to a purpose."""
+    return not signals.opted_out and _signalled(purpose, "granted", signals, policy) == KEEP
+
+
+def _refusal(said: Said) -> Judgement:
+    return Judgement("drop", "CONSENT_UNPARSABLE" if said.is_unparsable else "CONSENT_DENIED")
+
+
+def _with_gpc(signals: Signals, said: Said) -> Signals:
+    """Return the signals with Global Privacy Control as a consent string tells it."""
+    return structs.replace(signals, gpc=True) if said.gpc else signals
 
 
 def _stricter(one: Judgement, other: Judgement) -> Judgement:

@@ -36,10 +36,11 @@ _PHONE = re.compile(
 _CONTAINERS: Final = frozenset({dict, list})
 _LOOKED_INTO: Final = _CONTAINERS | {str}
 
-# What any of these must hold; most text holds none, and is looked at no further.
-_HINT = re.compile(
-    r"@|eyJ|\d[\d .()-]{6}|[A-Z]{2}\d\d|[A-Za-z]{2,4}[-_][0-9A-Za-z_-]{16}|AKIA|AIza"
-)
+# What any of these must hold; most text holds none, and is looked at no further. Each pattern begins
+# with one class of characters, which is looked for three times as quickly as one pattern for all.
+_DIGITS = re.compile(r"\d[\d .()-]{6}")
+_COUNTRY = re.compile(r"[A-Z]{2}\d\d")
+_LONG_TAIL = re.compile(r"[-_](?<=[A-Za-z]{2}.)[0-9A-Za-z_-]{16}")
 
 
 class Treated(Struct, frozen=True):
@@ -55,12 +56,15 @@ def treated(
     policy: Policy,
     key: bytes,
     planned: Mapping[str, Treatment] | None = None,
+    seen: dict[str, str | None] | None = None,
 ) -> Treated:
     """Return the properties that may be kept; ``key`` is the project's own, for ``hmac``.
 
     ``planned`` is what the tracking plan says of properties of this event. What was treated before,
-    when an event is replayed, stays as it is.
+    when an event is replayed, stays as it is. ``seen`` remembers what texts looked like, for all events
+    of a batch: they share most of them.
     """
+    seen = {} if seen is None else seen
     rules = policy.properties
     kept = properties
     if rules or planned:
@@ -77,7 +81,7 @@ def treated(
     found = {
         name: kind
         for name, value in kept.items()
-        if type(value) in _LOOKED_INTO and (kind := suspect(value)) is not None
+        if type(value) in _LOOKED_INTO and (kind := _seen(value, seen)) is not None
     }
     if not found:
         return Treated(kept)
@@ -123,7 +127,7 @@ def hints_at_people(values: Iterable[Any]) -> bool:
     if not _CONTAINERS.isdisjoint(map(type, told)):
         return True
     texts = {value for value in told if type(value) is str}
-    return _HINT.search("\n".join(texts)) is not None
+    return _hints("\n".join(texts))
 
 
 def suspect(value: Any, depth: int = 3) -> str | None:
@@ -136,8 +140,28 @@ def suspect(value: Any, depth: int = 3) -> str | None:
     return None
 
 
+def _seen(value: Any, seen: dict[str, str | None]) -> str | None:
+    if type(value) is not str:
+        return suspect(value)
+    if value not in seen:
+        seen[value] = suspect(value)
+    return seen[value]
+
+
+def _hints(text: str) -> bool:
+    return (
+        "@" in text
+        or "eyJ" in text
+        or "AKIA" in text
+        or "AIza" in text
+        or _DIGITS.search(text) is not None
+        or _COUNTRY.search(text) is not None
+        or _LONG_TAIL.search(text) is not None
+    )
+
+
 def _suspect(text: str) -> str | None:
-    if _HINT.search(text) is None:
+    if not _hints(text):
         return None
     for kind, looks_like in _KINDS:
         if looks_like(text):

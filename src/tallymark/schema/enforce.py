@@ -8,8 +8,9 @@ valid stays valid.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from tallymark.core.event import Fault
 from tallymark.core.policy import Purpose, Treatment
 
 from .plan import VERSION_PROPERTY, EventPlan, Mode, Modes, Monitors, Plan, Status, version_of
@@ -17,6 +18,7 @@ from .validate import Checks, Finding, checks_of, findings, missing
 
 DEPRECATED: Final = "deprecated_event"
 STRIPPED: Final = "schema_stripped"
+_MOST_FAULTS: Final = 20
 _OBSERVED: Final = Modes("observe", "observe", "observe")
 
 
@@ -40,7 +42,8 @@ class Versions(Struct, frozen=True):
 class Compiled(Struct, frozen=True):
     """A plan ready to be run: made once when it is pushed, kept with each key.
 
-    ``purposes``, ``treatments`` and ``monitors`` are by event, of those that have any.
+    ``purposes``, ``treatments`` and ``monitors`` are by event, of those that have any. ``number`` counts the
+    versions of the plan as a whole, 0 for one that is not stored.
     """
 
     events: Mapping[str, Versions]
@@ -48,6 +51,7 @@ class Compiled(Struct, frozen=True):
     purposes: Mapping[str, Purpose]
     treatments: Mapping[str, Mapping[str, Treatment]]
     monitors: Mapping[str, Monitors] = {}
+    number: int = 0
 
     @property
     def uses_key(self) -> bool:
@@ -58,7 +62,8 @@ class Compiled(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What becomes of one event: what is kept of it, or why it is set aside.
 
-    ``observed`` are the codes that are only counted.
+    ``observed`` are the codes that are only counted; ``faults`` is all that was found of what is set
+    aside.
     """
 
     properties: dict[str, Any]
@@ -66,9 +71,10 @@ class Outcome(Struct, frozen=True):
     observed: tuple[str, ...] = ()
     aside: Finding | None = None
     is_rejected: bool = False
+    faults: tuple[Fault, ...] = ()
 
 
-def compiled(plan: Plan) -> Compiled:
+def compiled(plan: Plan, number: int = 0) -> Compiled:
     """Return a plan ready to be run; it must be free of problems."""
     by_name: dict[str, list[EventPlan]] = {}
     for one in plan.events:
@@ -86,6 +92,7 @@ def compiled(plan: Plan) -> Compiled:
             for name, one in newest.items()
             if one.monitors is not None and one.status in ("live", "deprecated")
         },
+        number=number,
     )
 
 
@@ -109,13 +116,14 @@ def enforce(name: str, properties: dict[str, Any], plan: Compiled) -> Outcome | 
         finding = Finding(
             "", "VERSION_RETIRED", "name", f"This version of {_shown(name)} is retired."
         )
-        return _outcome(properties, [(finding, version.on.invalid)])
+        return _outcome(properties, [(finding, version.on.invalid)], schema=_schema(name, version))
     found = findings(properties, version.checks)
     if not found and version.status == "live":
         return None
     modes = _OBSERVED if version.status == "draft" else version.on
     flags = (DEPRECATED,) if version.status == "deprecated" else ()
-    return _outcome(properties, [(one, _mode(one, modes)) for one in found], modes, version, flags)
+    judged = [(one, _mode(one, modes)) for one in found]
+    return _outcome(properties, judged, modes, version, flags, schema=_schema(name, version))
 
 
 def codes_of(name: str, properties: Mapping[str, Any], plan: Compiled) -> list[tuple[str, str]]:
@@ -137,6 +145,8 @@ def _outcome(
     modes: Modes = _OBSERVED,
     version: Version | None = None,
     flags: tuple[str, ...] = (),
+    *,
+    schema: str = "",
 ) -> Outcome:
     stripped = {one.name for one, mode in found if mode == "strip" and one.name}
     if version is not None and modes.missing_required != "strip":
@@ -148,7 +158,12 @@ def _outcome(
         if mode in ("quarantine", "reject") or (mode == "strip" and not one.name):
             worst = next((told for told, m in found if m == "reject"), one)
             is_rejected = any(m == "reject" for _, m in found)
-            return Outcome(properties, aside=_all_told(worst, len(found)), is_rejected=is_rejected)
+            return Outcome(
+                properties,
+                aside=_all_told(worst, len(found)),
+                is_rejected=is_rejected,
+                faults=_faults(found, schema),
+            )
     tagged = [one.code.lower() for one, mode in found if mode == "tag"]
     kept = {key: value for key, value in properties.items() if key not in stripped}
     return Outcome(
@@ -162,7 +177,19 @@ def _all_told(finding: Finding, count: int) -> Finding:
     if count == 1:
         return finding
     more = f"{finding.message} ({count - 1} more)"
-    return Finding(finding.name, finding.code, finding.path, more)
+    return structs.replace(finding, message=more)
+
+
+def _faults(found: list[tuple[Finding, Mode]], schema: str) -> tuple[Fault, ...]:
+    """Return the findings as they are kept, the first of them: a hostile event has thousands."""
+    return tuple(
+        Fault(one.code, one.path, one.expected, one.got, schema, one.message)
+        for one, _ in found[:_MOST_FAULTS]
+    )
+
+
+def _schema(name: str, version: Version) -> str:
+    return f"{_shown(name)}/{'-'.join(map(str, version.version))}"
 
 
 def _mode(finding: Finding, modes: Modes) -> Mode:

@@ -208,12 +208,24 @@ def _monitors(planned: EventPlan) -> Iterator[_Told]:
         _fits(watched.volume.mad, "number") and watched.volume.mad > 0
     ):
         yield "monitors.volume.mad", "it is no number above 0.", "Write for example 5."
+    for word, limits in (("null_rate", watched.null_rate), ("drift", watched.drift)):
+        for name in limits:
+            if name not in planned.properties:
+                yield (
+                    f"monitors.{word}.{name}",
+                    "there is no such property.",
+                    "Name one of `properties`.",
+                )
     for name, rate in watched.null_rate.items():
-        key = f"monitors.null_rate.{name}"
-        if name not in planned.properties:
-            yield key, "there is no such property.", "Name one of `properties`."
         if not (_fits(rate, "number") and 0 <= rate <= 1):
-            yield key, "it is no share.", "Write a number from 0 to 1."
+            yield f"monitors.null_rate.{name}", "it is no share.", "Write a number from 0 to 1."
+    yield from _drift_limits(watched.drift)
+
+
+def _drift_limits(limits: Mapping[str, Any]) -> Iterator[_Told]:
+    for name, most in limits.items():
+        if not (_fits(most, "number") and most > 0):
+            yield f"monitors.drift.{name}", "it is no number above 0.", "Write for example 0.25."
 
 
 def _examples(planned: EventPlan) -> Iterator[_Told]:

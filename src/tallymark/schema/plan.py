@@ -66,12 +66,13 @@ class Monitors(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     """What is expected of the stream of an event.
 
     ``freshness`` is the longest time without one; ``null_rate`` the largest share of events that lack a
-    property.
+    property; ``drift`` the largest population stability index of its values, against the week before.
     """
 
     freshness: str | None = None
     volume: Volume | None = None
     null_rate: dict[str, Any] = {}
+    drift: dict[str, Any] = {}
 
 
 class EventPlan(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ expected, never what was sent.
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -16,14 +16,22 @@ from .plan import VERSION_PROPERTY, EventPlan, Property, Type
 
 _LISTED: Final = 10
 
+_Told: TypeAlias = tuple[str, str, str]
+"""A code, the words for a message, and what was expected."""
+
 
 class Finding(Struct, frozen=True):
-    """One thing that is not as planned: the top-level property, the code, and where and what it is."""
+    """One thing that is not as planned: the top-level property, the code, and where and what it is.
+
+    ``expected`` says what would have been right, ``got`` of which type it was.
+    """
 
     name: str
     code: str
     path: str
     message: str
+    expected: str = ""
+    got: str = ""
 
 
 class Check(Struct, frozen=True):
@@ -62,7 +70,9 @@ def findings(properties: Mapping[str, Any], checks: Checks) -> list[Finding]:
     for name, value in properties.items():
         check = by_name.get(name)
         if check is None:
-            found.append(_finding(name, "UNPLANNED_PROP", "", "is not in the plan"))
+            found.append(
+                _finding(name, ("UNPLANNED_PROP", "is not in the plan", ""), "", _got(value))
+            )
         elif value is None or (check.is_type(value) and (check.is_plain or _fits(check, value))):
             # The ordinary case; which condition does not hold is looked for only if one does not.
             continue
@@ -76,7 +86,7 @@ def findings(properties: Mapping[str, Any], checks: Checks) -> list[Finding]:
 
 def missing(name: str) -> Finding:
     """Return the finding for a required property that is not there."""
-    return _finding(name, "SCHEMA_REQUIRED", "", "is required and missing")
+    return _finding(name, ("SCHEMA_REQUIRED", "is required and missing", "a value"), "", "nothing")
 
 
 def kind_of(value: Any) -> Type | None:
@@ -116,26 +126,28 @@ def _wrong(name: str, check: Check, value: Any, inside: str) -> Finding:
     """Return what is wrong with a value that does not fit."""
     told = _misfit(check, value)
     if told is not None:
-        return _finding(name, told[0], inside, told[1])
+        return _finding(name, told, inside, _got(value))
     items = check.items
     assert items is not None  # noqa: S101 - only a member of a list is left to be wrong
     place = next(n for n, item in enumerate(value) if not _fit_all(items, [item]))
     return _wrong(name, items, value[place], f"{inside}[{place}]")
 
 
-def _misfit(check: Check, value: Any) -> tuple[str, str] | None:
+def _misfit(check: Check, value: Any) -> _Told | None:
     """Return the code and the words for what a value itself is not; None if it fits."""
-    told: tuple[str, str] | None = None
+    told: _Told | None = None
     if not check.is_type(value):
-        told = "SCHEMA_TYPE", f"must be {check.expected}, not {_called(value)}"
+        told = "SCHEMA_TYPE", f"must be {check.expected}, not {_called(value)}", check.type
     elif check.enum and value not in check.enum:
-        told = "SCHEMA_ENUM", f"must be one of {_listed(check.enum)}"
+        listed = _listed(check.enum)
+        told = "SCHEMA_ENUM", f"must be one of {listed}", listed
     elif check.minimum is not None and value < check.minimum:
-        told = "SCHEMA_RANGE", f"must be at least {check.minimum}"
+        told = "SCHEMA_RANGE", f"must be at least {check.minimum}", f">= {check.minimum}"
     elif check.maximum is not None and value > check.maximum:
-        told = "SCHEMA_RANGE", f"must be at most {check.maximum}"
+        told = "SCHEMA_RANGE", f"must be at most {check.maximum}", f"<= {check.maximum}"
     elif check.pattern is not None and not check.pattern.matches(value):
-        told = "SCHEMA_PATTERN", f"must match {check.pattern.text}"
+        text = check.pattern.text
+        told = "SCHEMA_PATTERN", f"must match {text}", text
     return told
 
 
@@ -144,17 +156,23 @@ def _called(value: Any) -> str:
     return "null" if kind is None else _EXPECTED[kind]
 
 
+def _got(value: Any) -> str:
+    return kind_of(value) or "null"
+
+
 def _listed(values: frozenset[Any]) -> str:
     listed = sorted(map(str, values))
     more = f" … ({len(listed)} in all)" if len(listed) > _LISTED else ""
     return ", ".join(listed[:_LISTED]) + more
 
 
-def _finding(name: str, code: str, inside: str, what: str) -> Finding:
+def _finding(name: str, told: _Told, inside: str, got: str) -> Finding:
     # A name is chosen by whoever sends, and a message is to be read.
     shown = ascii(name)[1:-1] if not name.isprintable() else name
     short = shown if len(shown) <= 80 else shown[:79] + "…"
-    return Finding(name, code, f"properties.{short}{inside}", f"{short}{inside} {what}.")
+    code, what, expected = told
+    path = f"properties.{short}{inside}"
+    return Finding(name, code, path, f"{short}{inside} {what}.", expected, got)
 
 
 def _check(planned: Property) -> Check:

@@ -184,5 +184,34 @@ _FROM_2: Final[tuple[Step, ...]] = (
 # Sessions of before, for questions as of an earlier position.
 _FROM_3: Final = ("CREATE TABLE session_move (seq BIGINT, event_seq BIGINT, was_key BIGINT)",)
 
+# All that is known of a failed event, and consent. What failed by the plan before may have been rejected or not.
+_FROM_4: Final = (
+    "ALTER TABLE failed_event ADD COLUMN severity VARCHAR",
+    "ALTER TABLE failed_event ADD COLUMN faults VARCHAR",
+    "ALTER TABLE failed_event ADD COLUMN batch_index INTEGER",
+    "ALTER TABLE failed_event ADD COLUMN event_time_us BIGINT",
+    "ALTER TABLE failed_event ADD COLUMN sdk_name VARCHAR",
+    "ALTER TABLE failed_event ADD COLUMN sdk_version VARCHAR",
+    "ALTER TABLE failed_event ADD COLUMN server_version VARCHAR",
+    "ALTER TABLE failed_event ADD COLUMN plan_version INTEGER",
+    "ALTER TABLE failed_event ADD COLUMN attempts INTEGER",
+    "ALTER TABLE failed_event ADD COLUMN replay_of BIGINT",
+    "ALTER TABLE failed_event ADD COLUMN sampled INTEGER",
+    """
+    UPDATE failed_event SET attempts = 1, sampled = 1, severity = CASE
+      WHEN stage IN ('dedupe', 'enrich', 'store', 'privacy') THEN 'quarantine'
+      WHEN stage <> 'schema' THEN 'reject'
+    END
+    """,
+    # What people agreed to, and that they took it back.
+    """
+    CREATE TABLE consent_record (
+      seq BIGINT, subject VARCHAR, purpose VARCHAR, state VARCHAR, at_us BIGINT, received_us BIGINT,
+      source VARCHAR, policy_version VARCHAR, ui_version VARCHAR, raw VARCHAR, jurisdiction VARCHAR,
+      expires_us BIGINT, is_limited BOOLEAN, previous BIGINT
+    )
+    """,
+)
+
 # Migration n turns schema n into n + 1.
-MIGRATIONS: Final[dict[int, tuple[Step, ...]]] = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3}
+MIGRATIONS: Final[dict[int, tuple[Step, ...]]] = {1: _FROM_1, 2: _FROM_2, 3: _FROM_3, 4: _FROM_4}

@@ -6,7 +6,7 @@ All instants are BIGINT microseconds since 1970 UTC. Surrogate keys are positive
 
 from msgspec import Struct
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 SEQ_PER_BATCH = 65_536
 # Names are chosen by whoever sends events, so the list of them must end somewhere. Beyond it a name
 # is kept with its events all the same, and can be asked about.
@@ -249,6 +249,35 @@ FAILED_EVENT = _table(
     ("raw", "BLOB", "what was sent, cut at max_failed_bytes; empty once its time has ended"),
     ("raw_bytes", "BIGINT", "its full length"),
     ("status", "VARCHAR", "open, fixed, replayed, ignored or expired"),
+    ("severity", "VARCHAR", "reject if its sender was told, quarantine if it was told of a success; NULL of a failure of the plan that an older version stored"),
+    ("faults", "VARCHAR", "all that is wrong, as JSON, where more is known than code, path and message"),
+    ("batch_index", "INTEGER", "its place in the request; NULL of a whole request, or if not known"),
+    ("event_time_us", "BIGINT", "when it happened, if it had been read"),
+    ("sdk_name", "VARCHAR", "SDK that sent it, if it said so"),
+    ("sdk_version", "VARCHAR", "its version"),
+    ("server_version", "VARCHAR", "the Tallymark that judged it; NULL if an older one did"),
+    ("plan_version", "INTEGER", "the tracking plan that held then; NULL if none did"),
+    ("attempts", "INTEGER", "how often it was tried: once, and once more for each replay"),
+    ("replay_of", "BIGINT", "the failed event it was made of, if a replay was in conflict or not stored"),
+    ("sampled", "INTEGER", "how many of its kind it stands for, those that came too fast to be kept included"),
+)  # fmt: skip
+
+CONSENT_RECORD = _table(
+    "consent_record", "one choice of one person for one purpose: a proof, added and never changed",
+    ("seq", "BIGINT", "place in the log"),
+    ("subject", "VARCHAR", "keyed hash of the kind and id of who said it"),
+    ("purpose", "VARCHAR", "essential, measurement, product, performance, personalization or sharing"),
+    ("state", "VARCHAR", "granted or withdrawn; of a refusal nothing is kept"),
+    ("at_us", "BIGINT", "when it was said"),
+    ("received_us", "BIGINT", "when we received it"),
+    ("source", "VARCHAR", "sdk, api, tcf, gpp or import"),
+    ("policy_version", "VARCHAR", "the privacy text it is about, as the client names it"),
+    ("ui_version", "VARCHAR", "the form it was said in, as the client names it"),
+    ("raw", "VARCHAR", "the consent string it was read from"),
+    ("jurisdiction", "VARCHAR", "as the client or the consent string names it"),
+    ("expires_us", "BIGINT", "when it counts as nothing said; NULL if it lasts"),
+    ("is_limited", "BOOLEAN", "that end was set by the policy of the project"),
+    ("previous", "BIGINT", "the record that held before it, of the same subject and purpose"),
 )  # fmt: skip
 
 LEDGER = _table(
@@ -275,7 +304,7 @@ META = _table(
 
 TABLES: tuple[Table, ...] = (
     EVENT, EVENT_NAME, ACTOR, IDENTITY_LINK, PERSON_OVERRIDE, ACCOUNT, OTHER_GROUP, MEMBERSHIP,
-    SESSION, SESSION_MOVE, PROFILE, PROFILE_VALUE, PROFILE_PROPERTY, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, LEDGER, PROGRESS, META,
+    SESSION, SESSION_MOVE, PROFILE, PROFILE_VALUE, PROFILE_PROPERTY, PROPERTY, DEDUPE_KEY, DUPLICATE, FAILED_EVENT, CONSENT_RECORD, LEDGER, PROGRESS, META,
 )  # fmt: skip
 
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

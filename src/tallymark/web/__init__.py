@@ -1,1 +1,1 @@
-"""The pages people look at: what is built from ``web/``, and how it is served."""
+"""What browsers get: the pages people look at, and the script of the sites that are counted."""

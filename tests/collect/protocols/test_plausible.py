@@ -10,6 +10,7 @@ from tallymark.collect.protocol import Request
 from tallymark.collect.protocols.plausible import plausible
 from tallymark.core.errors import NotAllowed, Refused, TallymarkError, Unavailable
 from tallymark.core.event import Event
+from tallymark.core.policy import Policy
 
 VIEW = {"n": "pageview", "u": "https://shop.example/a", "d": "shop.example"}
 
@@ -55,6 +56,12 @@ def test_nobody_is_named_and_an_id_for_the_day_is_asked_for() -> None:
 
     assert (event.user_id, event.anonymous_id, event.session_id) == (None, None, None)
     assert event.flags == ("cookieless", "no_id")
+
+
+def test_whoever_has_no_id_by_protocol_and_by_policy_is_flagged_once() -> None:
+    taken = take(plausible, request(), policy=Policy(consent="cookieless"))
+
+    assert taken.batch.events[0].flags.count("cookieless") == 1
 
 
 def test_time_on_a_page_is_no_view_of_it() -> None:

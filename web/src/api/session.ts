@@ -1,88 +1,149 @@
 /**
- * Who is signed in, and how calls show it. Everything about signing in is in this file, so that
- * another way to do so changes no other.
- *
- * For now that is a read key, kept only for as long as the tab is open.
+ * Who is signed in, in which project they look around, and how calls show it. Everything about signing
+ * in is in this file. The session itself is a cookie that no script can read.
  */
 import { useSyncExternalStore } from "react";
-import type { MessageKey } from "../i18n/en";
-import { json, Problem } from "./client";
+import { json } from "./client";
+
+export type Role = "viewer" | "analyst" | "admin" | "owner";
+
+const RANK: readonly Role[] = ["viewer", "analyst", "admin", "owner"];
+
+/** Whether a role is at least another; no role needed is enough for anybody. */
+export function suffices(role: Role, needed: Role | undefined): boolean {
+  return needed === undefined || RANK.indexOf(role) >= RANK.indexOf(needed);
+}
+
+export interface MyProject {
+  id: string;
+  name: string;
+  timezone: string;
+  role: Role;
+}
+
+interface Told {
+  user: { id: string; email: string; name: string; is_owner: boolean } | null;
+  projects: MyProject[];
+  csrf: string | null;
+  needs_owner: boolean;
+}
 
 export interface Session {
-  project: string;
-  /** Whether this session may change things, or only ask. */
-  mayChange: boolean;
-}
-
-export interface SignInField {
+  email: string;
   name: string;
-  label: MessageKey;
-  hint: MessageKey;
-  type: "password" | "email" | "text";
-  autoComplete: string;
+  project: string;
+  projects: readonly MyProject[];
+  role: Role;
+  /** Whether this session may define and repair things, or only ask. */
+  mayChange: boolean;
+  /** Whether it may see to keys and the plan of the project. */
+  mayAdminister: boolean;
+  isOwner: boolean;
 }
 
-export const SIGN_IN_FIELDS: readonly SignInField[] = [
-  { name: "key", label: "signin.key", hint: "signin.key.hint", type: "password", autoComplete: "off" },
-];
+/** Before the server was asked there is neither a session nor none. */
+export type State = { known: false } | { known: true; session: Session | null; needsOwner: boolean };
 
-const KEPT = "tallymark.session.1";
+const PROJECT = "tallymark.project.1";
 const listeners = new Set<() => void>();
-let kept: { key: string; project: string } | null = read();
-let session: Session | null = kept && { project: kept.project, mayChange: false };
+let csrf = "";
+let told: Told | null = null;
+let state: State = { known: false };
 
-/** Return who is signed in, null if nobody is; draws again when that changes. */
+/** Return what is known of the session; draws again when that changes. */
+export function useSessionState(): State {
+  return useSyncExternalStore(subscribe, () => state);
+}
+
+/** Return who is signed in, null if nobody is. */
 export function useSession(): Session | null {
-  return useSyncExternalStore(
-    (changed) => {
-      listeners.add(changed);
-      return () => listeners.delete(changed);
-    },
-    () => session,
-  );
+  const now = useSessionState();
+  return now.known ? now.session : null;
 }
 
-/** Add to a call what shows who makes it. */
-export function authorize(headers: Headers, _method: string): void {
-  if (kept && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${kept.key}`);
+/** Ask the server who is signed in. */
+export async function begin(): Promise<void> {
+  take(await json<Told>("/session"));
 }
 
-/** Sign in with what the form asked for; throws Problem. */
-export async function signIn(given: Record<string, string>): Promise<void> {
-  const key = (given["key"] ?? "").trim();
-  if (key.startsWith("pk_")) {
-    throw new Problem({ code: "AUTH_WRONG_KIND", status: 403, detail: "This is a public key, which only sends events.", hint: "Use a read key: it begins with rk_." });
-  }
-  const status = await json<{ project: string }>("/status", { headers: { Authorization: `Bearer ${key}` } });
-  change({ key, project: status.project });
+/** Add to a call what shows who makes it, and about which project. */
+export function authorize(headers: Headers, method: string): void {
+  if (!state.known || !state.session) return;
+  headers.set("Tallymark-Project", state.session.project);
+  if (method !== "GET") headers.set("X-CSRF-Token", csrf);
+}
+
+/** Sign in; throws Problem. */
+export async function signIn(email: string, password: string): Promise<void> {
+  take(await json<Told>("/session", { method: "POST", body: { email, password } }));
+}
+
+/** Become the first owner, with the token of the link that the server printed; throws Problem. */
+export async function setUp(token: string, email: string, password: string): Promise<void> {
+  take(await json<Told>("/setup", { method: "POST", body: { token, email, password } }));
+}
+
+/** Set the password of whoever was invited, with the token of their link; throws Problem. */
+export async function setPassword(token: string, password: string): Promise<void> {
+  take(await json<Told>("/password", { method: "POST", body: { token, password } }));
+}
+
+/** Sign in with the token of a link, once; throws Problem. */
+export async function enterBy(token: string): Promise<void> {
+  take(await json<Told>("/entrance", { method: "POST", body: { token } }));
 }
 
 /** End the session. */
 export async function signOut(): Promise<void> {
-  change(null);
+  take(await json<Told>("/session", { method: "DELETE" }));
+}
+
+/** Look around in another project. */
+export function enter(project: string): void {
+  keep(project);
+  if (told) take(told);
 }
 
 /** The server knows the session no more. */
 export function expired(): void {
-  if (session) change(null);
+  if (state.known && state.session) take({ user: null, projects: [], csrf: null, needs_owner: false });
 }
 
-function change(to: typeof kept): void {
-  kept = to;
-  session = to && { project: to.project, mayChange: false };
-  try {
-    if (to) sessionStorage.setItem(KEPT, JSON.stringify(to));
-    else sessionStorage.removeItem(KEPT);
-  } catch {
-    // Storage may be forbidden; then the session lasts until the page is left.
-  }
+function take(given: Told): void {
+  told = given;
+  csrf = given.csrf ?? "";
+  const project = given.projects.find((one) => one.id === kept()) ?? given.projects[0];
+  const session = given.user && {
+    email: given.user.email,
+    name: given.user.name,
+    project: project?.id ?? "",
+    projects: given.projects,
+    role: project?.role ?? "viewer",
+    mayChange: project !== undefined && project.role !== "viewer",
+    mayAdminister: project?.role === "admin" || project?.role === "owner",
+    isOwner: given.user.is_owner,
+  };
+  state = { known: true, session, needsOwner: given.needs_owner };
   for (const changed of listeners) changed();
 }
 
-function read(): typeof kept {
+function subscribe(changed: () => void): () => void {
+  listeners.add(changed);
+  return () => listeners.delete(changed);
+}
+
+function kept(): string | null {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+    return localStorage.getItem(PROJECT);
   } catch {
     return null;
+  }
+}
+
+function keep(project: string): void {
+  try {
+    localStorage.setItem(PROJECT, project);
+  } catch {
+    // Storage may be forbidden; then the choice lasts until the page is left.
   }
 }

@@ -3,7 +3,8 @@
 The broker keeps a session for us and we acknowledge a message only once the server has its event, so
 at QoS 1 nothing is lost while either is away. A message that the broker sends again, since it did not
 get our word, gets the id it had: that of the device, if its payload has an id or a time, else the one
-we wrote down under the packet's number before sending.
+we wrote down under the packet's number before sending. Messages of Sparkplug B are known by their
+topics.
 """
 
 import argparse
@@ -19,7 +20,9 @@ from tallymark.core.clock import MICROSECONDS, rfc3339
 from tallymark.core.errors import Refused, TallymarkError
 from tallymark.core.ids import new_id, random_text
 
-from ._topics import find, read_message, read_template
+from ._sparkplug import Births, Parts, is_sparkplug, origin_of
+from ._sparkplug_payload import rebirth_command
+from ._topics import Template, find, read_message, read_template
 from ._udp import digest
 from .listener import Listener, Portion, Surroundings
 from .memory import Change
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
 _PORTION_MESSAGES: Final = 2_000
+_PORTION_BYTES: Final = 4 * 1024 * 1024
 _MOST_WAITING: Final = 10_000
 # How long after our word was sent a broker may still ask for it again.
 _LATE_US: Final = 600 * MICROSECONDS
@@ -55,6 +59,15 @@ class Written(Struct, frozen=True):
     done_at: int = 0
 
 
+class _Taken(Struct, frozen=True):
+    """What the messages of a portion gave; ``written`` is on disk before any of it is sent."""
+
+    events: list[WireEvent] = []
+    failures: list[Failure] = []
+    written: list[Change] = []
+    born: list[Change] = []
+
+
 class Topics:
     """A session with a broker; ``take`` gives the events of the messages that came."""
 
@@ -63,6 +76,8 @@ class Topics:
         self._templates = [read_template(text) for text in args.topic]
         self._default_name: str = args.name
         self._keeps_retained = args.retained == "keep"
+        self._births = Births(around.memory, around.counts)
+        self._asks_for_births = args.rebirth == "ask"
         self._waiting: queue.Queue[Message] = queue.Queue(_MOST_WAITING)
         self._error: TallymarkError | None = None
         self._connection = 0
@@ -82,21 +97,16 @@ class Topics:
         if not messages:
             return None
         now = self._around.clock.now()
-        events: list[WireEvent] = []
-        failures: list[Failure] = []
-        written: list[Change] = []
+        taken = _Taken()
         for message in messages:
             try:
-                event = self._event(message, now, written)
+                self._take(message, now, taken)
             except Refused as refusal:
-                failures.append(_failure(message, refusal))
-            else:
-                if event is not None:
-                    events.append(event)
+                taken.failures.append(_failure(message, refusal))
         # On disk before the server sees the ids, so that they are the same after a crash.
-        self._around.memory.change(written)
-        done = [_done(change, now) for change in written]
-        return Portion(events, failures, done, token=messages)
+        self._around.memory.change([*taken.written, *taken.born])
+        done = [_done(change, now) for change in taken.written]
+        return Portion(taken.events, taken.failures, done, token=messages)
 
     def confirm(self, portion: Portion) -> None:
         """Give the broker our word for the messages of a portion."""
@@ -116,26 +126,38 @@ class Topics:
 
     def _next(self, wait_seconds: float) -> list[Message]:
         found: list[Message] = []
+        size = 0
         try:
             if wait_seconds:
                 found.append(self._waiting.get(timeout=wait_seconds))
-            while len(found) < _PORTION_MESSAGES:
+                size = len(found[0].payload)
+            while len(found) < _PORTION_MESSAGES and size < _PORTION_BYTES:
                 found.append(self._waiting.get_nowait())
+                size += len(found[-1].payload)
         except queue.Empty:
             pass
         return found
 
-    def _event(self, message: Message, now: int, written: list[Change]) -> WireEvent | None:
-        """Return the event of a message, None if it is none; note in ``written`` an id made for it."""
+    def _take(self, message: Message, now: int, taken: _Taken) -> None:
+        """Add what a message gives; raises Refused if it gives nothing that can be read."""
         counts = self._around.counts
         matched = find(self._templates, message.topic)
         if matched is None or not message.payload:
             counts["empty or unasked messages ignored"] += 1
-            return None
-        if message.is_retained and not self._keeps_retained:
-            # It tells of before we came, and comes again each time we do.
+        elif is_sparkplug(message.topic):
+            self._take_sparkplug(message, now, taken)
+        elif self._is_of_before(message):
             counts["retained messages ignored"] += 1
-            return None
+        else:
+            taken.events.append(self._event(message, matched, now, taken))
+
+    def _is_of_before(self, message: Message) -> bool:
+        """Whether it tells of before we came, and so comes again each time we do."""
+        return message.is_retained and not self._keeps_retained
+
+    def _event(
+        self, message: Message, matched: tuple[Template, dict[str, str]], now: int, taken: _Taken
+    ) -> WireEvent:
         template, names = matched
         read = read_message(
             message.topic, message.payload, template=template, names=names,
@@ -151,14 +173,59 @@ class Topics:
             is_named = read.same.startswith("id:")
             event["id"] = f"mqtt-{digest(message.topic, read.same) if is_named else same}"
         else:
-            entry = self._entry(message, same, now)
+            entry = self._entry(message, same, now, taken)
             event["id"] = entry.id
             event.setdefault("time", rfc3339(entry.at))
-            if message.qos:
-                written.append(Change("written", str(message.number), entry))
         return event
 
-    def _entry(self, message: Message, same: str, now: int) -> Written:
+    def _take_sparkplug(self, message: Message, now: int, taken: _Taken) -> None:
+        counts = self._around.counts
+        origin = origin_of(message.topic)
+        if origin is None:
+            counts["Sparkplug commands and states ignored"] += 1
+            return
+        if self._is_of_before(message) and not origin.is_birth:
+            counts["retained messages ignored"] += 1
+            return
+        parts = self._births.read(origin, message.payload)
+        taken.born.extend(parts.changes)
+        if self._is_of_before(message):
+            counts["retained births only learnt from"] += 1
+            return
+        same = digest(message.topic, message.payload)
+        self._give(message, parts, same, now, taken)
+        for number, one in enumerate(parts.unread):
+            taken.failures.append(_failure(message, one.refusal, f"{same}-{number}", one.raw))
+        if parts.is_missed and self._asks_for_births and self._births.may_ask(origin, now):
+            counts["births asked for"] += 1
+            self._client.publish(origin.commands, rebirth_command(now // 1_000))
+
+    def _give(self, message: Message, parts: Parts, same: str, now: int, taken: _Taken) -> None:
+        """Give the events of a message their ids, and the time that they do not tell."""
+        if not parts.events:
+            return
+        if message.is_retained:
+            first, at = f"mqtt-{digest('retained', same)}", now
+        elif parts.is_timed:
+            first, at = f"mqtt-{same}", now
+        else:
+            entry = self._entry(message, same, now, taken)
+            first, at = entry.id, entry.at
+        for number, event in enumerate(parts.events):
+            event["id"] = f"{first}-{number}"
+            event.setdefault("time", rfc3339(at))
+            if message.is_retained:
+                event["properties"]["is_retained"] = True
+            taken.events.append(event)
+
+    def _entry(self, message: Message, same: str, now: int, taken: _Taken) -> Written:
+        """Return the id and time of a message that has none of its own."""
+        entry = self._before(message, same, now) or Written(same, new_id(now), now)
+        if message.qos:
+            taken.written.append(Change("written", str(message.number), entry))
+        return entry
+
+    def _before(self, message: Message, same: str, now: int) -> Written | None:
         before = None
         if message.is_again:
             before = self._around.memory.get("written", str(message.number), Written)
@@ -167,7 +234,7 @@ class Topics:
             is_over = before.done_at and now >= before.done_at + _LATE_US
             if not is_over:
                 return before
-        return Written(same, new_id(now), now)
+        return None
 
     # The connection; these run in the thread of paho
 
@@ -266,11 +333,13 @@ def _done(change: Change, now: int) -> Change:
     return Change("written", change.key, Written(entry.same, entry.id, entry.at, now))
 
 
-def _failure(message: Message, refusal: Refused) -> Failure:
-    raw = message.payload[:MAX_RAW]
-    same = digest(message.topic, message.payload)
+def _failure(
+    message: Message, refusal: Refused, same: str = "", raw: bytes | None = None
+) -> Failure:
+    same = same or digest(message.topic, message.payload)
+    raw = message.payload if raw is None else raw
     text = f"{message.topic}: {refusal.message}"
-    return Failure(1, 0, f"mqtt-{same}", refusal.code, text, raw, len(message.payload))
+    return Failure(1, 0, f"mqtt-{same}", refusal.code, text, raw[:MAX_RAW], len(raw))
 
 
 def _address(text: str) -> SplitResult:
@@ -296,6 +365,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--name", default="measurement", help="name of events whose topic and payload have none (default: measurement)")  # fmt: skip
     add("--qos", type=int, choices=(0, 1), default=1, help="1 loses nothing (default); 0 is faster")
     add("--retained", choices=("ignore", "keep"), default="ignore", help="what becomes of a message the broker kept from before we subscribed (default: ignore)")  # fmt: skip
+    add("--rebirth", choices=("never", "ask"), default="never", help="whether a Sparkplug node whose births were missed is sent the command to publish them again (default: never)")  # fmt: skip
     add("--client-id", metavar="ID", help="name of our session at the broker (default: made up once and remembered)")  # fmt: skip
     add("--username", help="user at the broker; the password stands in TALLYMARK_MQTT_PASSWORD")
     add("--ca", metavar="FILE", help="certificates to trust, for mqtts:// (default: the system's)")

@@ -3,11 +3,12 @@
 from decimal import Decimal
 from typing import Any, Final
 
+from tallymark.core.consents import Statement
 from tallymark.core.errors import Refused
 from tallymark.core.event import IdentityLink, Operation
 
-from ._checks import Terms, check_id, check_person, check_properties
-from ._wire import WireAlias, WireGroup, WireIdentify, WireUnlink
+from ._checks import Terms, check_id, check_person, check_properties, client_time
+from ._wire import WireAlias, WireConsent, WireGroup, WireIdentify, WireUnlink
 
 # A profile names its subject by one of these, or by the type of a group.
 _KINDS_OF_IDS: Final = frozenset({"user", "anonymous"})
@@ -30,6 +31,30 @@ def link_of(wire: WireAlias, event_id: str, time: int, agreed: Terms) -> Identit
         wire.one, wire.other, event_id, time, wire.one_kind, wire.other_kind,
         "retract" if does == "unlink" else "alias",
     )  # fmt: skip
+
+
+def statement_of(wire: WireConsent, place: int, agreed: Terms) -> Statement:
+    """Return what a person chose; raises Refused if nobody is named.
+
+    The client's time is not repaired: by another skew the same statement would be another one when it
+    is sent again.
+    """
+    limit = agreed.settings.max_id_bytes
+    for path in ("user_id", "anonymous_id"):
+        if (given := getattr(wire, path)) is not None:
+            check_person(given, path, limit)
+    if wire.id is not None:
+        check_id(wire.id, "id", limit)
+    time = agreed.received_at
+    if wire.time is not None:
+        time = min(time, client_time(wire.time, "time"))
+    if wire.user_id is not None:
+        return Statement("user", wire.user_id, wire.consent, time, place)
+    if wire.anonymous_id is None:
+        raise Refused(
+            "consent needs user_id or anonymous_id.", code="MISSING_FIELD", path="user_id"
+        )
+    return Statement("anonymous", wire.anonymous_id, wire.consent, time, place)
 
 
 def operations_of(

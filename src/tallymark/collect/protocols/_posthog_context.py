@@ -6,12 +6,14 @@ are: a query that the page's own address may not keep must not come back as ``$s
 """
 
 import re
+from functools import partial
 from typing import Any, Final
 
 from tallymark.core.event import Context
 from tallymark.core.policy import CAMPAIGN_PARAMETERS, Policy
 from tallymark.privacy.scrub import scrub_ip, scrub_path, scrub_url
 
+from ._alike import Alike, Names
 from ._values import mapping, pixels, sequence, text
 
 CLICK_IDS: Final = (
@@ -54,11 +56,30 @@ _READ: Final = frozenset(
         "$anon_distinct_id", "$lib_rate_limit_remaining_tokens",
     }
 )  # fmt: skip
+_MOVING: Final = {"$current_url": "page_url", "$pathname": "page_path"}
+_JUDGED: Final = frozenset({*_FIELDS, *_CLOSER, *CLICK_IDS, "$is_server"} - {"title"})
+# What makes more of an event than a use, or another use.
+_ASKING: Final = frozenset(
+    {"$set", "$set_once", "$unset", "$group_set", "$ignore_sent_at", "currency"}
+)
+_NAMES, _NAMES_OF_VIEWS = (
+    Names(judged=_JUDGED, moving=moving, others=_READ, own="$", asking=_ASKING)
+    for moving in (_MOVING, {**_MOVING, "title": "page_title"})
+)
 _IPS: Final = ("$ip", "$initial_ip")
 _DIAGNOSTIC: Final = "$sdk_debug_"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*\Z")
 _LINK = re.compile(r'((?:href|src|action|formaction)=")((?:[^"\\]|\\.)*)')
 _DEEPEST: Final = 16
+
+
+def places(policy: Policy) -> tuple[Alike, Alike]:
+    """Return what does as ``split`` for the events of a request: for page views, and for all others."""
+    look = partial(known, policy=policy)
+    others = Alike(_NAMES, partial(split, policy=policy, is_pageview=False), look)
+    return Alike(
+        _NAMES_OF_VIEWS, partial(split, policy=policy, is_pageview=True), look, others
+    ), others
 
 
 def split(
@@ -169,6 +190,6 @@ def _scrubbed_text(name: str, value: str, policy: Policy) -> str:
         return scrub_ip(value, policy.ip) or ""
     if name.endswith("pathname"):
         return scrub_path(value, policy)
-    if name.endswith(("url", "referrer", "href")) or _ADDRESS.match(value):
+    if name.endswith(("url", "referrer", "href")) or ("://" in value and _ADDRESS.match(value)):
         return scrub_url(value, policy).url
     return value

@@ -92,7 +92,10 @@ def commands(
 
 
 def _distinct_id(item: dict[str, Any], given: dict[str, Any]) -> str | None:
-    places = (item.get("distinct_id"), item.get("$distinct_id"), given.get("distinct_id"))
+    first = item.get("distinct_id")
+    if type(first) is str and (found := first.strip()):
+        return None if found == _COOKIELESS else found
+    places = (first, item.get("$distinct_id"), given.get("distinct_id"))
     for place in places:
         if place is None or (isinstance(place, str) and not place.strip()):
             continue

@@ -11,12 +11,14 @@ from tallymark.core.errors import Refused
 from tallymark.core.registry import did_you_mean
 from tallymark.core.settings import Settings
 
+from ._sdk import Sdk, sdk_of
 from ._wire import (
     OUT_OF_RANGE,
     Time,
     WireBatch,
     WireCampaign,
     WireCommand,
+    WireConsent,
     WireContext,
     WireDevice,
     WireEvent,
@@ -44,6 +46,7 @@ _EVENTS = Decoder(list[WireEvent], float_hook=number)
 _EVENT = Decoder(WireEvent, float_hook=number)
 _BATCH = Decoder(WireBatch, float_hook=number)
 _COMMAND: Decoder[WireCommand] = Decoder(WireCommand, float_hook=number)
+_CONSENT = Decoder(WireConsent, float_hook=number)
 _IMPORTED = Decoder(WireImported, float_hook=number)
 _RAWS = Decoder(list[Raw])
 _RAW_BATCH = Decoder(WireRawBatch)
@@ -138,7 +141,9 @@ def cut(body: bytes, settings: Settings, *, is_lines: bool) -> Cut:
         return apart
 
 
-def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand | WireImported:
+def read_one(
+    item: bytes, settings: Settings
+) -> WireEvent | WireCommand | WireImported | WireConsent:
     """Return one item; raises Refused with what is wrong with it."""
     if len(item) > settings.max_event_bytes:
         raise Refused(
@@ -154,10 +159,12 @@ def read_one(item: bytes, settings: Settings) -> WireEvent | WireCommand | WireI
     return wire
 
 
-def _typed(item: bytes) -> WireEvent | WireCommand | WireImported:
+def _typed(item: bytes) -> WireEvent | WireCommand | WireImported | WireConsent:
     match _HEAD.decode(item).type if b'"type"' in item else None:
         case "identify" | "group" | "alias" | "unlink":
             return _COMMAND.decode(item)
+        case "consent":
+            return _CONSENT.decode(item)
         case "imported":
             return _IMPORTED.decode(item)
         case _:
@@ -170,15 +177,16 @@ def holds_nul(body: bytes) -> bool:
     return b"\\" in body and b"\\u0000" in body and _NUL.search(body) is not None
 
 
-def head(item: bytes) -> tuple[str | None, str | None]:
-    """Return the id and the name of an item as far as they can be read."""
+def head(item: bytes) -> tuple[str | None, str | None, Sdk]:
+    """Return the id and the name of an item, and the SDK it names, as far as they can be read."""
     try:
         found = _HEAD.decode(item)
     except UNREADABLE:
-        return None, None
+        return None, None, sdk_of({})
     return (
         found.id if isinstance(found.id, str) else None,
         found.name if isinstance(found.name, str) else None,
+        sdk_of({"context": found.context}),
     )
 
 

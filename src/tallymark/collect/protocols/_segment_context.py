@@ -75,7 +75,8 @@ def context(given: dict[str, Any], page: dict[str, Any]) -> Context:
 def consent(given: dict[str, Any]) -> dict[str, str]:
     """Return what the person said, by purpose; of several categories of one purpose a no holds.
 
-    A category whose name says nothing to us says nothing: it is neither a yes nor a no.
+    A category whose name says nothing to us says nothing: it is neither a yes nor a no. Consent strings
+    stand beside it, by their own names.
     """
     said: list[tuple[Any, bool]] = []
     for name, told in mapping(mapping(given.get("consent")).get("categoryPreferences")).items():
@@ -83,7 +84,11 @@ def consent(given: dict[str, Any]) -> dict[str, str]:
     managed = mapping(given.get("consentManagement"))
     said += [(name, True) for name in sequence(managed.get("allowedConsentIds"))]
     said += [(name, False) for name in sequence(managed.get("deniedConsentIds"))]
-    found: dict[str, str] = {}
+    found = {
+        name: string
+        for name in ("tcf", "gpp")
+        if (string := text(mapping(given.get("consent")).get(name))) is not None
+    }
     for name, is_yes in said:
         for purpose in _PURPOSES.get(str(name)[:40].strip().lower(), ()):
             if found.get(purpose) != "denied":

@@ -16,7 +16,7 @@ from tallymark.core.errors import Refused
 from tallymark.core.event import NO_PROPERTIES, Context, TimeRule, Verbatim
 
 from ._checks import Terms, are_plain, believed_time
-from ._foreign import named
+from ._names import named
 from ._reading import UNREADABLE, holds_nul
 from ._segment_context import NOBODY
 from ._values import text, when

@@ -100,11 +100,10 @@ def when(value: Any) -> int | None:
         return None
     if isinstance(value, str):
         value = value.strip()
-        if not value or len(value) > 40:
+        if len(value) > 40:
             return None
         # Nearly every text is a date; no number has a hyphen there.
-        is_number = value[4:5] != "-" and value.replace(".", "", 1).isdecimal()
-        if not is_number:
+        if value[4:5] == "-" or not value.replace(".", "", 1).isdecimal():
             return _iso(value)
         value = int(value) if value.isdecimal() else Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:

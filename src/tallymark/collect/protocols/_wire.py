@@ -17,7 +17,7 @@ One event:
 | `context` | object | where: `page`, `campaign`, `device`, `os`, `browser`, `app`, `library`, `screen`, `location`, `locale`, `timezone`, `ip`, `user_agent` |
 | `value`, `unit` | number, text | a metered quantity; secret keys only |
 | `revenue`, `currency` | number, ISO 4217 | money |
-| `consent` | object of text | what the person said, by purpose: `{"measurement": "granted"}` |
+| `consent` | object of text | what the person said, by purpose: `{"measurement": "granted"}`; or in a consent string, as [What is not kept](../explanation/privacy.md#consent) says |
 
 An item with a `type` says something of a person or group instead, and is no use:
 
@@ -25,6 +25,7 @@ An item with a `type` says something of a person or group instead, and is no use
 |---|---|---|
 | `identify` | `user_id`, `anonymous_id`, `traits`, `operations`, `consent` | both ids are one person; what is known of them |
 | `group` | `group_id`, `group_type`, `user_id`, `anonymous_id`, `traits`, `operations`, `consent` | what is known of a group, and that the person belongs to it |
+| `consent` | `user_id`, `anonymous_id`, `consent` | what the person chose, kept as a [proof](../how-to/prove-consent.md) |
 | `alias` | `one`, `other`, `one_kind`, `other_kind` | both ids are one person, even if both are users; secret keys only |
 | `unlink` | `one`, `other`, `one_kind`, `other_kind` | takes back the link between both ids; secret keys only |
 
@@ -216,6 +217,16 @@ class WireUnlink(WireAlias, frozen=True, tag="unlink", tag_field="type"):
     """That two ids are not one person: takes back the link between them; secret keys only."""
 
 
+class WireConsent(_Wire, frozen=True, tag="consent", tag_field="type"):
+    """What a person chose, and nothing else."""
+
+    consent: dict[str, str]
+    id: str | None = None
+    time: Time | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+
+
 WireCommand: TypeAlias = WireIdentify | WireGroup | WireAlias | WireUnlink
 
 
@@ -266,6 +277,7 @@ class WireHead(Struct, frozen=True):
     type: Any = None
     id: Any = None
     name: Any = None
+    context: Any = None
 
 
 def number(text: str) -> Decimal:

@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from tallymark.collect.body import is_ndjson
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
+from tallymark.core.consents import Statement
 from tallymark.core.errors import Refused
 from tallymark.core.event import (
     Command,
@@ -33,7 +34,7 @@ from ._checks import (
     client_time,
     terms,
 )
-from ._commands import check_group_type, link_of, operations_of
+from ._commands import check_group_type, link_of, operations_of, statement_of
 from ._failed import failed_lines
 from ._imported import imported
 from ._native_events import check_ids, event_of, have_plain_ids, sent_at_of
@@ -42,6 +43,7 @@ from ._reading import Cut, Opened, check_text, cut, head, open_body, read_one
 from ._wire import (
     WireAlias,
     WireCommand,
+    WireConsent,
     WireEvent,
     WireGroup,
     WireIdentify,
@@ -79,6 +81,7 @@ class _Taken(Struct, frozen=True):
     places: list[int]
     surplus: int = 0
     empty: int = 0
+    statements: list[Statement] = []
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
@@ -112,7 +115,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
         events, commands, dropped = [], [], {}
     decoded = Decoded(
         received + taken.surplus, events, commands, lines, dropped, sent_at, strict=strict,
-        places=taken.places,
+        places=taken.places, statements=taken.statements,
     )  # fmt: skip
     if not refusals:
         return decoded
@@ -145,6 +148,7 @@ def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms, caller: Caller
     refusals: dict[int, Refused] = {}
     of_events: list[int] = []
     of_commands: list[int] = []
+    statements: list[Statement] = []
     surplus = empty = 0
     for index, item in enumerate(items):
         try:
@@ -161,13 +165,16 @@ def _take_each(items: Sequence[WireEvent | bytes], agreed: Terms, caller: Caller
                 told = len(uses) + len(changes)
                 surplus += max(0, told - 1)
                 empty += told == 0
+            elif isinstance(wire, WireConsent):
+                statements.append(statement_of(wire, index, agreed))
             else:
                 found = _commands(wire, agreed)
                 commands += found
                 of_commands += [index] * len(found)
         except Refused as refusal:
             refusals[index] = refusal
-    return _Taken(events, commands, refusals, of_events + of_commands, surplus, empty)
+    places = of_events + of_commands
+    return _Taken(events, commands, refusals, places, surplus, empty, statements)
 
 
 def _have_plain_properties(opened: Opened | Cut, settings: Settings) -> bool:
@@ -244,7 +251,7 @@ def _is_strict(query: str) -> bool:
 
 
 def _failed(index: int, why: Refused, raw: bytes, settings: Settings) -> Failed:
-    event_id, name = head(raw)
+    event_id, name, sdk = head(raw)
     return Failed(
         code=why.code,
         stage=why.stage,
@@ -255,6 +262,8 @@ def _failed(index: int, why: Refused, raw: bytes, settings: Settings) -> Failed:
         name=name and name[: settings.max_name_bytes],
         raw=raw[: settings.max_failed_bytes],
         raw_bytes=len(raw),
+        sdk_name=sdk[0],
+        sdk_version=sdk[1],
     )
 
 

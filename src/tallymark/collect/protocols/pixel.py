@@ -1,7 +1,8 @@
 """A picture of one pixel: ``GET /tm/v1/pixel.gif`` counts a page view where no script runs.
 
 For mail, for readers without JavaScript, for pages of others. ``key`` is a public key. What the
-query does not say is taken from the request: the page from ``Referer``. Nothing tells one view from
+query does not say is taken from the request: the page from ``Referer``. What it counts is flagged
+``no_js``, since no script told of time or scrolling there. Nothing tells one view from
 another but an ``id``, so a picture without one is counted each time it is asked for.
 """
 
@@ -48,6 +49,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
             anonymous_id=text(given.get("anonymous_id")),
             properties={key: value for key, value in given.items() if key not in _NAMED},
             context=Context(page_url=page, referrer=text(given.get("referrer"))),
+            flags=("no_js",),
         )
         return [event(told, terms)]
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import Struct, structs
 
-from tallymark.collect.loose import open_loosely
+from tallymark.collect.loose import Loose, form_fields, open_loosely
 from tallymark.collect.places import Places
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
@@ -104,12 +104,14 @@ def claims(request: Request) -> bool:
 def credential(request: Request) -> str | None:
     """Return the write key: the Basic user name, else that of the body, else that of the query."""
     given = _basic_user(request.headers)
-    if given or request.content is None:
+    if given:
         return given
-    body = mapping(request.content.content)
+    # Of a body that could not be read the query is left.
+    content: Loose = request.content or Loose(None, form_fields(request.query))
+    body = mapping(content.content)
     messages = (mapping(one) for one in sequence(body.get("batch"))[:LOOKED_AT])
     keys = (text(one.get("writeKey")) for one in (body, *messages))
-    return next(filter(None, keys), None) or text(request.content.fields.get("writeKey"))
+    return next(filter(None, keys), None) or text(content.fields.get("writeKey"))
 
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:

@@ -1,0 +1,4 @@
+import { auto } from "./auto";
+import { start } from "./core";
+
+start(auto);
