@@ -37,7 +37,7 @@ def history() -> list[dict[str, Any]]:
         }
         events.append({"name": "page_view", "kind": "page", "time": began, "user_id": user, "context": context})  # fmt: skip
         events += [
-            {"name": step, "time": began + (at + 1) * 60_000, "user_id": user, "properties": {"plan": "pro"}}
+            {"name": step, "time": began + (at + 1) * 60_000, "user_id": user, "context": context, "properties": {"plan": "pro"}}
             for at, step in enumerate(STEPS)
             if number <= CAME[step]
         ]  # fmt: skip

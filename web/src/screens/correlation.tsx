@@ -34,7 +34,6 @@ type Factor = CorrelationData["factors"][number];
 
 function Factors({ data, asked }: { data: CorrelationData; asked: Question }) {
   const drill = useDrill();
-  if (data.factors.length === 0) return <p className="muted">{t("correlation.none")}</p>;
   const who = (one: Factor, converted: boolean, count: number) => {
     const label = t(converted ? "correlation.went" : "correlation.stopped", { n: count, what: nameOf(one) });
     const place = { kind: one.kind, name: one.name, value: one.value, converted, has: true };
@@ -56,6 +55,7 @@ function Factors({ data, asked }: { data: CorrelationData; asked: Question }) {
   return (
     <div className="stack">
       <p className="muted num">{t("correlation.told", { converted: data.converted, dropped: data.dropped, n: data.tested })}</p>
+      {data.factors.length === 0 && <p>{t("correlation.none")}</p>}
       <DataTable label={t("correlation.title")} columns={columns} rows={[...data.factors]} rowKey={(one) => `${one.kind}:${one.name}:${String(one.value)}`} />
     </div>
   );
