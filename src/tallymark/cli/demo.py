@@ -138,6 +138,7 @@ def _load(client: Client, note: Path, scale: float) -> Story:
         story = msgspec.json.decode(note.read_bytes(), type=Story)
     if story.is_whole:
         return story
+    print(f"Making {DAYS} days of a made-up company, and loading them.", flush=True)
     # Written first: if this is broken off, the next run sends the same events, which count once.
     note.write_bytes(msgspec.json.encode(story))
     began = clock.monotonic()

@@ -113,7 +113,7 @@ def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
         what = f"arrivals: {name}: {one['received']:,} received, {', '.join(outcomes)}"
         what += f"; last {_ago(one['last_received_us'], now)}"
         if one["late_p95_seconds"] is not None:
-            what += f"; 95 % within {one['late_p95_seconds']:,.1f} s of happening"
+            what += f"; 95 % within {_long(one['late_p95_seconds'])} of happening"
         yield Finding("ok", what)
         yield from _troubles(name, one)
         yield from drifts(
@@ -129,6 +129,14 @@ def sources(found: dict[str, Any], now: int) -> Iterator[Finding]:
         if drift[word]:
             names = ", ".join(drift[word][:_FEW_NAMES])
             yield Finding("ok" if word == "new" else "warn", f"properties {word}: {names}", _DRIFTS[word])  # fmt: skip
+
+
+def _long(seconds: float) -> str:
+    """Return how long that is, in the largest unit of which it is at least two."""
+    for name, size in (("years", 365 * 86_400), ("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {name}"
+    return f"{seconds:,.1f} s"
 
 
 def _ago(then: int, now: int) -> str:
