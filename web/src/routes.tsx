@@ -29,7 +29,7 @@ export const SCREENS: readonly Screen[] = [
   { path: "/live", name: "screen.live", icon: "live", group: "group.watch", key: "l", view: lazy(() => import("./screens/live")) },
   { path: "/data", name: "screen.data", icon: "data", group: "group.govern", key: "d", view: lazy(() => import("./screens/data")) },
   { path: "/sql", name: "screen.sql", icon: "sql", group: "group.govern", key: "s", needs: "analyst", view: lazy(() => import("./screens/sql")) },
-  { path: "/manage", name: "screen.settings", icon: "settings", group: "group.govern", needs: "admin", view: lazy(() => import("./screens/settings")) },
+  { path: "/manage", name: "screen.settings", icon: "keys", group: "group.govern", needs: "admin", view: lazy(() => import("./screens/settings")) },
 ];
 
 /** Screens that are come to from others and are not in the menu. */
