@@ -10,7 +10,10 @@ from tests.docs import promises
 # Shared machines make wall-clock deadlines and slow-generation checks fail for no fault of ours.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _DEV = settings.get_profile("dev")
-settings.register_profile("ci", _DEV, derandomize=True, database=None, print_blob=True)
+# Each insight says for itself how many histories its oracle sees; what says nothing has fifty here.
+settings.register_profile(
+    "ci", _DEV, derandomize=True, database=None, print_blob=True, max_examples=50
+)
 settings.register_profile("long", _DEV, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 

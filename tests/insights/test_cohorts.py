@@ -314,7 +314,7 @@ def test_members_are_those_the_oracle_finds(store: Store, history: Any, cohort: 
         assert {one.breakdown[0] for one in found.lines} >= wanted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories(), COHORTS, st.integers(SINCE, NOW))
 def test_a_filter_keeps_the_events_of_members_and_a_breakdown_tells_them_apart(
     store: Store, history: Any, cohort: Any, now: int
@@ -338,7 +338,7 @@ def test_a_filter_keeps_the_events_of_members_and_a_breakdown_tells_them_apart(
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(histories(), COHORTS)
 def test_sizes_over_time_are_those_of_each_end(store: Store, history: Any, cohort: Any) -> None:
     store.replace(history)

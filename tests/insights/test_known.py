@@ -112,7 +112,7 @@ def test_a_table_of_people_has_profiles_only_if_they_are_asked_for(store: Store)
     assert (told.columns[-1], told.rows[0][-1]) == ("profile", '{"plan":"pro","seats":2.50}')
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(histories(), st.sampled_from(["ana", "PHONE", "t", "o", "x"]))
 def test_the_people_found_are_those_with_an_id_that_has_the_text(
     store: Store, history: Any, search: str

@@ -388,7 +388,7 @@ def branches(data: Any) -> dict[tuple[str, ...], int]:
     return found
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(histories(), QUESTIONS, st.integers(1, 3))
 def test_every_step_sums_to_the_one_before_and_every_node_to_its_links(
     store: Store, history: Any, question: Any, top: int

@@ -261,7 +261,7 @@ def is_counted(series: dict[str, Any], those: list[Use]) -> bool:
     return any(use.account for use in those) or series["measure"] != "unique_accounts"
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(told_histories(), FIELDS, st.sampled_from(["sum", "min", "max", "avg", "per_person"]))
 def test_measures_of_numbers_of_profiles_agree_with_the_oracle(
     store: Store, history: Any, of: str, measure: str
@@ -275,7 +275,7 @@ def test_measures_of_numbers_of_profiles_agree_with_the_oracle(
     assert_measures({"measure": measure, "of": f"properties.{of}"}, line.total, those, those)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(told_histories(), st.integers(0, 30), FIELDS)
 def test_an_earlier_position_knows_what_was_told_and_linked_by_then(
     store: Store, history: Any, position: int, by: str
@@ -290,7 +290,7 @@ def test_an_earlier_position_knows_what_was_told_and_linked_by_then(
     assert groups(store, by, series=[{"measure": "unique_people"}]) == then
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(told_histories(), st.lists(FIELDS, min_size=1, max_size=2, unique=True), conditions(FIELDS))
 def test_the_lists_behind_a_number_are_as_long_as_it_says(
     store: Store, history: Any, by: Any, chosen: Any

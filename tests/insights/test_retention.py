@@ -524,7 +524,7 @@ def test_every_cell_agrees_with_the_oracle_on_any_history(
     assert_group(oracle, found.groups[0], oracle.starts)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(HISTORIES, QUESTIONS, BY, st.integers(1, 3), st.sampled_from([None, "start", "both"]))
 def test_every_group_agrees_with_the_oracle_on_any_history(
     store: Store, history: Any, question: Any, by: Any, top: int, on: str | None
@@ -586,7 +586,7 @@ def test_the_people_behind_every_number_are_as_many_as_it_says(
         assert gone == overall.people - (overall.returned or 0)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(HISTORIES, QUESTIONS)
 def test_who_comes_back_on_or_after_a_bucket_never_grows_and_on_or_before_never_shrinks(
     store: Store, history: Any, question: Any
