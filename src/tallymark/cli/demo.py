@@ -209,7 +209,6 @@ def _print_next(settings: Settings, keys: dict[str, str], token: str) -> None:
     address = address_of(settings)
     print(f"Look around, with a link that works once: {address}/enter#{token}")
     print(f"Serving on {address} until Ctrl-C; its API is described at {address}/tm/v1/docs")
-    print("Open the address in a browser and sign in with a read key to look around.")
     if keys:
         print("Keys of the project 'demo', shown this once:")
         print("\n".join(f"  {kind:7} {text}" for kind, text in keys.items()))
