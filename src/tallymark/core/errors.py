@@ -54,7 +54,7 @@ _TABLE: tuple[Code, ...] = (
     Code("SIGN_IN_FAILED", "auth", 401, "The e-mail address and the password do not belong together.", "Try again, or ask an owner for a new link to set the password."),
     Code("SIGN_IN_LIMITED", "auth", 429, "Too many attempts to sign in.", "Wait for `Retry-After` seconds."),
     Code("ROLE_TOO_LOW", "auth", 403, "Your role in the project does not allow this.", "Ask an owner or an admin of the project for it."),
-    Code("CSRF_INVALID", "auth", 403, "A call that changes something came without the token of this session.", "Send `csrf` of `/tm/v1/session` in the X-CSRF-Token header."),
+    Code("CSRF_INVALID", "auth", 403, "A call that changes something came without the token that goes with the cookie.", "Send `csrf` of `/tm/v1/session` in the X-CSRF-Token header."),
     Code("INVITATION_INVALID", "auth", 400, "The link was used already, or is too old.", "Ask an owner for a new one, or start the server again for the first."),
     Code("PASSWORD_WEAK", "auth", 400, "The password is too short or too easily guessed.", "Take at least 12 characters, such as four words."),
     Code("USER_EXISTS", "auth", 409, "There is a user of this address already.", "Change what that user may do instead."),

@@ -34,7 +34,7 @@ export interface Session {
   project: string;
   projects: readonly MyProject[];
   role: Role;
-  /** Whether this session may define and repair things, or only ask. */
+  /** Whether whoever is signed in may define and repair things, or only ask. */
   mayChange: boolean;
   /** Whether it may see to keys and the plan of the project. */
   mayAdminister: boolean;
