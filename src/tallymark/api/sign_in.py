@@ -79,7 +79,9 @@ def check_csrf(signed: SignedIn, method: str, headers: Mapping[str, str]) -> Non
         return
     refuse_foreign(headers)
     if not hmac.compare_digest(signed.csrf.encode(), headers.get(CSRF_HEADER, "").encode()):
-        raise NotAllowed("The token that goes with the cookie is missing or wrong.", code="CSRF_INVALID")
+        raise NotAllowed(
+            "The token that goes with the cookie is missing or wrong.", code="CSRF_INVALID"
+        )
 
 
 class Asked(Struct, frozen=True):
