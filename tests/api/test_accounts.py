@@ -1,6 +1,7 @@
 """Signing in with a browser, and what each role may do."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,44 @@ def test_signing_in_often_in_vain_has_to_wait(tmp_path: Path) -> None:
 def test_attempts_are_forgotten_with_time_and_the_names_remembered_are_bounded() -> None:
     attempts = Attempts()
     for _ in range(MOST):
-        attempts.fail("ana", now=0)
+        attempts.take("ana", 0)
     with pytest.raises(TallymarkError):
-        attempts.check("bob", "ana", now=WITHIN_SECONDS * MICROSECONDS - 1)
-    attempts.check("ana", now=WITHIN_SECONDS * MICROSECONDS)
+        attempts.take("ana", WITHIN_SECONDS * MICROSECONDS - 1)
+    attempts.take("bob", 1)
+    attempts.take("ana", WITHIN_SECONDS * MICROSECONDS)
     for number in range(10_001):
-        attempts.fail(str(number), now=1)
-    attempts.check("ana", now=1)
+        attempts.take(str(number), 1)
+    for _ in range(MOST):
+        attempts.take("ana", 1)
+
+
+def test_who_signs_in_as_often_as_they_like_is_not_taken_for_one_who_guesses() -> None:
+    attempts = Attempts()
+    for now in range(5 * MOST):
+        attempts.take("office", now)
+        attempts.take("ana", now)
+        attempts.give_back("office")
+        attempts.forget("ana")
+
+
+def test_many_guesses_at_once_are_no_more_than_one_after_the_other(tmp_path: Path) -> None:
+    with Harness(tmp_path) as server, ThreadPoolExecutor(2 * MOST) as together:
+        users, now = server.catalog.users, server.clock.now()
+        users.begin(users.invite(None, now=now), "owner@example.org", "", GOOD, now=now)
+        guesses = [f"wrong guess number {number}" for number in range(2 * MOST)]
+
+        answers = list(
+            together.map(lambda one: Browser(server).sign_in("owner@example.org", one), guesses)
+        )
+
+    assert sorted(one.status for one in answers) == [401] * MOST + [429] * MOST
+
+
+def test_a_cookie_of_ours_is_found_beside_any_other(served: Harness) -> None:
+    viewer = browser(served, "viewer")
+    odd = f'a="x;y; b={{"c": [1,2]}}; {COOKIE}={viewer.cookie}; d'
+
+    assert viewer.send("GET", "/tm/v1/session", headers={"Cookie": odd}).json()["user"] is not None
 
 
 def test_signing_out_ends_the_session_for_everybody_who_has_the_cookie(served: Harness) -> None:

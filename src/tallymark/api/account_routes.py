@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tallymark.catalog.users import Members, Role, User, Users
 from tallymark.core.errors import NotAllowed, TallymarkError
 
+from .attempts import MOST_FROM_ONE_PLACE
 from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
 from .peers import Peers
 from .services import Call, Route
@@ -120,12 +121,13 @@ async def sign_in(call: Call) -> Response:
     now, attempts = call.services.clock.now(), call.services.attempts
     email = f"user {given.email.strip().lower()}"
     place = f"from {_peers(call).of(call.request.scope, _headers(call))}"
-    attempts.check(email, place, now=now)
+    attempts.take(place, now, most=MOST_FROM_ONE_PLACE)
+    attempts.take(email, now)
     user = await asyncio.to_thread(_users(call).by_password, given.email, given.password)
     if user is None:
-        attempts.fail(email, place, now=now)
         raise NotAllowed("The address and the password do not belong together.", code="SIGN_IN_FAILED")  # fmt: skip
-    attempts.succeed(email)
+    attempts.forget(email)
+    attempts.give_back(place)
     return await _begun(call, user)
 
 

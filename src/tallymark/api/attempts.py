@@ -3,7 +3,9 @@
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.errors import TallymarkError
 
+# For an address of mail; one of the network may be that of a whole office.
 MOST = 10
+MOST_FROM_ONE_PLACE = 100
 WITHIN_SECONDS = 15 * 60
 _MOST_NAMES = 10_000
 
@@ -14,28 +16,28 @@ class Attempts:
     def __init__(self) -> None:
         self._failed: dict[str, list[int]] = {}
 
-    def check(self, *names: str, now: int) -> None:
-        """Raise SIGN_IN_LIMITED while one of the names failed too often."""
-        for name in names:
-            lately = self._lately(name, now)
-            if len(lately) >= MOST:
-                wait = (lately[0] + WITHIN_SECONDS * MICROSECONDS - now) // MICROSECONDS + 1
-                raise TallymarkError(
-                    "Signing in failed too often.",
-                    code="SIGN_IN_LIMITED",
-                    retry_after_seconds=wait,
-                )
+    def take(self, name: str, now: int, *, most: int = MOST) -> None:
+        """Count an attempt as failed before it is made, so that many at once gain nothing.
 
-    def fail(self, *names: str, now: int) -> None:
-        """Note a failure of each name."""
-        for name in names:
-            lately = [*self._lately(name, now), now]
-            self._failed.pop(name, None)
-            while len(self._failed) >= _MOST_NAMES:
-                del self._failed[next(iter(self._failed))]
-            self._failed[name] = lately[-MOST:]
+        Raises SIGN_IN_LIMITED if there were too many lately.
+        """
+        lately = self._lately(name, now)
+        if len(lately) >= most:
+            wait = (lately[0] + WITHIN_SECONDS * MICROSECONDS - now) // MICROSECONDS + 1
+            raise TallymarkError(
+                "Signing in failed too often.", code="SIGN_IN_LIMITED", retry_after_seconds=wait
+            )
+        self._failed.pop(name, None)
+        while len(self._failed) >= _MOST_NAMES:
+            del self._failed[next(iter(self._failed))]
+        self._failed[name] = [*lately, now]
 
-    def succeed(self, name: str) -> None:
+    def give_back(self, name: str) -> None:
+        """Take the last attempt for none, because it did not fail."""
+        if lately := self._failed.get(name):
+            lately.pop()
+
+    def forget(self, name: str) -> None:
         """Forget the failures of a name."""
         self._failed.pop(name, None)
 

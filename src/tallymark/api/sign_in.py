@@ -8,7 +8,6 @@ import asyncio
 import base64
 import hmac
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from msgspec import Struct
@@ -46,15 +45,12 @@ def csrf_of(text: str) -> str:
 
 
 def cookie_text(headers: Mapping[str, str]) -> str | None:
-    """Return what our cookie holds, if a browser sent one."""
-    given = headers.get("cookie", "")
-    if COOKIE not in given:
-        return None
-    try:
-        found = SimpleCookie(given).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found is not None and found.value else None
+    """Return what our cookie holds, if a browser sent one, whatever others of the host look like."""
+    for part in headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value or None
+    return None
 
 
 async def signed_in(services: Services, headers: Mapping[str, str]) -> SignedIn | None:
