@@ -1,9 +1,8 @@
 """Signing in, and who may: for people with a browser. Programs use keys."""
 
 import asyncio
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
@@ -11,7 +10,7 @@ from tallymark.catalog.users import Members, Role, User, Users
 from tallymark.core.errors import NotAllowed, TallymarkError
 
 from .attempts import MOST_FROM_ONE_PLACE
-from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
+from .bodies import json_answer
 from .peers import Peers
 from .services import Call, Route
 from .sign_in import cookie_text, csrf_of, refuse_foreign, set_cookie, signed_in
@@ -108,19 +107,19 @@ class AllUsers(Struct, frozen=True):
 
 async def session(call: Call) -> Response:
     """Return who is signed in, and whether the server still waits for its first owner."""
-    signed = await signed_in(call.services, _headers(call))
+    signed = await signed_in(call.services, call.headers)
     if signed is None:
         is_new = await asyncio.to_thread(_users(call).is_empty)
-        return _json(Session(needs_owner=is_new))
-    return _json(await _told(call, signed.user, signed.text))
+        return json_answer(Session(needs_owner=is_new))
+    return json_answer(await _told(call, signed.user, signed.text))
 
 
 async def sign_in(call: Call) -> Response:
     """Sign somebody in by address and password; a browser keeps it in a cookie."""
-    given = await _body(call, Credentials)
+    given = await _order(call, Credentials)
     now, attempts = call.services.clock.now(), call.services.attempts
     email = f"user {given.email.strip().lower()}"
-    place = f"from {_peers(call).of(call.request.scope, _headers(call))}"
+    place = f"from {_peers(call).of(call.request.scope, call.headers)}"
     attempts.take(place, now, most=MOST_FROM_ONE_PLACE)
     attempts.take(email, now)
     user = await asyncio.to_thread(_users(call).by_password, given.email, given.password)
@@ -133,18 +132,18 @@ async def sign_in(call: Call) -> Response:
 
 async def sign_out(call: Call) -> Response:
     """End the session of this browser."""
-    refuse_foreign(_headers(call))
-    text = cookie_text(_headers(call))
+    refuse_foreign(call.headers)
+    text = cookie_text(call.headers)
     if text is not None:
         await asyncio.to_thread(_users(call).sign_out, text)
-    response = _json(Session())
+    response = json_answer(Session())
     _keep(call, response, "")
     return response
 
 
 async def set_up(call: Call) -> Response:
     """Make the first owner, with the token that the server printed when it started."""
-    given = await _body(call, FirstOwner)
+    given = await _order(call, FirstOwner)
     now = call.services.clock.now()
     user = await asyncio.to_thread(
         lambda: _users(call).begin(given.token, given.email, given.name, given.password, now=now)
@@ -154,7 +153,7 @@ async def set_up(call: Call) -> Response:
 
 async def set_password(call: Call) -> Response:
     """Set the password of somebody who was invited, and sign them in."""
-    given = await _body(call, NewPassword)
+    given = await _order(call, NewPassword)
     now = call.services.clock.now()
     user = await asyncio.to_thread(
         lambda: _users(call).accept(given.token, given.password, now=now)
@@ -164,7 +163,7 @@ async def set_password(call: Call) -> Response:
 
 async def enter(call: Call) -> Response:
     """Sign in whoever has the token of a link, without a password, this once."""
-    given = await _body(call, Entrance)
+    given = await _order(call, Entrance)
     now = call.services.clock.now()
     return await _begun(call, await asyncio.to_thread(lambda: _users(call).enter(given.token, now=now)))  # fmt: skip
 
@@ -178,17 +177,17 @@ async def owner_link(call: Call) -> Response:
             raise TallymarkError("There are users already.", code="USER_EXISTS")
         return OwnerLink(_users(call).invite(None, now=now))
 
-    return _json(await asyncio.to_thread(made), status=201)
+    return json_answer(await asyncio.to_thread(made), status=201)
 
 
 async def list_users(call: Call) -> Response:
     """Return everybody who may sign in."""
-    return _json(AllUsers(await asyncio.to_thread(_users(call).all)))
+    return json_answer(AllUsers(await asyncio.to_thread(_users(call).all)))
 
 
 async def invite(call: Call) -> Response:
     """Add a user and return the token of their link, shown this once."""
-    given = await _body(call, NewUser)
+    given = await _order(call, NewUser)
     now = call.services.clock.now()
 
     def add() -> Invited:
@@ -197,12 +196,12 @@ async def invite(call: Call) -> Response:
         )
         return Invited(user, _users(call).invite(user.id, now=now))
 
-    return _json(await asyncio.to_thread(add), status=201)
+    return json_answer(await asyncio.to_thread(add), status=201)
 
 
 async def change_user(call: Call) -> Response:
     """Replace what a user may do."""
-    given = await _body(call, ChangedUser)
+    given = await _order(call, ChangedUser)
     disabled_at = call.services.clock.now() if given.is_disabled else None
     user = await asyncio.to_thread(
         lambda: _users(call).change(
@@ -212,7 +211,7 @@ async def change_user(call: Call) -> Response:
             disabled_at=disabled_at,
         )
     )
-    return _json(user)
+    return json_answer(user)
 
 
 async def invite_again(call: Call) -> Response:
@@ -223,13 +222,13 @@ async def invite_again(call: Call) -> Response:
         text = _users(call).invite(user_id, now=now)
         return Invited(next(one for one in _users(call).all() if one.id == user_id), text)
 
-    return _json(await asyncio.to_thread(made), status=201)
+    return json_answer(await asyncio.to_thread(made), status=201)
 
 
 async def _begun(call: Call, user: User) -> Response:
     now = call.services.clock.now()
     text = await asyncio.to_thread(lambda: _users(call).sign_in(user.id, now=now))
-    response = _json(await _told(call, user, text), status=201)
+    response = json_answer(await _told(call, user, text), status=201)
     _keep(call, response, text)
     return response
 
@@ -245,19 +244,14 @@ async def _told(call: Call, user: User, text: str) -> Session:
 
 
 def _keep(call: Call, response: Response, text: str) -> None:
-    secure = _peers(call).is_secure(call.request.scope, _headers(call))
+    secure = _peers(call).is_secure(call.request.scope, call.headers)
     set_cookie(response, text, secure=secure, path=f"{base_of(call)}/")
 
 
-async def _body(call: Call, wanted: type[T]) -> T:
-    headers = _headers(call)
-    refuse_foreign(headers)
-    body = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
-    return decode_body(body, wanted)
-
-
-def _headers(call: Call) -> dict[str, str]:
-    return header_map(call.request.scope["headers"])
+async def _order(call: Call, wanted: type[T]) -> T:
+    # Some of these come without a session, so no token tells pages of ours from others.
+    refuse_foreign(call.headers)
+    return await call.order(wanted)
 
 
 def _peers(call: Call) -> Peers:
@@ -266,10 +260,6 @@ def _peers(call: Call) -> Peers:
 
 def _users(call: Call) -> Users:
     return call.services.catalog.users
-
-
-def _json(value: Any, *, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 ACCOUNT_ROUTES: tuple[Route, ...] = (

@@ -27,7 +27,7 @@ from .answers import (
     Status,
     Stopped,
 )
-from .bodies import MAX_PAIR_BYTES, MAX_QUESTION_BYTES, header_map, read_body
+from .bodies import MAX_PAIR_BYTES, MAX_QUESTION_BYTES, json_answer, read_body
 from .problem import Disconnected
 from .services import Call, Route
 
@@ -56,7 +56,7 @@ AT = {
 async def ask(call: Call) -> Response:
     """Forward a question to the store process and return its answer as it is."""
     insight = lookup(insights(), call.params["insight"], "insight")
-    headers = header_map(call.request.scope["headers"])
+    headers = call.headers
     question = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
     stored = await defined(call, whole(call, "definitions_at"))
     return await forward(call, insight.name, question or b"{}", stored)
@@ -87,7 +87,7 @@ async def forward(
 
 async def explain(call: Call) -> Response:
     """Return what makes two answers differ, cause by cause."""
-    headers = header_map(call.request.scope["headers"])
+    headers = call.headers
     pair = await read_body(call.request.receive, headers, limit=MAX_PAIR_BYTES)
     definitions = [await defined(call, version) for version in _versions(pair)]
     return await from_store(
@@ -101,7 +101,7 @@ async def explain(call: Call) -> Response:
 
 async def ask_sql(call: Call) -> Response:
     """Forward a question in SQL, and return its rows."""
-    headers = header_map(call.request.scope["headers"])
+    headers = call.headers
     question = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
     return await from_store(call, "sql", question=question)
 
@@ -135,7 +135,7 @@ async def defined(call: Call, version: int | None) -> StoredDefinitions | None:
 async def list_insights(_call: Call) -> Response:
     """Return every insight with the JSON schema of its question and an example."""
     listed = Insights([_described(insight) for insight in insights().values()])
-    return Response(msgspec.json.encode(listed), media_type="application/json")
+    return json_answer(listed)
 
 
 async def event(call: Call) -> Response:
@@ -201,7 +201,7 @@ def _versions(pair: bytes) -> tuple[int | None, int | None]:
 
 
 def _question_id(call: Call) -> str:
-    given = header_map(call.request.scope["headers"]).get(_ID_HEADER)
+    given = call.headers.get(_ID_HEADER)
     if given is None:
         return new_id(call.services.clock.now())
     if not (0 < len(given) <= 100 and given.isascii() and given.isprintable()):

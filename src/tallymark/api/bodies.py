@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.responses import Response
 from starlette.types import Receive
 
 from tallymark.core.errors import Refused, Unavailable, misfit
@@ -113,3 +114,8 @@ def _too_large(limit: int) -> Refused:
 def json_bytes(value: Any) -> bytes:
     """Return a value of ours as JSON."""
     return msgspec.json.encode(value)
+
+
+def json_answer(value: Any, status: int = 200) -> Response:
+    """Return a value of ours as an answer in JSON."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")

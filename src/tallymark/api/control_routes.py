@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from tallymark.core.policy import Policy
 from tallymark.core.registry import discover, lookup
 
 from .answers import Manifest, Verified
-from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
+from .bodies import json_answer
 from .services import Call, Route
 
 T = TypeVar("T")
@@ -94,12 +93,14 @@ async def list_projects(call: Call) -> Response:
     """Return every project that whoever asks may see."""
     there = await asyncio.to_thread(call.services.catalog.projects)
     user = call.user
-    return _json(Projects([one for one in there if user is None or user.may("viewer", one.id)]))
+    return json_answer(
+        Projects([one for one in there if user is None or user.may("viewer", one.id)])
+    )
 
 
 async def create_project(call: Call) -> Response:
     """Create a project with a key of each kind."""
-    order = await _body(call, NewProject)
+    order = await call.order(NewProject)
     catalog, now = call.services.catalog, call.services.clock.now()
 
     def create() -> CreatedProject:
@@ -113,35 +114,35 @@ async def create_project(call: Call) -> Response:
     created = await asyncio.to_thread(create)
     await call.services.prepare(created.project.id)
     call.services.callers.forget(project=created.project.id)
-    return _json(created, status=201)
+    return json_answer(created, status=201)
 
 
 async def set_policy(call: Call) -> Response:
     """Replace the privacy policy of a project."""
-    policy = await _body(call, Policy)
+    policy = await call.order(Policy)
     project = await asyncio.to_thread(
         call.services.catalog.update_policy, call.params["project"], policy
     )
     call.services.callers.forget(project=project.id)
-    return _json(project)
+    return json_answer(project)
 
 
 async def list_keys(call: Call) -> Response:
     """Return every key of a project, without secrets."""
     keys = await asyncio.to_thread(call.services.catalog.keys, call.params["project"])
-    return _json(Keys(keys))
+    return json_answer(Keys(keys))
 
 
 async def create_key(call: Call) -> Response:
     """Create a key and show its secret this once."""
-    order = await _body(call, NewKey)
+    order = await call.order(NewKey)
     now = call.services.clock.now()
     issued = await _in_thread(
         lambda: call.services.catalog.create_key(
             call.params["project"], order.kind, order.label, now=now
         )
     )
-    return _json(IssuedKey(*issued), status=201)
+    return json_answer(IssuedKey(*issued), status=201)
 
 
 async def revoke_key(call: Call) -> Response:
@@ -149,12 +150,12 @@ async def revoke_key(call: Call) -> Response:
     now = call.services.clock.now()
     key = await _in_thread(lambda: call.services.catalog.revoke(call.params["key"], now=now))
     call.services.callers.forget(key_id=key.id)
-    return _json(key)
+    return json_answer(key)
 
 
 async def rotate_key(call: Call) -> Response:
     """Make a successor of a key and show its secret this once."""
-    order = await _body(call, Rotation)
+    order = await call.order(Rotation)
     now = call.services.clock.now()
     issued = await _in_thread(
         lambda: call.services.catalog.rotate(
@@ -162,29 +163,31 @@ async def rotate_key(call: Call) -> Response:
         )
     )
     call.services.callers.forget(key_id=call.params["key"])
-    return _json(IssuedKey(*issued), status=201)
+    return json_answer(IssuedKey(*issued), status=201)
 
 
 async def list_sites(call: Call) -> Response:
     """Return every site of a project."""
-    return _json(Sites(await _in_thread(lambda: _catalog(call).sites(call.params["project"]))))
+    return json_answer(
+        Sites(await _in_thread(lambda: _catalog(call).sites(call.params["project"])))
+    )
 
 
 async def add_site(call: Call) -> Response:
     """Let clients of a protocol call a project by a name."""
-    order = await _body(call, SiteName)
+    order = await call.order(SiteName)
     lookup(discover("tallymark.collect.protocols", Protocol), order.protocol, "protocol")
     now = call.services.clock.now()
     site = await _in_thread(
         lambda: _catalog(call).add_site(call.params["project"], order.protocol, order.name, now=now)
     )
     call.services.callers.forget(project=site.project)
-    return _json(site, status=201)
+    return json_answer(site, status=201)
 
 
 async def remove_site(call: Call) -> Response:
     """End a site at once, and return those that are left."""
-    order = await _body(call, SiteName)
+    order = await call.order(SiteName)
     project = call.params["project"]
     await _in_thread(lambda: _catalog(call).remove_site(project, order.protocol, order.name))
     call.services.callers.forget(project=project)
@@ -193,7 +196,7 @@ async def remove_site(call: Call) -> Response:
 
 async def backup(call: Call) -> Response:
     """Write a consistent copy of everything and return its manifest."""
-    order = await _body(call, BackupOrder)
+    order = await call.order(BackupOrder)
     answer = await call.services.store.call("backup", {"target": order.target})
     return Response(answer, media_type="application/json")
 
@@ -203,22 +206,12 @@ async def verify(call: Call) -> Response:
     return Response(await call.services.store.call("verify", {}), media_type="application/json")
 
 
-async def _body(call: Call, wanted: type[T]) -> T:
-    headers = header_map(call.request.scope["headers"])
-    body = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
-    return decode_body(body, wanted)
-
-
 def _catalog(call: Call) -> Catalog:
     return call.services.catalog
 
 
 async def _in_thread(act: Callable[[], T]) -> T:
     return await asyncio.to_thread(act)
-
-
-def _json(value: Struct, *, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 CONTROL_ROUTES: tuple[Route, ...] = (

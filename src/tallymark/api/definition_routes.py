@@ -29,7 +29,7 @@ from tallymark.insights.definitions import (
 from tallymark.insights.insight import Answer
 
 from .ask_routes import AT, defined, forward, insights, whole
-from .bodies import MAX_QUESTION_BYTES, header_map, read_body
+from .bodies import MAX_QUESTION_BYTES, read_body
 from .services import Call, Route
 
 _LARGEST: Final = 8 * MIB
@@ -94,7 +94,7 @@ class Versions(Struct, frozen=True):
 
 async def push_definitions(call: Call) -> Response:
     """Make definitions those that hold, and tell what that changes; or only tell."""
-    headers = header_map(call.request.scope["headers"])
+    headers = call.headers
     body = await read_body(call.request.receive, headers, limit=_LARGEST)
     project = call.params["project"]
     is_dry = call.request.query_params.get("dry_run") == "1"
@@ -140,7 +140,7 @@ async def list_versions(call: Call) -> Response:
 
 async def ask_saved(call: Call) -> Response:
     """Ask a saved question; what the body has replaces that part of it."""
-    headers = header_map(call.request.scope["headers"])
+    headers = call.headers
     body = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
     stored = await defined(call, whole(call, "definitions_at"))
     saved = _saved(stored, call.params["name"])

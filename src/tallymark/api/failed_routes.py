@@ -16,7 +16,7 @@ from tallymark.schema.repair import checked_repairs
 
 from .answers import Marked, ReplayReport
 from .ask_routes import from_store, text, whole
-from .bodies import MAX_QUESTION_BYTES, header_map, read_body
+from .bodies import MAX_QUESTION_BYTES, read_body
 from .failed_answers import FailedEnvelope, FailedPage
 from .services import Call, Route
 
@@ -154,7 +154,7 @@ async def _all_lines(
 
 
 async def _body(call: Call, decoder: "msgspec.json.Decoder[T]") -> T:
-    headers = header_map(call.request.scope["headers"])
+    headers = call.headers
     body = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
     try:
         return decoder.decode(body or b"{}")

@@ -14,7 +14,7 @@ from tallymark.schema.compare import Change, compare
 from tallymark.schema.lint import lint, refusal
 from tallymark.schema.plan import Plan, decode_plan, encode_plan
 
-from .bodies import header_map, read_body
+from .bodies import json_answer, read_body
 from .services import Call, Route
 
 _LARGEST_PLAN: Final = 8 * MIB
@@ -38,7 +38,7 @@ class PulledPlan(Struct, frozen=True):
 
 async def push_plan(call: Call) -> Response:
     """Make a plan the one that holds; refused if it has a problem, or breaks without a new MODEL."""
-    headers = header_map(call.request.scope["headers"])
+    headers = call.headers
     body = await read_body(call.request.receive, headers, limit=_LARGEST_PLAN)
     project, now = call.params["project"], call.services.clock.now()
     may_break = call.request.query_params.get("breaking") == "1"
@@ -61,7 +61,7 @@ async def push_plan(call: Call) -> Response:
 
     pushed = await asyncio.to_thread(push)
     call.services.callers.forget(project=project)
-    return Response(msgspec.json.encode(pushed), media_type="application/json")
+    return json_answer(pushed)
 
 
 async def pull_plan(call: Call) -> Response:
@@ -70,7 +70,7 @@ async def pull_plan(call: Call) -> Response:
     if held is None:
         raise NotFound("The project has no tracking plan.", hint="Push one: tallymark plan push")
     pulled = PulledPlan(held.version, held.created_at, msgspec.Raw(held.content.encode()))
-    return Response(msgspec.json.encode(pulled), media_type="application/json")
+    return json_answer(pulled)
 
 
 def _held(call: Call, project: str) -> StoredPlan | None:

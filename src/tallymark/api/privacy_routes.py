@@ -10,7 +10,7 @@ from tallymark.privacy.consent import OPT_OUT_COOKIE
 
 from .answers import Honoured, OptedOut
 from .ask_routes import from_store
-from .bodies import header_map
+from .bodies import json_answer
 from .consent_answers import ConsentProof
 from .cors import cors_headers
 from .people_routes import AT, instant_of, kind_of
@@ -23,12 +23,12 @@ _GPC: Final = Honoured(gpc=True, last_update="2026-11-25")
 
 async def gpc(_call: Call) -> Response:
     """Say that Global Privacy Control is honoured (W3C, section 4)."""
-    return Response(msgspec.json.encode(_GPC), media_type="application/json")
+    return json_answer(_GPC)
 
 
 def _cookie(value: str, seconds: int) -> Callable[[Call], str]:
     def made(call: Call) -> str:
-        headers = header_map(call.request.scope["headers"])
+        headers = call.headers
         is_secure = (
             call.request.url.scheme == "https" or headers.get("x-forwarded-proto") == "https"
         )
@@ -68,7 +68,7 @@ async def consent(call: Call) -> Response:
 def _answer(call: Call, said: OptedOut, cookie: str | None = None) -> Response:
     response = Response(msgspec.json.encode(said), media_type="application/json")
     # A page that lets its visitors choose is of another origin.
-    for name, value in cors_headers(header_map(call.request.scope["headers"])):
+    for name, value in cors_headers(call.headers):
         response.headers[name] = value
     if cookie is not None:
         response.headers["Set-Cookie"] = cookie

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tallymark.core.errors import TallymarkError
 
 from .answers import Alive, Readiness
+from .bodies import json_answer
 from .reference_page import reference_page
 from .services import Call, Route
 from .turned_away import AllTurnedAway
@@ -17,7 +18,7 @@ from .turned_away import AllTurnedAway
 
 async def healthz(_call: Call) -> Response:
     """Answer as long as the process runs."""
-    return Response(msgspec.json.encode(Alive()), media_type="application/json")
+    return json_answer(Alive())
 
 
 async def readyz(call: Call) -> Response:

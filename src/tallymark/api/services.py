@@ -1,7 +1,7 @@
 """What the routes need of the rest, and what a route is."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct, field
 from starlette.requests import Request as HttpRequest
@@ -18,9 +18,11 @@ from tallymark.core.telemetry import Logger, Metrics
 
 from .attempts import Attempts
 from .auth import Callers, Known
+from .bodies import MAX_QUESTION_BYTES, decode_body, header_map, read_body
 from .live import Live
 from .turned_away import Doorkeeper
 
+T = TypeVar("T")
 # open: anybody; read: secret and read keys; local: over the socket of the data folder, no key;
 # metrics: this machine, or as the settings say. Users who are signed in may as their role says.
 Access: TypeAlias = Literal["open", "read", "local", "metrics"]
@@ -81,6 +83,16 @@ class Call(Struct, frozen=True):
     params: Mapping[str, str]
     known: Known | None = None
     user: User | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by lower-case name."""
+        return header_map(self.request.scope["headers"])
+
+    async def order(self, wanted: type[T]) -> T:
+        """Return the JSON body as the struct wanted; raises Refused that names the field."""
+        body = await read_body(self.request.receive, self.headers, limit=MAX_QUESTION_BYTES)
+        return decode_body(body, wanted)
 
     @property
     def caller(self) -> Known:

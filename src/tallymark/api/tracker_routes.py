@@ -6,7 +6,6 @@ Any page may read them, also with a hash that its browser checks, so they are op
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-import msgspec
 from starlette.responses import Response
 
 from tallymark.core.errors import NotFound
@@ -19,6 +18,7 @@ from tallymark.web.tracker_files import (
     scripts,
 )
 
+from .bodies import json_answer
 from .services import Call, Route
 
 _HOUR: Final = "public, max-age=3600"
@@ -41,7 +41,7 @@ async def of_version(call: Call) -> Response:
 
 async def described(_call: Call) -> Response:
     """Return the version of the present files, and the hash of each for ``integrity``."""
-    return Response(msgspec.json.encode(manifest_in(FOLDER)), media_type="application/json")
+    return json_answer(manifest_in(FOLDER))
 
 
 def _sent(call: Call, found: ScriptFile | None, caching: str) -> Response:
