@@ -183,7 +183,7 @@ export const en = {
   "drill.nobody": "Nobody is behind this number.", "drill.anonymous": "Anonymous",
   "drill.noperson": "Events without any id belong to nobody.",
 
-  "funnel.order": "Order", "funnel.order.ordered": "One after the other", "funnel.order.strict": "Nothing between", "funnel.order.any": "Any order",
+  "funnel.order": "Order", "funnel.order.ordered": "In this order", "funnel.order.strict": "Nothing between", "funnel.order.any": "Any order",
   "funnel.window": "Within", "funnel.by": "Of", "funnel.by.person": "People", "funnel.by.session": "Sessions", "funnel.by.account": "Accounts",
   "funnel.window.30min": "30 minutes", "funnel.window.1h": "1 hour", "funnel.window.1d": "1 day", "funnel.window.7d": "7 days", "funnel.window.14d": "14 days", "funnel.window.30d": "30 days",
   "funnel.converted": "Converted", "funnel.sofar": "Converted so far", "funnel.over": "Of those whose time is over", "funnel.entered": "Entered", "funnel.median": "Median time",
