@@ -23,6 +23,7 @@ from .schema import FILTERS, fields, schema_text, summary
 _FIELD_MEANINGS = {
     "account": "the account's id, as sent",
     "anonymous_id": "the anonymous id, as sent",
+    "consent_basis": "what it is kept on: consent, contract, cookieless or unasked",
     "event": "the event's name",
     "person": "number of the person, as all links known by now resolve it",
     "received_at": "when we received it",

@@ -92,6 +92,31 @@ def test_a_project_that_asks_first_keeps_nothing_before_a_yes(server: Target) ->
     assert [one["id"] for one in stored(server, "first")] == ["f-2"]
 
 
+def test_each_event_tells_on_what_basis_it_is_kept(server: Target) -> None:
+    yes = {"consent": {"measurement": "granted"}}
+    policy(server)
+    send(server, {"name": "based", "id": "base-1", "anonymous_id": "d-9"})
+    send(server, {"name": "based", "id": "base-2", "anonymous_id": "d-9", **yes})
+    send(server, {"name": "based", "id": "base-3", "anonymous_id": "d-9", **yes}, DNT="1")
+    policy(server, consent="cookieless")
+    send(server, {"name": "based", "id": "base-4", "anonymous_id": "d-9"})
+    send(server, {"name": "based", "id": "base-5", "anonymous_id": "d-9", **yes})
+    policy(server, consent="contract")
+    send(server, {"name": "based", "id": "base-6", "anonymous_id": "d-9", "account": "acme"})
+    # What is decided later about a project changes nothing of what it has.
+    policy(server)
+
+    def kept_on(basis: str) -> set[str]:
+        asked = {"field": "consent_basis", "op": "equals", "value": basis}
+        return {one["id"] for one in server.events(series={"event": "based"}, filter=asked)}
+
+    server.wait_until_loaded()
+    assert kept_on("unasked") == {"base-1"}
+    assert kept_on("consent") == {"base-2", "base-5"}
+    assert kept_on("cookieless") == {"base-3", "base-4"}
+    assert kept_on("contract") == {"base-6"}
+
+
 def test_nothing_is_kept_of_who_somebody_is_who_refused(server: Target) -> None:
     policy(server)
     before = dropped(server).get("CONSENT_DENIED", 0)

@@ -22,6 +22,7 @@ from tallymark.privacy.said import said_of
 
 VIEW = Event(name="page_view", id="1", time=0)
 KEEP, COOKIELESS = Judgement("keep"), Judgement("cookieless")
+AGREED = Judgement("keep", is_agreed=True)
 
 
 def said(event: Event = VIEW, **consent: str) -> Event:
@@ -38,15 +39,15 @@ def verdict(
     ("policy", "state", "expected"),
     [
         (Policy(), "unknown", KEEP),
-        (Policy(), "granted", KEEP),
+        (Policy(), "granted", AGREED),
         (Policy(), "denied", Judgement("drop", "CONSENT_DENIED")),
         (Policy(), "withdrawn", Judgement("drop", "CONSENT_DENIED")),
         (Policy(consent="opt_in"), "unknown", Judgement("drop", "CONSENT_UNKNOWN")),
         (Policy(consent="opt_in", pre_consent="cookieless"), "unknown", COOKIELESS),
-        (Policy(consent="opt_in"), "granted", KEEP),
+        (Policy(consent="opt_in"), "granted", AGREED),
         (Policy(consent="opt_in"), "denied", Judgement("drop", "CONSENT_DENIED")),
         (Policy(consent="cookieless"), "unknown", COOKIELESS),
-        (Policy(consent="cookieless"), "granted", KEEP),
+        (Policy(consent="cookieless"), "granted", AGREED),
         (Policy(consent="cookieless"), "denied", Judgement("drop", "CONSENT_DENIED")),
         (Policy(consent="contract"), "unknown", Judgement("contract")),
     ],
@@ -85,7 +86,7 @@ def test_a_yes_outweighs_a_signal_only_where_the_project_says_so_and_never_for_s
     bold = Policy(explicit_overrides_signals=True, gpc="all")
 
     assert verdict(granted, Policy(gpc="all"), Signals(gpc=True)) == Judgement("drop", "GPC")
-    assert verdict(granted, bold, Signals(gpc=True)) == KEEP
+    assert verdict(granted, bold, Signals(gpc=True)) == AGREED
     sharing = Policy(explicit_overrides_signals=True, purposes={"*": "sharing"})
     assert verdict(shared, sharing, Signals(gpc=True)) == Judgement("drop", "GPC")
 
@@ -95,6 +96,7 @@ def test_a_server_is_bound_by_an_explicit_no_and_by_opt_out_only() -> None:
     loud = Signals(gpc=True, dnt=True)
 
     assert judge(VIEW, loud, strict, is_server=True) == KEEP
+    assert judge(said(measurement="granted"), loud, strict, is_server=True) == AGREED
     denied = judge(said(measurement="denied"), Signals(), Policy(), is_server=True)
     assert denied == Judgement("drop", "CONSENT_DENIED")
 

@@ -86,6 +86,20 @@ def test_identified_people_are_one_person(server: Target) -> None:
     assert first["person"] == second["person"] is not None
 
 
+def test_a_choice_is_sent_when_it_is_made_and_proven(server: Target) -> None:
+    with client(server, server) as tally, tally.bound(user_id="cho"):
+        made = datetime(2026, 11, 20, tzinfo=UTC)
+        tally.consent({"product": "granted", "policy_version": "7"}, time=made)
+        tally.consent({"product": "withdrawn"})
+
+    server.wait_until_loaded()
+    told = server.call("GET", "/tm/v1/people/user/cho/consent")
+    assert told is not None
+    assert told.status == 200, told.json()
+    records = [(one["state"], one["policy_version"]) for one in told.json()["records"]]
+    assert records == [("granted", "7"), ("withdrawn", None)]
+
+
 @pytest.mark.parametrize("trouble", [503, 429, 500, 502, "reset", "lost"])
 def test_after_each_trouble_everything_is_there_once(
     server: Target, proxy: Flaky, trouble: Trouble

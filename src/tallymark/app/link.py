@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from tallymark.core.errors import TallymarkError, Unavailable
+from tallymark.core.errors import KINDS, TallymarkError, Unavailable
 
 _LARGEST = 256 * 1024 * 1024
 _MOST_IDLE = 16
@@ -41,6 +41,7 @@ class Failure(Struct, frozen=True):
     hint: str
     path: str | None = None
     retry_after_seconds: int | None = None
+    kind: str = ""
 
 
 class Result(Struct, frozen=True):
@@ -147,13 +148,19 @@ async def _answer(call: Call, handler: Handler) -> Result:
     except TallymarkError as error:
         return Result(
             failure=Failure(
-                error.code, error.message, error.hint, error.path, error.retry_after_seconds
+                error.code,
+                error.message,
+                error.hint,
+                error.path,
+                error.retry_after_seconds,
+                kind=type(error).__name__,
             )
         )
 
 
 def _error(failure: Failure) -> TallymarkError:
-    return TallymarkError(
+    # Whoever calls may want to catch what the other process raised.
+    return KINDS.get(failure.kind, TallymarkError)(
         failure.message,
         code=failure.code,
         hint=failure.hint,

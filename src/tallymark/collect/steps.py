@@ -24,6 +24,8 @@ from .enrich import page_parts, referrer_host
 from .places import Places
 
 COOKIELESS = "cookieless"
+CONSENTED = "consented"
+CONTRACT = "contract"
 _TOGETHER_FROM = 32
 
 
@@ -136,7 +138,7 @@ def require_consent(event: Event, around: StepContext) -> Result:
         case "contract":
             return _contractual(event)
         case _:
-            return event
+            return flagged(event, CONSENTED) if found.is_agreed else event
 
 
 def name_visitors(event: Event, around: StepContext) -> Result:
@@ -217,9 +219,15 @@ def nameless(event: Event) -> Event:
             region=None,
             city=None,
         ),
-        # A client may have said so itself.
-        flags=event.flags if COOKIELESS in event.flags else (*event.flags, COOKIELESS),
+        flags=flagged(event, COOKIELESS).flags,
     )
+
+
+def flagged(event: Event, flag: str) -> Event:
+    """Return an event with a flag, which its client may have set itself."""
+    if flag in event.flags:
+        return event
+    return structs.replace(event, flags=(*event.flags, flag))
 
 
 def _contractual(event: Event) -> Event:
@@ -235,6 +243,7 @@ def _contractual(event: Event) -> Event:
         context=Context(
             library_name=event.context.library_name, library_version=event.context.library_version
         ),
+        flags=flagged(event, CONTRACT).flags,
     )
 
 

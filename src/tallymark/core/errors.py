@@ -14,6 +14,9 @@ the reasons of a failed event, and the same code is used in an HTTP answer, a fa
 metric label. Anything that is not a ``TallymarkError`` is a bug.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from msgspec import Struct
 
 
@@ -221,6 +224,14 @@ class Broken(TallymarkError):
     """What lies on disk is not what was written."""
 
     default_code = "LOG_DAMAGED"
+
+
+KINDS: Final[Mapping[str, type[TallymarkError]]] = {
+    kind.__name__: kind
+    for kind in (
+        Refused, InvalidQuery, NotAllowed, NotFound, Unavailable, QuestionStopped, Broken
+    )
+}  # fmt: skip
 
 
 def misfit(error: Exception) -> tuple[str, str | None]:

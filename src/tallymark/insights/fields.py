@@ -86,6 +86,15 @@ class Field(Struct, frozen=True):
         return self.name.startswith(PROPERTY) or is_profile(self.name)
 
 
+# What an event is kept on: collection flags whatever is not simply kept.
+_CONSENT_BASIS: Final = Sql(
+    "CASE WHEN e.flags IS NULL THEN 'unasked'"
+    " WHEN list_contains(string_split(e.flags, ','), 'consented') THEN 'consent'"
+    " WHEN list_contains(string_split(e.flags, ','), 'contract') THEN 'contract'"
+    " WHEN list_contains(string_split(e.flags, ','), 'cookieless') THEN 'cookieless'"
+    " ELSE 'unasked' END"
+)
+
 # The names spliced into SQL here are these constants, never a user's.
 _BUILT_IN: Final[dict[str, Field]] = {
     **{name: Field(name, text=Sql(f'e."{name}"')) for name in _TEXT_COLUMNS},
@@ -98,6 +107,7 @@ _BUILT_IN: Final[dict[str, Field]] = {
     },
     **{name: Field(name, time=Sql(column)) for name, column in _TIMES.items()},
     "is_bot": Field("is_bot", truth=Sql("e.is_bot")),
+    "consent_basis": Field("consent_basis", text=_CONSENT_BASIS),
 }
 NAMES: Final[tuple[str, ...]] = tuple(sorted((*_BUILT_IN, "person")))
 

@@ -49,13 +49,18 @@ class Signals(Struct, frozen=True):
 
 
 class Judgement(Struct, frozen=True):
-    """What becomes of an event; ``reason`` is the code it is dropped under."""
+    """What becomes of an event; ``reason`` is the code it is dropped under.
+
+    ``is_agreed`` tells that it is kept as it is and that the person said yes to its purpose.
+    """
 
     verdict: Verdict
     reason: str = ""
+    is_agreed: bool = False
 
 
 KEEP: Final = Judgement("keep")
+_AGREED: Final = Judgement("keep", is_agreed=True)
 _STRICTNESS: Final[Mapping[Verdict, int]] = {"keep": 0, "cookieless": 1, "contract": 2, "drop": 3}
 
 
@@ -116,10 +121,12 @@ def judge(
         return _refusal(said)
     if policy.consent == "contract":
         return Judgement("contract")
-    signals = _with_gpc(signals, said)
     if is_server:
-        return _signalled(purpose, state, Signals(gpc=True), policy) if said.gpc else KEEP
-    return _stricter(_signalled(purpose, state, signals, policy), _by_mode(state, policy))
+        found = _signalled(purpose, state, Signals(gpc=True), policy) if said.gpc else KEEP
+    else:
+        signals = _with_gpc(signals, said)
+        found = _stricter(_signalled(purpose, state, signals, policy), _by_mode(state, policy))
+    return _AGREED if found == KEEP and state == "granted" else found
 
 
 def judge_command(

@@ -179,6 +179,23 @@ class Client:
             {"type": "alias", **wire.present(user_id=user_id, previous_id=previous_id, **fields)}
         )
 
+    def consent(
+        self,
+        choices: Mapping[str, Any],
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        **fields: Any,
+    ) -> str:
+        """Say what somebody chose, by purpose, when they choose it: ``{"product": "granted"}``.
+
+        The choices are ``granted``, ``denied`` and ``withdrawn``; beside the purposes may stand
+        ``policy_version``, ``ui_version``, ``at``, ``expires_at``, ``jurisdiction``, ``tcf`` and ``gpp``.
+        Each yes, and each taken back, is kept as a proof.
+        """
+        who = wire.present(user_id=user_id, anonymous_id=anonymous_id)
+        return self._put({"type": "consent", **who, "consent": dict(choices), **fields})
+
     # Around code
 
     @contextmanager
