@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -205,12 +205,20 @@ class _Front:
         Collection does not wait for a store that will not start.
         """
         if not await supervisor.ready(_STORE_START_SECONDS):
-            self._logger.error("store process does not answer; collecting without it")
+            self._logger.error(
+                "the store is not ready yet: events are collected, questions have to wait",
+                seconds=_STORE_START_SECONDS,
+            )
+            self._begin(self._tell_when_ready(supervisor))
             return
         for project in self._folders.projects():
             with suppress(TallymarkError):
                 status = msgspec.json.decode(await link.call("status", {"project": project}))
                 self._store_positions[project] = status["log_position"]
+
+    async def _tell_when_ready(self, supervisor: Supervisor) -> None:
+        if await supervisor.ready(None):
+            self._logger.info("the store is ready: questions are answered")
 
     async def _open_logs(self, writer: LogWriter) -> None:
         """Open every log now, so that a damaged one is mended before anybody needs it."""
@@ -229,7 +237,10 @@ class _Front:
             self._waking[project] = True
             return
         self._waking[project] = False
-        task = asyncio.get_running_loop().create_task(self._tell(link, project))
+        self._begin(self._tell(link, project))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -42,8 +42,8 @@ class Supervisor:
         """Begin to run and watch the store process."""
         self._task = asyncio.create_task(self._watch(), name="store supervisor")
 
-    async def ready(self, seconds: float) -> bool:
-        """Wait until the store process answers; say whether it did in time."""
+    async def ready(self, seconds: float | None) -> bool:
+        """Wait until the store process answers, at most so long; say whether it did in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
