@@ -4,9 +4,9 @@
 
 Each second one request a protocol is sent, with new ids, and a question asked every few seconds. The
 memory of all processes is sampled; the median of the last third of the time is held against that of
-the middle third, since the first fills caches. The engine keeps what it has read up to a limit, which
-is set so low that it is reached in the first third: what grows after that would grow for ever. What was
-sent must all be counted.
+the middle third, since the first fills caches. The engine keeps what it has read up to a limit, and an
+index its newest keys; both limits are set so low that they are reached in the first third: what grows
+after that would grow for ever. What was sent must all be counted.
 """
 
 import argparse
@@ -31,6 +31,7 @@ SECONDS = 600
 GROWTH = 1.10
 _MB = 1_000_000
 _STORE_BYTES = 192 * 1024 * 1024
+_INDEX_KEYS = 1 << 15
 _SITES = ("k", "1", "G-1", "shop.example")
 _STEP = 500
 _ASK_EVERY = 5
@@ -42,7 +43,9 @@ def measure(seconds: int = SECONDS) -> list[Line]:
     note(f"soak: every protocol for {seconds} seconds")
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "data"
-        server = Tallymark(data, f"store_memory_bytes={_STORE_BYTES}")
+        server = Tallymark(
+            data, f"store_memory_bytes={_STORE_BYTES}", f"index_flush_keys={_INDEX_KEYS}"
+        )
         with running(server):
             _register(data)
             sent, samples = _soak(server, seconds)
