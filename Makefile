@@ -4,7 +4,7 @@ STAMP := $(VENV)/.installed
 # One more than the cores of a small machine: many tests wait for a server, a disk or a browser.
 WORKERS ?= 3
 
-.PHONY: demo test check clients fix tracker faults bench web web-dev web-check web-types
+.PHONY: demo test check clients fix tracker faults bench screenshots web web-dev web-check web-types
 
 demo: $(STAMP)  ## make a sample history, serve it and print the first answers
 	@$(BIN)/tallymark demo
@@ -50,6 +50,9 @@ faults: $(STAMP)  ## the long form of the fault tests
 
 bench: $(STAMP)  ## print the speed budgets, as ratios measured in one run
 	$(BIN)/python -m benchmarks
+
+screenshots: $(STAMP) clients  ## make the pictures of every screen in docs/screenshots again
+	$(BIN)/python -m scripts.screenshots
 
 $(STAMP): pyproject.toml constraints.txt scripts/setup
 	@PYTHON="$(PYTHON)" MAKECMDGOALS="$(MAKECMDGOALS)" scripts/setup $(VENV)
