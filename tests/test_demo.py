@@ -71,7 +71,10 @@ def test_the_confirmation_mail_loses_most_of_those_who_sign_up(history: list[Eve
     steps = [name for name, _ in SIGNUP_FUNNEL]
     kept = {after: counted[after] / counted[before] for before, after in pairwise(steps)}
 
+    lost = {after: counted[before] - counted[after] for before, after in pairwise(steps)}
+
     assert min(kept, key=lambda step: kept[step]) == LARGEST_LOSS
+    assert max(lost, key=lambda step: lost[step]) == LARGEST_LOSS
 
 
 def test_the_incident_is_the_slowest_and_most_broken_afternoon(history: list[Event]) -> None:

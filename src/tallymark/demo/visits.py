@@ -26,7 +26,7 @@ from .world import (
 # Each step of signing up, with the share of those at the step before who take it.
 SIGNUP_FUNNEL: tuple[tuple[str, float], ...] = (
     ("signup_viewed", 1.0),
-    ("signup_started", 0.66),
+    ("signup_started", 0.8),
     ("email_confirmed", 0.42),
     ("signup", 0.88),
     ("first_report", 0.74),
