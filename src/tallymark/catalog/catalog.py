@@ -28,6 +28,7 @@ from .keys import Key, Kind, checked_grace, digest, new_key_text, parse
 from .migrate import migrate
 from .plans import StoredPlan, add_plan, newest_plan
 from .tables import API_KEY, PROJECT, SITE
+from .tokens import Tokens
 from .users import Users
 
 GRACE_SECONDS = 24 * 3600
@@ -71,6 +72,7 @@ class Catalog:
         self._engine = engine_of(url)
         self.definitions = DefinitionVersions(self._read, self._write)
         self.users = Users(self._read, self._write)
+        self.tokens = Tokens(self._read, self._write)
         try:
             with away_is_told(), damage_is_told(), self._engine.connect() as connection:
                 check(connection)
@@ -327,7 +329,7 @@ def _insert_key(
     assert parts is not None  # noqa: S101 - we have just made it
     key = Key(
         id=parts.id, project=project, kind=kind, label=label, prefix=text[:11], created_at=now,
-        replaces=replaces,
+        replaces=replaces, text=text if kind == "public" else None,
     )  # fmt: skip
     row = {**msgspec.structs.asdict(key), "hash": digest(parts.secret)}
     connection.execute(sa.insert(API_KEY).values(row))
