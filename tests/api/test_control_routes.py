@@ -29,8 +29,26 @@ def test_keys_are_listed_without_their_secrets(server: Harness) -> None:
     listed = server.local("GET", "/tm/v1/projects/shop/keys")
 
     assert {key["kind"] for key in listed.json()["keys"]} == {"public", "secret", "read"}
-    for text in server.keys.values():
-        assert text[12:44] not in listed.body.decode()
+    for kind, text in server.keys.items():
+        # A public key stands in pages and is no secret.
+        assert (text[12:44] in listed.body.decode()) == (kind == "public")
+
+
+def test_a_public_key_is_shown_as_long_as_it_works(server: Harness) -> None:
+    path = "/tm/v1/projects/other/public-key"
+    none = server.local("GET", path).json()
+    first = server.local("POST", "/tm/v1/projects/other/keys", {"kind": "public"}).json()
+    server.local("POST", "/tm/v1/projects/other/keys", {"kind": "secret"})
+    shown = server.local("GET", path).json()
+    turned = server.local("POST", f"/tm/v1/keys/{first['key']['id']}/rotate", {}).json()
+    then = server.local("GET", path).json()
+    server.local("POST", f"/tm/v1/keys/{turned['key']['id']}/revoke")
+    left = server.local("GET", path).json()
+
+    assert none["key"] is None
+    assert shown["key"]["text"] == first["secret"]
+    assert then["key"]["text"] == turned["secret"]
+    assert left["key"]["text"] == first["secret"]
 
 
 def test_a_revoked_key_ends_at_once_though_it_was_just_used(server: Harness) -> None:
@@ -198,3 +216,47 @@ def test_a_key_checked_too_long_ago_is_not_believed_while_the_catalog_is_away(
 
     assert (answer.status, answer.json()["code"]) == (503, "CATALOG_AWAY")
     assert "retry-after" in answer.headers
+
+
+def test_definitions_that_somebody_else_changed_are_not_overwritten(server: Harness) -> None:
+    path = "/tm/v1/projects/other/definitions"
+    one, two = (
+        {"cohorts": {name: {"who": {"op": "ids", "ids": [name]}}}} for name in ("one", "two")
+    )
+
+    first = server.local("PUT", f"{path}?if_version=0", one, "other")
+    late = server.local("PUT", f"{path}?if_version=0", two, "other")
+    again = server.local("PUT", f"{path}?if_version=1", two, "other")
+
+    assert (first.status, first.json()["version"]) == (200, 1)
+    assert (late.status, late.json()["code"]) == (409, "DEFINITION_CHANGED")
+    assert (again.status, again.json()["version"]) == (200, 2)
+
+
+def test_versions_of_a_plan_are_listed_and_compared(server: Harness) -> None:
+    path = "/tm/v1/projects/other/plan"
+    plans = [
+        {"events": [{"event": "signup", "version": "1-0-0", "properties": properties}]}
+        for properties in ({"plan": {"type": "string"}}, {"plan": {"type": "string"}, "seats": {"type": "integer"}})
+    ]  # fmt: skip
+    for plan in plans:
+        assert server.local("PUT", path, plan).status == 200
+
+    listed = server.local("GET", f"{path}/versions").json()["versions"]
+    from_nothing = server.local("GET", f"{path}/changes?before=0&after=1").json()["changes"]
+    changes = server.local("GET", f"{path}/changes?before=1&after=2").json()["changes"]
+    earlier = server.local("GET", f"{path}?version=1").json()
+
+    assert [one["version"] for one in listed] == [2, 1]
+    assert [(one["event"], one["what"]) for one in from_nothing] == [("signup", "it is new.")]
+    assert ("properties.seats", "it is new.") in {(one["key"], one["what"]) for one in changes}
+    assert list(earlier["plan"]["events"][0]["properties"]) == ["plan"]
+    assert server.local("GET", f"{path}?version=9").status == 404
+    assert server.local("GET", f"{path}/changes?before=1").json()["path"] == "after"
+
+
+def test_traffic_is_held_against_the_plan_that_holds(server: Harness) -> None:
+    asked = server.local("GET", "/tm/v1/projects/shop/plan/traffic?days=9999").json()
+
+    assert asked["method"] == "plan_traffic"
+    assert asked["params"]["days"] == 366

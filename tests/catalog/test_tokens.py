@@ -114,7 +114,9 @@ def test_a_wrong_secret_and_an_unknown_id_are_nobody(catalog: Catalog) -> None:
     assert catalog.find(one, NOW) is None
 
 
-def test_the_file_holds_nothing_a_token_could_be_made_from(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_file_holds_nothing_a_token_could_be_made_from(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     text = made(catalog, owner(catalog))
     parts = token_parts(text)
     assert parts is not None

@@ -51,6 +51,12 @@ class IssuedKey(Struct, frozen=True):
     secret: str
 
 
+class PublicKey(Struct, frozen=True):
+    """A public key of a project that works, with its whole text; null if there is none to show."""
+
+    key: Key | None
+
+
 class CreatedProject(Struct, frozen=True):
     """A project just made, with one key of each kind."""
 
@@ -131,6 +137,15 @@ async def list_keys(call: Call) -> Response:
     """Return every key of a project, without secrets."""
     keys = await asyncio.to_thread(call.services.catalog.keys, call.params["project"])
     return json_answer(Keys(keys))
+
+
+async def show_public_key(call: Call) -> Response:
+    """Return the newest public key that works and whose text is known, for pages and programs to send with."""
+    project, now = call.params["project"], call.services.clock.now()
+    keys = await asyncio.to_thread(call.services.catalog.keys, project)
+    working = [one for one in keys if one.text is not None and one.is_valid(now)]
+    lasting = [one for one in working if one.expires_at is None] or working
+    return json_answer(PublicKey(lasting[-1] if lasting else None))
 
 
 async def create_key(call: Call) -> Response:
@@ -227,6 +242,10 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/tm/v1/projects/{project}/keys", "local", list_keys, "List a project's keys.",
         answer=Keys, role="admin",
+    ),
+    Route(
+        "GET", "/tm/v1/projects/{project}/public-key", "local", show_public_key,
+        "Show a public key to send with.", answer=PublicKey, role="analyst",
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/keys", "local", create_key, "Create a key.",

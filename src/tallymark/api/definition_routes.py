@@ -34,7 +34,10 @@ from .services import Call, Route
 
 _LARGEST: Final = 8 * MIB
 _MOST_ASKED: Final = 100
-_DRY: Final = {"dry_run": "1 to change nothing, and only tell what would change."}
+_DRY: Final = {
+    "dry_run": "1 to change nothing, and only tell what would change.",
+    "if_version": "Only if this version still holds, so that nothing of somebody else is overwritten.",
+}
 _VERSION: Final = {"version": "Which version; the newest if left out."}
 _json: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -106,15 +109,16 @@ async def push_definitions(call: Call) -> Response:
         return kept.newest(project), _read(body, now), timezone
 
     held, new, timezone = await asyncio.to_thread(look)
+    version = 0 if held is None else held.version
+    expected = whole(call, "if_version")
     content = encode_definitions(new).decode()
     old = Definitions() if held is None else decode_definitions(held.content)
     changes = changes_of(old, new)
     concerned = dependents(old, new, changes)
     sides = _Sides(project, timezone, encode_definitions(old).decode(), content)
     effects = [await _effect(call, one, sides) for one in concerned[:_MOST_ASKED]]
-    version = 0 if held is None else held.version
     if not is_dry and changes:
-        pushed = await asyncio.to_thread(kept.push, project, content, now=now)
+        pushed = await asyncio.to_thread(kept.push, project, content, now=now, expected=expected)
         version = pushed.version
         call.services.callers.forget(project=project)
     applied = Applied(version, is_dry, changes, effects, max(0, len(concerned) - _MOST_ASKED))

@@ -26,7 +26,7 @@ from .database import away_is_told, check, damage_is_told, engine_of
 from .definitions import DefinitionVersions
 from .keys import Key, Kind, checked_grace, digest, new_key_text, parse
 from .migrate import migrate
-from .plans import StoredPlan, add_plan, newest_plan
+from .plans import PlanVersion, StoredPlan, add_plan, newest_plan, plan_at, plan_versions
 from .tables import API_KEY, PROJECT, SITE
 from .tokens import Tokens
 from .users import Users
@@ -142,6 +142,17 @@ class Catalog:
         """Return the tracking plan of a project, None if it has none."""
         with self._read() as connection:
             return newest_plan(connection, project)
+
+    def plan_at(self, project: str, version: int) -> StoredPlan:
+        """Return one version of a project's tracking plan; raises NotFound if it never was."""
+        with self._read() as connection:
+            return plan_at(connection, project, version)
+
+    def plan_versions(self, project: str) -> list[PlanVersion]:
+        """Return the versions of a project's tracking plan, newest first."""
+        with self._read() as connection:
+            _project_of(connection, project)
+            return plan_versions(connection, project)
 
     def push_plan(self, project: str, content: str, *, now: int) -> StoredPlan:
         """Make a plan the one that holds for what arrives from now on."""

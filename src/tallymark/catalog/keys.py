@@ -21,7 +21,8 @@ Kind: TypeAlias = Literal["public", "secret", "read"]
 PREFIXES: dict[str, Kind] = {"pk": "public", "sk": "secret", "rk": "read"}
 _PREFIX_OF = {kind: prefix for prefix, kind in PREFIXES.items()}
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_TOKEN = "ut"
+# What a token of a user begins with.
+_OF_USER = "ut"
 _TEXT = re.compile(r"(pk|sk|rk|ut)_([0-9A-Za-z]{8})_([0-9A-Za-z]{32})_([0-9A-Za-z]{6})")
 
 
@@ -65,20 +66,20 @@ def new_key_text(kind: Kind) -> str:
 def parse(text: str) -> KeyParts | None:
     """Return the parts of a key, or None if it is no key or its checksum is wrong."""
     parts = _apart(text)
-    if parts is None or parts[0] == _TOKEN:
+    if parts is None or parts[0] == _OF_USER:
         return None
     return KeyParts(PREFIXES[parts[0]], parts[1], parts[2])
 
 
 def new_token_text() -> str:
     """Return the text of a fresh token of a user."""
-    return _new_text(_TOKEN)
+    return _new_text(_OF_USER)
 
 
 def token_parts(text: str) -> tuple[str, str] | None:
     """Return the id and the secret of a token of a user, or None if it is none."""
     parts = _apart(text)
-    return None if parts is None or parts[0] != _TOKEN else parts[1:]
+    return None if parts is None or parts[0] != _OF_USER else parts[1:]
 
 
 def checksum(body: str) -> str:

@@ -48,7 +48,9 @@ class Tokens:
         self._read = read
         self._write = write
 
-    def create(self, user: User, name: str, role: Role, *, days: int, now: int) -> tuple[Token, str]:
+    def create(
+        self, user: User, name: str, role: Role, *, days: int, now: int
+    ) -> tuple[Token, str]:
         """Add a token and return it with its text, which is not kept and cannot be shown again.
 
         Raises NotAllowed ROLE_TOO_LOW for a role that the user has nowhere, or Refused.
@@ -56,7 +58,9 @@ class Tokens:
         if not 1 <= days <= LONGEST_DAYS:
             raise Refused(f"{days} days are not between 1 and {LONGEST_DAYS}.", path="days")
         if not name.strip() or not name.isprintable():
-            raise Refused("A token needs a name, to tell it by when it is to be ended.", path="name")
+            raise Refused(
+                "A token needs a name, to tell it by when it is to be ended.", path="name"
+            )
         if RANK[role] > _highest(user):
             raise NotAllowed(f"A token cannot be {role} where you are not.", code="ROLE_TOO_LOW")
         text = new_token_text()
@@ -65,7 +69,10 @@ class Tokens:
             token_id, user.id, name.strip(), role, now, now + days * 86_400 * MICROSECONDS
         )
         with self._write() as connection:
-            if len(_tokens(connection, _is_alive(now) & (TOKEN.c.user_id == user.id))) >= MOST_TOKENS:
+            if (
+                len(_tokens(connection, _is_alive(now) & (TOKEN.c.user_id == user.id)))
+                >= MOST_TOKENS
+            ):
                 raise Refused(f"You have {MOST_TOKENS} tokens.", hint="End those not needed.")
             row = {**structs.asdict(token), "hash": digest(secret)}
             connection.execute(sa.insert(TOKEN).values(row))
@@ -84,7 +91,9 @@ class Tokens:
         """
         is_it = TOKEN.c.id == token_id
         with self._write() as connection:
-            found = _tokens(connection, is_it if user_id is None else is_it & (TOKEN.c.user_id == user_id))
+            found = _tokens(
+                connection, is_it if user_id is None else is_it & (TOKEN.c.user_id == user_id)
+            )
             if not found:
                 raise NotFound("There is no such token.", hint="See the list of your tokens.")
             (token,) = found
@@ -113,7 +122,9 @@ class Tokens:
             return None
         if row["used_at"] is None or now - row["used_at"] > _USED_SECONDS * MICROSECONDS:
             with self._write() as connection:
-                connection.execute(sa.update(TOKEN).where(TOKEN.c.id == parts[0]).values(used_at=now))
+                connection.execute(
+                    sa.update(TOKEN).where(TOKEN.c.id == parts[0]).values(used_at=now)
+                )
         return limited(user, row["role"], projects)
 
 
@@ -122,7 +133,7 @@ def limited(user: User, role: Role, projects: Iterable[str]) -> User:
     if role == "owner":
         return user
     most: MemberRole = role
-    rights = {name: most for name in projects} if user.is_owner else user.projects
+    rights = dict.fromkeys(projects, most) if user.is_owner else user.projects
     lower = {name: mine if RANK[mine] < RANK[most] else most for name, mine in rights.items()}
     return structs.replace(user, is_owner=False, projects=lower)
 

@@ -149,6 +149,7 @@ _TABLE: tuple[Code, ...] = (
     Code("PLAN_INVALID", "service", 400, "A file of the tracking plan, or of repairs, says something that cannot be.", "The message names the file and the key; see `tallymark plan lint`."),
     Code("PLAN_BREAKS", "service", 409, "The tracking plan breaks what was sent until now.", "Give the event a new MODEL, the first number of its version; or push with `--breaking`."),
     Code("DEFINITION_INVALID", "service", 400, "A definition says something that cannot be.", "The message names the definition and the key; `tallymark apply --dry-run` names file and line."),
+    Code("DEFINITION_CHANGED", "service", 409, "Somebody changed the definitions in the meantime.", "Read them again, and make your change to what holds now."),
     Code("EXTRA_MISSING", "service", 400, "An optional package is not installed.", "Install the extra the message names."),
     Code("INTERNAL", "service", 500, "A bug on our side.", "Report it with the request id."),
 )  # fmt: skip
