@@ -3,8 +3,12 @@
 import sqlite3
 import stat
 import time
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+
+from tallymark.core.errors import TallymarkError
 
 from .harness import Harness
 
@@ -218,19 +222,68 @@ def test_a_key_checked_too_long_ago_is_not_believed_while_the_catalog_is_away(
     assert "retry-after" in answer.headers
 
 
+def ids(*names: str) -> dict[str, Any]:
+    return {"who": {"op": "ids", "ids": list(names)}}
+
+
+def test_a_cohort_is_defined_beside_whatever_else_there_is(server: Harness) -> None:
+    path = "/tm/v1/projects/other"
+    asked = '"filter":{"op":"gt","field":"value","value":0.30000000000000004}'
+    there = '{"questions":{"weekly":{"insight":"trends","question":{' + asked + "}}}}"
+    server.catalog.definitions.push("other", there, now=server.clock.now())
+
+    first = server.local("PUT", f"{path}/cohorts/one", ids("a"), "other")
+    server.local("PUT", f"{path}/cohorts/two", ids("b"), "other")
+    server.local("PUT", f"{path}/cohorts/one", ids("c"), "other")
+    gone = server.local("DELETE", f"{path}/cohorts/two", None, "other")
+
+    shown = server.local("GET", "/tm/v1/definitions", None, "other").json()
+    assert (first.json()["version"], gone.json()["version"]) == (2, 5)
+    assert shown["definitions"]["cohorts"] == {"one": ids("c")}
+    assert asked in server.catalog.definitions.at("other", 5).content
+    assert server.local("DELETE", f"{path}/cohorts/two", None, "other").status == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "cohort", "code"),
+    [
+        ("Not a name", ids("a"), "DEFINITION_INVALID"),
+        ("held", {"who": {"op": "in_cohort", "cohort": "held"}}, "DEFINITION_INVALID"),
+        ("other", {"who": {"op": "in_cohort", "cohort": "nowhere"}}, "DEFINITION_INVALID"),
+        ("wrong", {"who": {"op": "did", "times": 3}}, "DEFINITION_INVALID"),
+    ],
+)
+def test_a_cohort_that_cannot_be_is_refused_and_changes_nothing(
+    server: Harness, name: str, cohort: dict[str, Any], code: str
+) -> None:
+    before = server.local("GET", "/tm/v1/definitions").json()["version"]
+    refused = server.local("PUT", f"/tm/v1/projects/shop/cohorts/{quote(name)}", cohort)
+
+    assert (refused.status, refused.json()["code"]) == (400, code)
+    assert server.local("GET", "/tm/v1/definitions").json()["version"] == before
+
+
+def test_a_cohort_that_another_one_uses_cannot_be_removed(server: Harness) -> None:
+    path = "/tm/v1/projects/shop/cohorts"
+    server.local("PUT", f"{path}/core", ids("a"))
+    server.local("PUT", f"{path}/most", {"who": {"op": "not", "member": {"op": "in_cohort", "cohort": "core"}}})  # fmt: skip
+
+    refused = server.local("DELETE", f"{path}/core")
+
+    assert (refused.status, refused.json()["code"]) == (400, "DEFINITION_INVALID")
+    assert "most" in refused.json()["detail"]
+
+
 def test_definitions_that_somebody_else_changed_are_not_overwritten(server: Harness) -> None:
-    path = "/tm/v1/projects/other/definitions"
-    one, two = (
-        {"cohorts": {name: {"who": {"op": "ids", "ids": [name]}}}} for name in ("one", "two")
-    )
+    kept, now = server.catalog.definitions, server.clock.now()
+    server.catalog.create_project("raced", now=now)
+    kept.push("raced", '{"cohorts":{}}', now=now, expected=0)
 
-    first = server.local("PUT", f"{path}?if_version=0", one, "other")
-    late = server.local("PUT", f"{path}?if_version=0", two, "other")
-    again = server.local("PUT", f"{path}?if_version=1", two, "other")
+    with pytest.raises(TallymarkError) as caught:
+        kept.push("raced", "{}", now=now, expected=0)
 
-    assert (first.status, first.json()["version"]) == (200, 1)
-    assert (late.status, late.json()["code"]) == (409, "DEFINITION_CHANGED")
-    assert (again.status, again.json()["version"]) == (200, 2)
+    assert caught.value.code == "DEFINITION_CHANGED"
+    assert kept.push("raced", "{}", now=now, expected=1).version == 2
 
 
 def test_versions_of_a_plan_are_listed_and_compared(server: Harness) -> None:

@@ -111,7 +111,7 @@ def test_a_request_there_was_no_room_to_read_is_told_and_not_stored(tmp_path: Pa
 
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert entry["stored"] is False
-    assert [one["code"] for one in entry["failed"]] == ["STORAGE_PRESSURE"]  # type: ignore[attr-defined]
+    assert [one["code"] for one in entry["failed"]] == ["STORAGE_PRESSURE"]
 
 
 def test_a_follower_that_comes_back_misses_nothing(server: Harness) -> None:

@@ -25,6 +25,7 @@ from .addresses import Addresses, Found, addresses
 from .ask_routes import ASK_ROUTES, insights
 from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
 from .bodies import header_map
+from .cohort_routes import COHORT_ROUTES
 from .collect_routes import Collection, send_reply
 from .control_routes import CONTROL_ROUTES
 from .cors import cors_headers, preflight_headers
@@ -58,6 +59,7 @@ def all_routes() -> tuple[Route, ...]:
         *FAILED_ROUTES,
         *PLAN_ROUTES,
         *DEFINITION_ROUTES,
+        *COHORT_ROUTES,
         *PRIVACY_ROUTES,
         *ACCOUNT_ROUTES,
         *TOKEN_ROUTES,

@@ -34,10 +34,7 @@ from .services import Call, Route
 
 _LARGEST: Final = 8 * MIB
 _MOST_ASKED: Final = 100
-_DRY: Final = {
-    "dry_run": "1 to change nothing, and only tell what would change.",
-    "if_version": "Only if this version still holds, so that nothing of somebody else is overwritten.",
-}
+_DRY: Final = {"dry_run": "1 to change nothing, and only tell what would change."}
 _VERSION: Final = {"version": "Which version; the newest if left out."}
 _json: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -109,16 +106,15 @@ async def push_definitions(call: Call) -> Response:
         return kept.newest(project), _read(body, now), timezone
 
     held, new, timezone = await asyncio.to_thread(look)
-    version = 0 if held is None else held.version
-    expected = whole(call, "if_version")
     content = encode_definitions(new).decode()
     old = Definitions() if held is None else decode_definitions(held.content)
     changes = changes_of(old, new)
     concerned = dependents(old, new, changes)
     sides = _Sides(project, timezone, encode_definitions(old).decode(), content)
     effects = [await _effect(call, one, sides) for one in concerned[:_MOST_ASKED]]
+    version = 0 if held is None else held.version
     if not is_dry and changes:
-        pushed = await asyncio.to_thread(kept.push, project, content, now=now, expected=expected)
+        pushed = await asyncio.to_thread(kept.push, project, content, now=now)
         version = pushed.version
         call.services.callers.forget(project=project)
     applied = Applied(version, is_dry, changes, effects, max(0, len(concerned) - _MOST_ASKED))
