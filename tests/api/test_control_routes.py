@@ -228,7 +228,7 @@ def ids(*names: str) -> dict[str, Any]:
 
 def test_a_cohort_is_defined_beside_whatever_else_there_is(server: Harness) -> None:
     path = "/tm/v1/projects/other"
-    asked = '"filter":{"op":"gt","field":"value","value":0.30000000000000004}'
+    asked = '"filter":{"op":"gt","field":"value","value":0.30000000000000001}'
     there = '{"questions":{"weekly":{"insight":"trends","question":{' + asked + "}}}}"
     server.catalog.definitions.push("other", there, now=server.clock.now())
 
@@ -240,7 +240,8 @@ def test_a_cohort_is_defined_beside_whatever_else_there_is(server: Harness) -> N
     shown = server.local("GET", "/tm/v1/definitions", None, "other").json()
     assert (first.json()["version"], gone.json()["version"]) == (2, 5)
     assert shown["definitions"]["cohorts"] == {"one": ids("c")}
-    assert asked in server.catalog.definitions.at("other", 5).content
+    # A page would have read it as 0.3.
+    assert "0.30000000000000001" in server.catalog.definitions.at("other", 5).content
     assert server.local("DELETE", f"{path}/cohorts/two", None, "other").status == 404
 
 
@@ -313,3 +314,31 @@ def test_traffic_is_held_against_the_plan_that_holds(server: Harness) -> None:
 
     assert asked["method"] == "plan_traffic"
     assert asked["params"]["days"] == 366
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://shop.example"}, 202),
+        ({"Origin": "https://a.blog.example"}, 202),
+        ({"Referer": "https://shop.example/cart"}, 202),
+        ({"Origin": "https://other.example"}, 403),
+        ({"Origin": "null", "Referer": "https://shop.example/"}, 403),
+        ({}, 403),
+    ],
+)
+def test_a_key_for_certain_sites_takes_events_of_their_pages_alone(
+    server: Harness, headers: dict[str, str], status: int
+) -> None:
+    order = {"kind": "public", "origins": ["https://shop.example", "https://*.blog.example"]}
+    key = server.local("POST", "/tm/v1/projects/shop/keys", order).json()["secret"]
+
+    answer = server.request("POST", "/tm/v1/events", EVENT, key=key, headers=headers)
+
+    assert answer.status == status
+    if status == 403:
+        assert answer.json()["code"] == "ORIGIN_REFUSED"
+        # The page may read why, and the project is told.
+        assert answer.headers.get("access-control-allow-origin") == headers.get("Origin")
+        (seen,) = server.live._channel("shop").remembered[-1].failed
+        assert (seen.code, headers.get("Origin", "") in seen.message) == ("ORIGIN_REFUSED", True)

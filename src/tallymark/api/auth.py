@@ -36,13 +36,17 @@ _SECRET_IN_QUERY = re.compile(rb"(?:^|[=&])(?:sk|rk|ut)_[0-9A-Za-z]{8}_[0-9A-Za-
 
 
 class Known(Struct, frozen=True):
-    """A caller with its project and what that defines, and the id of its key if it has one."""
+    """A caller with its project and what that defines, and the id of its key if it has one.
+
+    ``origins`` are the sites whose pages alone may send with that key, if there are any.
+    """
 
     caller: Caller
     project: Project
     key_id: str | None = None
     expires_at: int | None = None
     definitions: StoredDefinitions | None = None
+    origins: tuple[str, ...] = ()
 
 
 class _Entry(Struct, frozen=True):
@@ -163,7 +167,7 @@ class Callers:
         plan = self._plan(project.id)
         caller = Caller(project.id, key.kind, key.prefix, project.policy, plan)
         defined = self._defined(project.id)
-        return Known(caller, project, key.id, key.expires_at, defined)
+        return Known(caller, project, key.id, key.expires_at, defined, key.origins)
 
     def _look_up_site(self, protocol: str, name: str) -> Known | None:
         site = self._catalog.find_site(protocol, name)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tallymark.catalog.catalog import GRACE_SECONDS, Catalog, Project, Site
 from tallymark.catalog.keys import LONGEST_GRACE_SECONDS, Key, Kind
+from tallymark.catalog.origins import MOST_ORIGINS
 from tallymark.collect.protocol import Protocol
 from tallymark.core.policy import Policy
 from tallymark.core.registry import discover, lookup
@@ -36,6 +37,13 @@ class NewKey(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Kind
     label: Annotated[str, Meta(max_length=200)] = ""
+    origins: Annotated[
+        tuple[Annotated[str, Meta(max_length=300)], ...],
+        Meta(
+            max_length=MOST_ORIGINS,
+            description="Of a public key: the sites whose pages alone may send with it.",
+        ),
+    ] = ()
 
 
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,7 +162,7 @@ async def create_key(call: Call) -> Response:
     now = call.services.clock.now()
     issued = await _in_thread(
         lambda: call.services.catalog.create_key(
-            call.params["project"], order.kind, order.label, now=now
+            call.params["project"], order.kind, order.label, now=now, origins=order.origins
         )
     )
     return json_answer(IssuedKey(*issued), status=201)

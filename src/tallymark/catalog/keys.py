@@ -31,7 +31,8 @@ class Key(Struct, frozen=True):
 
     ``expires_at`` is set on a key that was rotated: until then both it and its successor work. ``text`` is
     the whole of a public key, which stands in pages for everybody to read; None of the others, and of
-    public keys made before it was kept.
+    public keys made before it was kept. ``origins`` are the sites whose pages alone may send with a public
+    key; any may if there are none.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Key(Struct, frozen=True):
     expires_at: int | None = None
     replaces: str | None = None
     text: str | None = None
+    origins: tuple[str, ...] = ()
 
     def is_valid(self, now: int) -> bool:
         """Whether the key may be used at that instant."""

@@ -48,6 +48,7 @@ API_KEY = Table(
     Column("expires_at", BigInteger),
     Column("replaces", String(8)),
     Column("text", String(64)),
+    Column("origins", Text),
     Index("ix_api_key_project", "project"),
 )
 

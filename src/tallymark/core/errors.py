@@ -49,6 +49,7 @@ _TABLE: tuple[Code, ...] = (
     Code("AUTH_MISSING", "auth", 401, "No key was given.", "Send `Authorization: Bearer <key>`."),
     Code("AUTH_INVALID", "auth", 401, "The key is unknown, damaged or revoked.", "Make a key with `tallymark keys create`."),
     Code("AUTH_WRONG_KIND", "auth", 403, "This kind of key may not do this.", "Public keys (pk_) only write; use a secret (sk_) or read (rk_) key."),
+    Code("ORIGIN_REFUSED", "auth", 403, "The key is for pages of certain sites, and this is none of them.", "Add the origin named in the message when you make a key, or take a key without origins."),
     Code("AUTH_IN_URL", "auth", 400, "A secret key was sent in the URL, where proxies and logs keep it.", "Send it in the Authorization header, and rotate this key."),
     Code("SIGNED_OUT", "auth", 401, "Nobody is signed in, or no longer.", "Sign in again."),
     Code("SIGN_IN_FAILED", "auth", 401, "The e-mail address and the password do not belong together.", "Try again, or ask an owner for a new link to set the password."),

@@ -81,6 +81,16 @@ export function useFailed(where: Record<string, string>) {
   });
 }
 
+/** A public key of the project, whole, if there is one that can be shown. */
+export function usePublicKey(wanted = true) {
+  const project = useSession()?.project;
+  return useQuery({
+    queryKey: ["public-key", project],
+    queryFn: ({ signal }) => json<{ key: { text: string } | null }>(`/projects/${project}/public-key`, { signal }),
+    enabled: wanted && project !== undefined,
+  });
+}
+
 /** What the project defines by name, and of which version. */
 export function useDefinitions(wanted = true) {
   const project = useSession()?.project;

@@ -83,7 +83,7 @@ export function Failed({ code, onCode }: { code: string | null; onCode: (code: s
       )}
       {result.hasNextPage && <Button onClick={() => result.fetchNextPage()}>{t("common.more")}</Button>}
       <Dialog title={t("failed.repair")} open={meant !== null} onClose={() => setMeant(null)} look="drawer">
-        {meant && <Repair meant={meant} onDone={changed} />}
+        {meant && <Repair meant={meant} onDone={changed} onClose={() => setMeant(null)} />}
       </Dialog>
     </div>
   );

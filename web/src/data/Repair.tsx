@@ -1,6 +1,6 @@
 /** Repairs failures from the page: steps as a form, what they would do, and then the replay. */
 import { useMutation } from "@tanstack/react-query";
-import { useId, useState } from "react";
+import { useId, useState, type ReactNode } from "react";
 import { json } from "../api/client";
 import { useSession } from "../api/session";
 import { format, t, word } from "../i18n/t";
@@ -35,7 +35,7 @@ interface Report {
   examples: Example[];
 }
 
-export function Repair({ meant, onDone }: { meant: Meant; onDone: () => void }) {
+export function Repair({ meant, onDone, onClose }: { meant: Meant; onDone: () => void; onClose: () => void }) {
   const { project } = useSession()!;
   const [steps, setSteps] = useState<StepDraft[]>([]);
   const [asked, setAsked] = useState<string | null>(null);
@@ -49,8 +49,8 @@ export function Repair({ meant, onDone }: { meant: Meant; onDone: () => void }) 
   const set = (at: number, part: Partial<StepDraft>) => setSteps(steps.map((one, place) => (place === at ? { ...one, ...part } : one)));
   // What was tried is what is replayed: a changed step is tried again first.
   const fresh = trying.data && asked === JSON.stringify(steps) ? trying.data : null;
-  if (doing.data) return <Done report={doing.data} />;
-  if (ignoring.data) return <p role="status">{t("failed.ignored", { n: ignoring.data.marked })}</p>;
+  if (doing.data) return <Over onClose={onClose}><Done report={doing.data} /></Over>;
+  if (ignoring.data) return <Over onClose={onClose}><p role="status">{t("failed.ignored", { n: ignoring.data.marked })}</p></Over>;
   return (
     <div className="stack wide-gap">
       <p className="muted wrap">{t("seqs" in meant.where ? "failed.repair.one" : "failed.repair.lead", { n: meant.count, code: meant.code })}</p>
@@ -91,6 +91,7 @@ export function Repair({ meant, onDone }: { meant: Meant; onDone: () => void }) 
 
 function Step({ step, fields, onChange }: { step: StepDraft; fields: string[]; onChange: (part: Partial<StepDraft>) => void }) {
   const list = useId();
+  const id = useId();
   const text = (name: "path" | "to" | "value" | "pattern", label: string, suggest = false, hint?: string) => (
     <label className="field">
       {label}
@@ -104,29 +105,29 @@ function Step({ step, fields, onChange }: { step: StepDraft; fields: string[]; o
           <option key={one} value={one} />
         ))}
       </datalist>
-      <label className="field">
-        {t("step.do")}
-        <select className="input" value={step.op} onChange={(event) => onChange({ op: event.target.value as Operation })}>
+      <div className="field">
+        <label htmlFor={`${id}-do`}>{t("step.do")}</label>
+        <select id={`${id}-do`} className="input" value={step.op} onChange={(event) => onChange({ op: event.target.value as Operation })}>
           {OPERATIONS.map((one) => (
             <option key={one} value={one}>
               {t(`step.${one}`)}
             </option>
           ))}
         </select>
-      </label>
+      </div>
       {step.op !== "set_version" && text("path", step.op === "map_event" ? t("step.from") : t("step.path"), step.op !== "map_event")}
       {step.op === "set" && text("value", t("step.value"), false, t("step.value.hint"))}
       {step.op === "cast" && (
-        <label className="field">
-          {t("step.type")}
-          <select className="input" value={step.type} onChange={(event) => onChange({ type: event.target.value as StepDraft["type"] })}>
+        <div className="field">
+          <label htmlFor={`${id}-type`}>{t("step.type")}</label>
+          <select id={`${id}-type`} className="input" value={step.type} onChange={(event) => onChange({ type: event.target.value as StepDraft["type"] })}>
             {TYPES.map((one) => (
               <option key={one} value={one}>
                 {one}
               </option>
             ))}
           </select>
-        </label>
+        </div>
       )}
       {step.op === "regex_sub" && text("pattern", t("step.pattern"))}
       {["rename", "map_event", "set_version"].includes(step.op) && text("to", t("step.to"), step.op === "rename")}
@@ -173,6 +174,20 @@ function Tried({ report }: { report: Report }) {
         </article>
       ))}
     </section>
+  );
+}
+
+/** What was done, and the way out of it, where the keyboard is. */
+function Over({ onClose, children }: { onClose: () => void; children: ReactNode }) {
+  return (
+    <div className="stack wide-gap">
+      {children}
+      <div>
+        <Button look="main" autoFocus onClick={onClose}>
+          {t("common.done")}
+        </Button>
+      </div>
+    </div>
   );
 }
 

@@ -39,7 +39,7 @@ export const en = {
   "enter.submit": "Sign in",
   "app.project": "Project",
   "screen.settings": "Settings",
-  "lead.settings": "The project's keys, and who may look at it.",
+  "lead.settings": "The project's keys, your own tokens, and who may come in.",
   "settings.keys": "Keys",
   "settings.keys.why": "Programs send and ask with keys. A public key only sends and may stand in a page; a secret key belongs on servers; a read key only asks.",
   "settings.key": "Key",

@@ -194,5 +194,5 @@ export const setup = {
   "tokens.revoke": "End", "tokens.revoke.sure": "End this token now? Whatever uses it is refused from then on.",
   "tokens.secret": "Copy it now: it is shown this once. Send it as Authorization: Bearer.",
   "tokens.whose": "Whose", "tokens.everybody": "Tokens of everybody",
-  "settings.denied.keys": "Keys are for admins of the project.",
+  "settings.origins": "Only from these sites", "settings.origins.of": "Sites",
 } as const;

@@ -113,9 +113,10 @@ function One({ name, cohort, others, onEdit, onGone }: { name: string; cohort: C
   const asked = useMemo(() => peopleOf(name), [name]);
   const remove = useMutation({
     mutationFn: () => json(`/projects/${session.project}/cohorts/${encodeURIComponent(name)}`, { method: "DELETE" }),
-    onSuccess: async () => {
-      await client.invalidateQueries();
+    onSuccess: () => {
+      // Left before anything is asked anew: there is nobody in it to be asked for.
       onGone();
+      void client.invalidateQueries({ queryKey: ["definitions"] });
     },
   });
   const use = `/explore?${encode(query("trends", { rows: [row(null, "unique_people")], where: [{ field: COHORT, op: "in_cohort", values: [name] }] }))}`;
@@ -231,7 +232,10 @@ function Builder({ name: before, cohort, others, onDone }: { name: string; cohor
   const save = useMutation({
     mutationFn: () => json(`/projects/${project}/cohorts/${encodeURIComponent(name.trim())}`, { method: "PUT", body: made }),
     onSuccess: async () => {
-      await client.invalidateQueries();
+      // Answers of before are of other people, and so are those of cohorts that use this one.
+      client.removeQueries({ queryKey: ["ask"], type: "inactive" });
+      client.removeQueries({ queryKey: ["pages"], type: "inactive" });
+      await client.invalidateQueries({ queryKey: ["definitions"] });
       toast(t("cohorts.saved"));
       onDone(name.trim());
     },
@@ -295,7 +299,7 @@ function Builder({ name: before, cohort, others, onDone }: { name: string; cohor
           </div>
         </>
       )}
-      <p role="status" className="finding" data-count={count ?? ""}>
+      <p role="status" className="count-now" data-count={count ?? ""}>
         <Icon name="people" />
         {made === null ? t("cohorts.incomplete") : error ? (error instanceof Error ? error.message : "") : count === null ? t("cohorts.counting") : t("cohorts.count", { n: count })}
       </p>

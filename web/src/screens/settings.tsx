@@ -46,6 +46,7 @@ interface ApiKey {
   created_at: number;
   revoked_at: number | null;
   expires_at: number | null;
+  origins: string[];
 }
 
 function Keys({ project }: { project: string }) {
@@ -55,7 +56,7 @@ function Keys({ project }: { project: string }) {
   const [ending, setEnding] = useState<ApiKey | null>(null);
   const changed = () => client.invalidateQueries({ queryKey: ["keys", project] });
   const create = useMutation({
-    mutationFn: (order: Record<string, string>) => json<{ secret: string }>(`/projects/${project}/keys`, { method: "POST", body: order }),
+    mutationFn: ({ origins = "", ...order }: Record<string, string>) => json<{ secret: string }>(`/projects/${project}/keys`, { method: "POST", body: { ...order, origins: origins.split(/[\s,]+/).filter(Boolean) } }),
     onSuccess: (made) => {
       setSecret(made.secret);
       void changed();
@@ -75,6 +76,7 @@ function Keys({ project }: { project: string }) {
     { id: "key", label: t("settings.key"), value: (one) => one.prefix, cell: (one) => <code>{one.prefix}…</code> },
     { id: "kind", label: t("settings.kind"), value: (one) => one.kind, cell: (one) => t(`kind.${one.kind}`) },
     { id: "label", label: t("settings.label"), value: (one) => one.label, cell: (one) => one.label || "–" },
+    { id: "origins", label: t("settings.origins.of"), value: (one) => one.origins.join(" "), cell: (one) => one.origins.join(", ") || "–" },
     { id: "made", label: t("settings.made"), value: (one) => one.created_at, cell: (one) => timeOf(one.created_at) },
     { id: "state", label: t("settings.state"), value: (one) => one.revoked_at ?? 0, cell: (one) => <Badge tone={one.revoked_at ? "plain" : "good"}>{one.revoked_at ? t("settings.ended") : t("settings.works")}</Badge> },
     { id: "end", label: t("settings.revoke"), cell: (one) => (one.revoked_at ? null : <Button look="quiet" onClick={() => setEnding(one)} aria-label={`${t("settings.revoke")} ${one.prefix}`}>{t("settings.revoke")}</Button>) },
@@ -86,6 +88,7 @@ function Keys({ project }: { project: string }) {
       <Order submit={t("settings.create")} error={create.error} busy={create.isPending} onOrder={(given) => create.mutate(given)}>
         <Pick name="kind" label={t("settings.kind")} options={KINDS.map((one) => [one, t(`kind.${one}`)])} />
         <Text name="label" label={t("settings.label")} />
+        <Text name="origins" label={t("settings.origins")} placeholder="https://shop.example" />
       </Order>
       <Shown text={secret} lead={t("settings.secret")} title={t("settings.create")} onClose={() => setSecret(null)} />
       <Sure open={ending !== null} title={t("settings.revoke")} text={t("settings.revoke.sure")} error={end.error} onClose={() => setEnding(null)} onYes={() => ending && end.mutate(ending)} />

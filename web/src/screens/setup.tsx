@@ -1,9 +1,9 @@
 /** Set up: what to put where, and the first event arriving. */
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { boot, json } from "../api/client";
-import { useStatus } from "../api/queries";
+import { usePublicKey, useStatus } from "../api/queries";
 import { useSession } from "../api/session";
 import { t } from "../i18n/t";
 import { collected, isPrivate, ON_SERVERS, policy, snippet, SNIPPETS, USUAL, type Choices, type Consent, type SnippetId } from "../setup/snippets";
@@ -22,16 +22,19 @@ interface Issued {
 export default function SetUp() {
   const session = useSession()!;
   const { project } = session;
-  const key = useQuery({ queryKey: ["public-key", project], queryFn: ({ signal }) => json<{ key: { text: string } | null }>(`/projects/${project}/public-key`, { signal }) });
-  const events = useStatus().data?.events ?? 0;
+  const key = usePublicKey();
+  const status = useStatus().data;
   // What was there when the page was opened; what comes now is shown below.
-  const [before] = useState(events);
+  const [before, setBefore] = useState<number | null>(null);
+  useEffect(() => {
+    if (before === null && status) setBefore(status.events);
+  }, [before, status]);
   const url = new URL(boot.base || "/", location.href).href.replace(/\/$/, "");
   const publicKey = key.data?.key?.text ?? null;
   return (
     <>
       <PageHead title={t("screen.setup")} lead={t("lead.setup")} />
-      {before > 0 && (
+      {before !== null && before > 0 && (
         <section className="card row" aria-label={t("setup.arrived")}>
           <Icon name="good" />
           <p className="grow">{t("setup.arrived.why", { n: before })}</p>
@@ -82,7 +85,7 @@ function Sending({ url, publicKey, project, may }: { url: string; publicKey: str
   const [secret, setSecret] = useState<string | null>(null);
   const sender = { url, publicKey, secretKey: secret ?? "sk_YOUR_SECRET_KEY" };
   const content = (id: SnippetId) => (
-    <div className="stack">
+    <div className="stack setup-snippet">
       <p className="muted">{t(`setup.note.${id}`)}</p>
       <Code label={`${t("setup.snippet")}: ${t(`snippet.${id}`)}`} text={snippet(id, sender, choices)} />
       {ON_SERVERS.includes(id) && <Secret project={project} may={may} secret={secret} onMade={setSecret} />}

@@ -33,7 +33,7 @@ export function Pick({ name, label, options, usual }: { name: string; label: str
   );
 }
 
-export function Text({ name, label, ...rest }: { name: string; label: string; type?: string; required?: boolean }) {
+export function Text({ name, label, ...rest }: { name: string; label: string; type?: string; required?: boolean; placeholder?: string }) {
   const id = useId();
   return (
     <div className="field">

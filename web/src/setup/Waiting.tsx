@@ -105,7 +105,8 @@ function useTurnedAway(): Away[] {
     if (!data || before === null) return [];
     return data.requests
       .map((one) => ({ ...one, requests: one.requests - (before.find((was) => was.code === one.code && was.protocol === one.protocol)?.requests ?? 0) }))
-      .filter((one) => one.requests > 0);
+      // That a key is not for a site is told to its project, which knows more of it.
+      .filter((one) => one.requests > 0 && one.code !== "ORIGIN_REFUSED");
   }, [data, before]);
 }
 
@@ -122,7 +123,7 @@ function Test({ url, publicKey }: { url: string; publicKey: string }) {
       {test.isError && <ErrorBox error={test.error} />}
       <details>
         <summary>{t("wait.terminal")}</summary>
-        <Code label={t("wait.terminal")} text={curl(url, publicKey).replace('"signup", "user_id": "u-1"', '"test_event"')} />
+        <Code label={t("wait.terminal")} text={curl(url, publicKey, "my-app/1.0").replace('"signup", "user_id": "u-1"', '"test_event"')} />
       </details>
     </div>
   );

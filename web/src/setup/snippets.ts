@@ -98,9 +98,10 @@ tallymark follow access-log /var/log/nginx/access.log --url ${url}`;
   }
 }
 
-export function curl(url: string, key: string): string {
+/** A line for a terminal. With a public key what sends is taken for a visitor's, and curl by its own name for a robot. */
+export function curl(url: string, key: string, name?: string): string {
   return `curl ${url}/tm/v1/events \\
-  -H "Authorization: Bearer ${key}" \\
+${name ? `  -A ${name} \\\n` : ""}  -H "Authorization: Bearer ${key}" \\
   -H "Content-Type: application/json" \\
   -d '{"name": "signup", "user_id": "u-1"}'`;
 }

@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { Problem } from "../api/client";
 import { Link } from "wouter";
-import { useDefinitions, useNames, useStatus } from "../api/queries";
+import { useDefinitions, useNames, usePublicKey, useStatus } from "../api/queries";
 import { useSession } from "../api/session";
 import { format, t } from "../i18n/t";
 import { Button, Code, Copy } from "./basics";
@@ -89,11 +89,12 @@ export function NothingFound({ filtered, clear, wider, events = [] }: { filtered
 export function FirstUse() {
   const session = useSession();
   const project = session?.project ?? "";
+  const key = usePublicKey(session?.mayChange ?? false).data?.key?.text ?? "pk_…";
   const address = new URL("tm/v1/events", document.baseURI).href;
   return (
     <Empty title={t("state.first")} icon="live">
       <p className="muted">{t("state.first.why")}</p>
-      <Code label={project} text={`curl ${address} \\\n  -H "Authorization: Bearer pk_…" \\\n  -H "Content-Type: application/json" \\\n  -d '{"name": "signup", "user_id": "u-1"}'`} />
+      <Code label={project} text={`curl ${address} \\\n  -A my-app/1.0 \\\n  -H "Authorization: Bearer ${key}" \\\n  -H "Content-Type: application/json" \\\n  -d '{"name": "signup", "user_id": "u-1"}'`} />
       {session?.mayChange && (
         <Link className="button main" href="/setup-guide">
           {t("screen.setup")}

@@ -1,4 +1,4 @@
-"""Tokens of users, and the text of public keys, which is no secret."""
+"""Tokens of users; the text of public keys, which is no secret, and the sites that may use them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the table and the column."""
+    """Add the table and the columns."""
     op.create_table(
         "token",
         sa.Column("id", sa.String(8), nullable=False),
@@ -27,10 +27,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_token_user_id", "token", ["user_id"])
     op.add_column("api_key", sa.Column("text", sa.String(64)))
+    op.add_column("api_key", sa.Column("origins", sa.Text))
 
 
 def downgrade() -> None:
     """Remove them."""
+    op.drop_column("api_key", "origins")
     op.drop_column("api_key", "text")
     op.drop_index("ix_token_user_id", "token")
     op.drop_table("token")
