@@ -63,13 +63,15 @@ export interface LiveState {
   connected: boolean;
   lost: boolean;
   lastMinute: number;
+  /** The first event that counts, also where more came than can be shown. */
+  first: Line | null;
   /** How many came at the last look, where that was more than can be shown; else 0. */
   flood: number;
 }
 
 /** Return what came since the page was opened, newest first; follows only while `on` and in sight. */
 export function useLive(on: boolean): LiveState {
-  const [state, setState] = useState<LiveState>({ lines: [], connected: false, lost: false, lastMinute: 0, flood: 0 });
+  const [state, setState] = useState<LiveState>({ lines: [], connected: false, lost: false, lastMinute: 0, first: null, flood: 0 });
   const waiting = useRef<Line[]>([]);
   const arrivals = useRef<{ at: number; count: number }[]>([]);
   const last = useRef<string | null>(null);
@@ -77,7 +79,10 @@ export function useLive(on: boolean): LiveState {
     if (!on) return;
     const stop = new AbortController();
     void follow(stop.signal, last, (seen) => {
-      waiting.current.unshift(...linesOf(seen).reverse());
+      const lines = linesOf(seen);
+      waiting.current.unshift(...lines.reverse());
+      const counted = lines.findLast((one) => one.event && !one.event.bot);
+      if (counted) setState((before) => (before.first ? before : { ...before, first: counted }));
       arrivals.current.push({ at: Date.now(), count: ["accepted", "failed", "dropped", "refused"].reduce((sum, one) => sum + (seen.counts[one] ?? 0), 0) });
     }, (connected) => setState((before) => ({ ...before, connected, lost: !connected })));
     // Drawn twice a second, however much arrives: nobody reads faster, and a flood must not stop the page.

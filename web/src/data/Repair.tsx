@@ -6,7 +6,7 @@ import { useSession } from "../api/session";
 import { format, t, word } from "../i18n/t";
 import { Badge, Button, IconButton } from "../ui/basics";
 import { ErrorBox } from "../ui/states";
-import { EMPTY, isWhole, OPERATIONS, TYPES, written, type Operation, type StepDraft } from "./steps";
+import { EMPTY, isWhole, OPERATIONS, TYPES, usualStep, written, type Operation, type StepDraft } from "./steps";
 
 /** Which failures: all of a code, or one. */
 export interface Meant {
@@ -57,14 +57,16 @@ export function Repair({ meant, onDone, onClose }: { meant: Meant; onDone: () =>
       {steps.length === 0 && <p className="muted">{t("failed.nosteps")}</p>}
       <ol className="steps">
         {steps.map((step, at) => (
-          <li key={at} className="repair-step" role="group" aria-label={t("failed.step", { n: at + 1 })}>
-            <Step step={step} fields={meant.fields} onChange={(part) => set(at, part)} />
-            <IconButton icon="close" label={t("failed.removestep", { n: at + 1 })} onClick={() => setSteps(steps.filter((_, place) => place !== at))} />
+          <li key={at}>
+            <div className="repair-step" role="group" aria-label={t("failed.step", { n: at + 1 })}>
+              <Step step={step} fields={meant.fields} onChange={(part) => set(at, part)} />
+              <IconButton icon="close" label={t("failed.removestep", { n: at + 1 })} onClick={() => setSteps(steps.filter((_, place) => place !== at))} />
+            </div>
           </li>
         ))}
       </ol>
       <div className="row">
-        <Button look="quiet" icon="plus" onClick={() => setSteps([...steps, { ...EMPTY, path: steps.length === 0 ? (meant.fields[0] ?? "") : "" }])}>
+        <Button look="quiet" icon="plus" onClick={() => setSteps([...steps, steps.length === 0 ? usualStep(meant.code, meant.fields[0] ?? "") : EMPTY])}>
           {t("failed.addstep")}
         </Button>
       </div>

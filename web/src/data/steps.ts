@@ -17,6 +17,25 @@ export interface StepDraft {
 
 export const EMPTY: StepDraft = { op: "set", path: "", to: "", value: "", type: "number", pattern: "", missing: false };
 
+/** The step that most often helps against a code, about the field that is wrong. */
+export function usualStep(code: string, field: string): StepDraft {
+  switch (code) {
+    case "SCHEMA_TYPE":
+      return { ...EMPTY, op: "cast", path: field };
+    case "SCHEMA_REQUIRED":
+      return { ...EMPTY, path: field, missing: true };
+    case "UNPLANNED_PROP":
+      return { ...EMPTY, op: "drop", path: field };
+    case "UNPLANNED_EVENT":
+      return { ...EMPTY, op: "map_event" };
+    case "SCHEMA_MISSING":
+    case "VERSION_RETIRED":
+      return { ...EMPTY, op: "set_version" };
+    default:
+      return { ...EMPTY, path: field };
+  }
+}
+
 /** Whether a step says all that it needs. */
 export function isWhole(step: StepDraft): boolean {
   switch (step.op) {

@@ -7,6 +7,7 @@ import { toNumber, type EventRow } from "../api/types";
 import { TimeChart } from "../charts/TimeChart";
 import { format, t } from "../i18n/t";
 import { botReason } from "../setup/Waiting";
+import { Ticked } from "../setup/Ticked";
 import { Badge, Button } from "../ui/basics";
 import { Dialog } from "../ui/Dialog";
 import { Empty, ErrorBox, FirstUse, Skeleton } from "../ui/states";
@@ -134,7 +135,7 @@ interface Told {
 function told({ event, failure, drop }: Line): Told {
   if (event?.bot) return { outcome: "bot", tone: "warn", word: t("wait.robotbadge"), name: event.name, what: botReason(event.bot, event.browser) };
   if (event) return { outcome: "accepted", tone: "good", word: t("live.accepted"), name: event.name, what: [event.user_id ?? event.anonymous_id ?? t("live.anonymous"), event.path].filter(Boolean).join(" · ") };
-  if (failure) return { outcome: "refused", tone: failure.is_quarantined ? "warn" : "bad", word: failure.is_quarantined ? t("wait.quarantined") : t("live.refused"), name: failure.name ?? failure.code, what: failure.message };
+  if (failure) return { outcome: "refused", tone: failure.is_quarantined ? "warn" : "bad", word: failure.is_quarantined ? t("wait.quarantined") : t("live.refused"), name: failure.name || failure.code, what: failure.message };
   return { outcome: "dropped", tone: "warn", word: t("live.dropped"), name: t("live.items", { n: drop!.items }), what: drop!.message };
 }
 
@@ -151,7 +152,7 @@ function Detail({ line }: { line: Line }) {
           </p>
           {why.fix && (
             <p className="wrap">
-              <b>{t("live.fix")}:</b> {why.fix}
+              <b>{t("live.fix")}:</b> <Ticked text={why.fix} />
             </p>
           )}
           {failure && <Link href={`/data?tab=failed&code=${encodeURIComponent(failure.code)}`}>{t("failed.repair")}</Link>}

@@ -10,6 +10,7 @@ import { Badge, Button, Code } from "../ui/basics";
 import { Icon } from "../ui/Icon";
 import { ErrorBox } from "../ui/states";
 import { curl } from "./snippets";
+import { Ticked } from "./Ticked";
 
 const SILENT_MS = 60_000;
 const LOOK_MS = 3_000;
@@ -26,7 +27,7 @@ export function Waiting({ url, publicKey }: { url: string; publicKey: string | n
   const live = useLive(true);
   const away = useTurnedAway();
   const silent = useSilence(since, live.lines.length > 0 || away.length > 0);
-  const first = useMemo(() => live.lines.findLast((one) => one.event && !one.event.bot), [live.lines]);
+  const { first } = live;
   return (
     <section className="card stack wide-gap" aria-label={t("setup.wait")}>
       <h2>{t("setup.wait")}</h2>
@@ -162,8 +163,8 @@ function Hit({ line }: { line: Line }) {
         <b>{event?.name ?? failure?.name ?? t("live.items", { n: drop?.items ?? 1 })}</b> {event?.path && <span>{event.path}</span>} {event?.host && <span className="muted">{event.host}</span>}{" "}
         {!event && <code>{(failure ?? drop)!.code}</code>} <span className="muted">{line.protocol}</span>
       </p>
-      {!event && <p className="wrap">{(failure ?? drop)!.message}</p>}
-      {!event && (failure ?? drop)!.fix && <p className="muted wrap">{(failure ?? drop)!.fix}</p>}
+      {!event && <p className="wrap"><Ticked text={(failure ?? drop)!.message} /></p>}
+      {!event && (failure ?? drop)!.fix && <p className="muted wrap"><Ticked text={(failure ?? drop)!.fix!} /></p>}
       {notes.map((one) => (
         <p key={one} className="muted wrap">
           {one}
