@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import textwrap
+import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -248,6 +250,54 @@ def test_an_event_that_the_plan_sets_aside_is_told_as_that(board: Board, owned: 
 
     expect(hits(page, "refused")).to_contain_text("Set aside")
     expect(hits(page, "refused")).to_contain_text("SCHEMA_TYPE")
+
+
+def test_an_event_of_a_wrong_clock_counts_and_says_that_its_time_was_repaired(
+    board: Board, owned: Target
+) -> None:
+    page = board.go(GUIDE)
+    following(page)
+    hours_ago = time.time_ns() // 1_000_000 - 5 * 3_600_000
+
+    event = {"i": str(uuid.uuid4()), "n": "slow_clock", "t": hours_ago, "v": "v-1", "p": {}}
+    body = {"k": owned.keys["public"], "s": hours_ago, "c": "c", "q": 0, "e": [event]}
+    answer = owned.call("POST", "/tm/v1/e", body)
+
+    assert answer is not None
+    assert answer.status == 202
+    expect(hits(page, "accepted").filter(has_text="slow_clock")).to_contain_text("the time was repaired")  # fmt: skip
+
+
+def test_live_tells_what_counts_what_robots_sent_and_what_was_refused_apart(
+    board: Board, owned: Target
+) -> None:
+    page = board.go("/live")
+    expect(page.get_by_text("Following")).to_be_visible()
+    robot = {"user_agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}
+    owned.send([{"name": "crawled", "context": robot}, {"name": "read", "user_id": "u-9", "properties": {"deep": "<u>x</u>"}}])  # fmt: skip
+    owned.send({"name": "", "user_id": "u-9"})
+
+    page.get_by_role("tab", name="Robots").click()
+    panel = page.get_by_role("tabpanel")
+    expect(panel.get_by_role("button")).to_have_count(1)
+    expect(panel.get_by_role("button")).to_contain_text("known robot (Googlebot)")
+    page.get_by_role("tab", name="Refused").click()
+    panel.get_by_role("button", name=re.compile("The event name is empty")).click()
+    expect(page.get_by_role("dialog")).to_contain_text("What to do: Use a short plain name such as signup.")  # fmt: skip
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Accepted").click()
+    expect(panel.get_by_role("button", name=re.compile("crawled"))).to_have_count(0)
+    owned.wait_until_loaded()
+    panel.get_by_role("button", name=re.compile("read u-9")).click()
+    expect(page.get_by_label("As it is stored")).to_contain_text('"deep": "<u>x</u>"')
+    page.keyboard.press("Escape")
+
+    page.get_by_role("button", name="Pause").click()
+    owned.send({"name": "meanwhile", "user_id": "u-9"})
+    page.wait_for_timeout(1_200)
+    expect(panel.get_by_role("button", name=re.compile("meanwhile"))).to_have_count(0)
+    page.get_by_role("button", name="Go on").click()
+    expect(panel.get_by_role("button", name=re.compile("meanwhile"))).to_be_visible()
 
 
 def test_after_a_minute_of_silence_there_is_a_list_of_what_to_look_at(board: Board) -> None:
