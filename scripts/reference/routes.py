@@ -31,6 +31,9 @@ def route_page() -> str:
         "A key is sent as `Authorization: Bearer <key>`. A key names its project; over the socket in",
         "the data folder no key is needed, and the header `Tallymark-Project` names the project.",
         "",
+        "A [token of a user](../how-to/users.md#tokens-for-programs-that-act-for-you) is sent like a key, with",
+        "`Tallymark-Project` if its user is in several; it may what its user may who is signed in.",
+        "",
         "An error is `application/problem+json` with `code`, `detail`, `hint` and `request_id`; see",
         "[error codes](errors.md).",
         "",
@@ -83,4 +86,15 @@ def link(kind: Any) -> str:
 
 def row(route: Route) -> tuple[str, str, str]:
     """Return the line of one route."""
-    return f"`{route.method} {route.path}`", route.summary, WHO[route.access]
+    return f"`{route.method} {route.path}`", route.summary, who_may(route)
+
+
+def who_may(route: Route) -> str:
+    """Return who may use a route: by key, over the socket, or signed in and at least something."""
+    least = route.least_role
+    if least is None:
+        return WHO[route.access]
+    users = "any user" if route.is_of_users and least == "viewer" else f"a user, {least} or more"
+    if not route.takes_token:
+        users = f"{users} in person"
+    return f"{users}; {WHO[route.access].replace('only ', '')}"

@@ -3,8 +3,12 @@
 import sqlite3
 import stat
 import time
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+
+from tallymark.core.errors import TallymarkError
 
 from .harness import Harness
 
@@ -29,8 +33,26 @@ def test_keys_are_listed_without_their_secrets(server: Harness) -> None:
     listed = server.local("GET", "/tm/v1/projects/shop/keys")
 
     assert {key["kind"] for key in listed.json()["keys"]} == {"public", "secret", "read"}
-    for text in server.keys.values():
-        assert text[12:44] not in listed.body.decode()
+    for kind, text in server.keys.items():
+        # A public key stands in pages and is no secret.
+        assert (text[12:44] in listed.body.decode()) == (kind == "public")
+
+
+def test_a_public_key_is_shown_as_long_as_it_works(server: Harness) -> None:
+    path = "/tm/v1/projects/other/public-key"
+    none = server.local("GET", path).json()
+    first = server.local("POST", "/tm/v1/projects/other/keys", {"kind": "public"}).json()
+    server.local("POST", "/tm/v1/projects/other/keys", {"kind": "secret"})
+    shown = server.local("GET", path).json()
+    turned = server.local("POST", f"/tm/v1/keys/{first['key']['id']}/rotate", {}).json()
+    then = server.local("GET", path).json()
+    server.local("POST", f"/tm/v1/keys/{turned['key']['id']}/revoke")
+    left = server.local("GET", path).json()
+
+    assert none["key"] is None
+    assert shown["key"]["text"] == first["secret"]
+    assert then["key"]["text"] == turned["secret"]
+    assert left["key"]["text"] == first["secret"]
 
 
 def test_a_revoked_key_ends_at_once_though_it_was_just_used(server: Harness) -> None:
@@ -198,3 +220,125 @@ def test_a_key_checked_too_long_ago_is_not_believed_while_the_catalog_is_away(
 
     assert (answer.status, answer.json()["code"]) == (503, "CATALOG_AWAY")
     assert "retry-after" in answer.headers
+
+
+def ids(*names: str) -> dict[str, Any]:
+    return {"who": {"op": "ids", "ids": list(names)}}
+
+
+def test_a_cohort_is_defined_beside_whatever_else_there_is(server: Harness) -> None:
+    path = "/tm/v1/projects/other"
+    asked = '"filter":{"op":"gt","field":"value","value":0.30000000000000001}'
+    there = '{"questions":{"weekly":{"insight":"trends","question":{' + asked + "}}}}"
+    server.catalog.definitions.push("other", there, now=server.clock.now())
+
+    first = server.local("PUT", f"{path}/cohorts/one", ids("a"), "other")
+    server.local("PUT", f"{path}/cohorts/two", ids("b"), "other")
+    server.local("PUT", f"{path}/cohorts/one", ids("c"), "other")
+    gone = server.local("DELETE", f"{path}/cohorts/two", None, "other")
+
+    shown = server.local("GET", "/tm/v1/definitions", None, "other").json()
+    assert (first.json()["version"], gone.json()["version"]) == (2, 5)
+    assert shown["definitions"]["cohorts"] == {"one": ids("c")}
+    # A page would have read it as 0.3.
+    assert "0.30000000000000001" in server.catalog.definitions.at("other", 5).content
+    assert server.local("DELETE", f"{path}/cohorts/two", None, "other").status == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "cohort", "code"),
+    [
+        ("Not a name", ids("a"), "DEFINITION_INVALID"),
+        ("held", {"who": {"op": "in_cohort", "cohort": "held"}}, "DEFINITION_INVALID"),
+        ("other", {"who": {"op": "in_cohort", "cohort": "nowhere"}}, "DEFINITION_INVALID"),
+        ("wrong", {"who": {"op": "did", "times": 3}}, "DEFINITION_INVALID"),
+    ],
+)
+def test_a_cohort_that_cannot_be_is_refused_and_changes_nothing(
+    server: Harness, name: str, cohort: dict[str, Any], code: str
+) -> None:
+    before = server.local("GET", "/tm/v1/definitions").json()["version"]
+    refused = server.local("PUT", f"/tm/v1/projects/shop/cohorts/{quote(name)}", cohort)
+
+    assert (refused.status, refused.json()["code"]) == (400, code)
+    assert server.local("GET", "/tm/v1/definitions").json()["version"] == before
+
+
+def test_a_cohort_that_another_one_uses_cannot_be_removed(server: Harness) -> None:
+    path = "/tm/v1/projects/shop/cohorts"
+    server.local("PUT", f"{path}/core", ids("a"))
+    server.local("PUT", f"{path}/most", {"who": {"op": "not", "member": {"op": "in_cohort", "cohort": "core"}}})  # fmt: skip
+
+    refused = server.local("DELETE", f"{path}/core")
+
+    assert (refused.status, refused.json()["code"]) == (400, "DEFINITION_INVALID")
+    assert "most" in refused.json()["detail"]
+
+
+def test_definitions_that_somebody_else_changed_are_not_overwritten(server: Harness) -> None:
+    kept, now = server.catalog.definitions, server.clock.now()
+    server.catalog.create_project("raced", now=now)
+    kept.push("raced", '{"cohorts":{}}', now=now, expected=0)
+
+    with pytest.raises(TallymarkError) as caught:
+        kept.push("raced", "{}", now=now, expected=0)
+
+    assert caught.value.code == "DEFINITION_CHANGED"
+    assert kept.push("raced", "{}", now=now, expected=1).version == 2
+
+
+def test_versions_of_a_plan_are_listed_and_compared(server: Harness) -> None:
+    path = "/tm/v1/projects/other/plan"
+    plans = [
+        {"events": [{"event": "signup", "version": "1-0-0", "properties": properties}]}
+        for properties in ({"plan": {"type": "string"}}, {"plan": {"type": "string"}, "seats": {"type": "integer"}})
+    ]  # fmt: skip
+    for plan in plans:
+        assert server.local("PUT", path, plan).status == 200
+
+    listed = server.local("GET", f"{path}/versions").json()["versions"]
+    from_nothing = server.local("GET", f"{path}/changes?before=0&after=1").json()["changes"]
+    changes = server.local("GET", f"{path}/changes?before=1&after=2").json()["changes"]
+    earlier = server.local("GET", f"{path}?version=1").json()
+
+    assert [one["version"] for one in listed] == [2, 1]
+    assert [(one["event"], one["what"]) for one in from_nothing] == [("signup", "it is new.")]
+    assert ("properties.seats", "it is new.") in {(one["key"], one["what"]) for one in changes}
+    assert list(earlier["plan"]["events"][0]["properties"]) == ["plan"]
+    assert server.local("GET", f"{path}?version=9").status == 404
+    assert server.local("GET", f"{path}/changes?before=1").json()["path"] == "after"
+
+
+def test_traffic_is_held_against_the_plan_that_holds(server: Harness) -> None:
+    asked = server.local("GET", "/tm/v1/projects/shop/plan/traffic?days=9999").json()
+
+    assert asked["method"] == "plan_traffic"
+    assert asked["params"]["days"] == 366
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://shop.example"}, 202),
+        ({"Origin": "https://a.blog.example"}, 202),
+        ({"Referer": "https://shop.example/cart"}, 202),
+        ({"Origin": "https://other.example"}, 403),
+        ({"Origin": "null", "Referer": "https://shop.example/"}, 403),
+        ({}, 403),
+    ],
+)
+def test_a_key_for_certain_sites_takes_events_of_their_pages_alone(
+    server: Harness, headers: dict[str, str], status: int
+) -> None:
+    order = {"kind": "public", "origins": ["https://shop.example", "https://*.blog.example"]}
+    key = server.local("POST", "/tm/v1/projects/shop/keys", order).json()["secret"]
+
+    answer = server.request("POST", "/tm/v1/events", EVENT, key=key, headers=headers)
+
+    assert answer.status == status
+    if status == 403:
+        assert answer.json()["code"] == "ORIGIN_REFUSED"
+        # The page may read why, and the project is told.
+        assert answer.headers.get("access-control-allow-origin") == headers.get("Origin")
+        (seen,) = server.live._channel("shop").remembered[-1].failed
+        assert (seen.code, headers.get("Origin", "") in seen.message) == ("ORIGIN_REFUSED", True)

@@ -3,6 +3,7 @@
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,7 @@ class Follower:
         self.sock = server.open()
         self.sock.sendall("\r\n".join(lines).encode())
         self.text = b""
-        self.until(b": following")
+        self.until(b"\n\n")
 
     def until(self, wanted: bytes, count: int = 1) -> bytes:
         """Read until the text was seen so many times."""
@@ -31,7 +32,7 @@ class Follower:
             self.text += chunk
         return self.text
 
-    def entries(self) -> list[dict[str, object]]:
+    def entries(self) -> list[dict[str, Any]]:
         """Return what was told so far."""
         lines = [line for line in self.text.split(b"\n") if line.startswith(b"data: ")]
         return [msgspec.json.decode(line[6:]) for line in lines]
@@ -86,7 +87,11 @@ def test_a_request_too_large_to_be_read_is_told_too(server: Harness) -> None:
 
     assert entry["counts"] == {"accepted": 0, "failed": 1, "dropped": 0}
     assert entry["failed"] == [
-        {"code": "BODY_TOO_LARGE", "message": "The body is larger than 10485760 bytes."}
+        {
+            "code": "BODY_TOO_LARGE",
+            "message": "The body is larger than 10485760 bytes.",
+            "fix": "Send smaller batches, or raise `max_body_bytes`.",
+        }
     ]
 
 
@@ -106,7 +111,7 @@ def test_a_request_there_was_no_room_to_read_is_told_and_not_stored(tmp_path: Pa
 
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert entry["stored"] is False
-    assert [one["code"] for one in entry["failed"]] == ["STORAGE_PRESSURE"]  # type: ignore[attr-defined]
+    assert [one["code"] for one in entry["failed"]] == ["STORAGE_PRESSURE"]
 
 
 def test_a_follower_that_comes_back_misses_nothing(server: Harness) -> None:
@@ -200,3 +205,49 @@ def test_a_strange_last_id_begins_now(server: Harness, last: str) -> None:
         follower.until(b": ")
 
     assert b": following" in follower.text
+
+
+ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+def test_what_a_robot_sent_says_how_it_is_known_to_be_one(server: Harness) -> None:
+    with Follower(server) as follower:
+        events = [
+            {"name": "seen", "context": {"user_agent": ROBOT, "page": {"url": "https://a.example/x?y=1"}}},
+            {"name": "seen"},
+        ]  # fmt: skip
+        server.request("POST", "/tm/v1/events", msgspec.json.encode(events), key="secret")
+        follower.until(b"data: ")
+
+        robot, person = follower.entries()[0]["accepted"]
+
+    assert (robot["bot"], robot["browser"]) == ("user_agent", "Googlebot")
+    assert (robot["host"], robot["path"]) == ("a.example", "/x")
+    assert "bot" not in person
+
+
+def test_what_was_counted_and_not_kept_is_told_with_the_reason(server: Harness) -> None:
+    with Follower(server) as follower:
+        body = b'[{"name":"seen","consent":{"measurement":"denied"}}]'
+        server.request("POST", "/tm/v1/events", body, key="secret")
+        follower.until(b"data: ")
+
+        (entry,) = follower.entries()
+
+    (drop,) = entry["dropped"]
+    assert (drop["code"], drop["items"]) == ("CONSENT_DENIED", 1)
+    assert drop["message"].startswith("The person said no")
+
+
+def test_a_follower_that_saw_nothing_yet_misses_nothing_when_it_comes_again(
+    server: Harness,
+) -> None:
+    with Follower(server) as first:
+        place = first.last_id()
+    send(server, "between")
+    with Follower(server, f"Last-Event-ID: {place}") as again:
+        again.until(b"data: ")
+
+        (entry,) = again.entries()
+
+    assert entry["accepted"][0]["name"] == "between"

@@ -46,8 +46,10 @@ def test_an_owner_takes_the_server_over_and_a_viewer_sees_what_a_viewer_may(serv
         page.goto(invited[0])
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Set the password").click()
-        assert {"Settings", "SQL"}.isdisjoint(menu(page))
-        page.goto(f"{server.url}/manage")
+        assert {"Set up", "SQL"}.isdisjoint(menu(page))
+        page.goto(f"{server.url}/manage?tab=keys")
+        expect(page.get_by_role("tab")).to_have_text(["Tokens"])
+        page.goto(f"{server.url}/setup-guide")
         expect(page.get_by_role("alert")).to_contain_text("ROLE_TOO_LOW")
 
         page.get_by_role("button", name="Sign out").click()

@@ -26,10 +26,12 @@ export const SCREENS: readonly Screen[] = [
   { path: "/lifecycle", name: "screen.lifecycle", icon: "lifecycle", group: "group.understand", view: lazy(() => import("./screens/lifecycle").then((all) => ({ default: all.Lifecycle }))) },
   { path: "/stickiness", name: "screen.stickiness", icon: "stickiness", group: "group.understand", view: lazy(() => import("./screens/lifecycle").then((all) => ({ default: all.Stickiness }))) },
   { path: "/people", name: "screen.people", icon: "people", group: "group.understand", key: "u", view: lazy(() => import("./screens/people")) },
+  { path: "/cohorts", name: "screen.cohorts", icon: "cohorts", group: "group.understand", key: "c", view: lazy(() => import("./screens/cohorts")) },
   { path: "/live", name: "screen.live", icon: "live", group: "group.watch", key: "l", view: lazy(() => import("./screens/live")) },
   { path: "/data", name: "screen.data", icon: "data", group: "group.govern", key: "d", view: lazy(() => import("./screens/data")) },
   { path: "/sql", name: "screen.sql", icon: "sql", group: "group.govern", key: "s", needs: "analyst", view: lazy(() => import("./screens/sql")) },
-  { path: "/manage", name: "screen.settings", icon: "keys", group: "group.govern", needs: "admin", view: lazy(() => import("./screens/settings")) },
+  { path: "/setup-guide", name: "screen.setup", icon: "plus", group: "group.govern", needs: "analyst", view: lazy(() => import("./screens/setup")) },
+  { path: "/manage", name: "screen.settings", icon: "keys", group: "group.govern", view: lazy(() => import("./screens/settings")) },
 ];
 
 /** Screens that are come to from others and are not in the menu. */

@@ -12,6 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tallymark.catalog.keys import token_parts
 from tallymark.catalog.users import User
 from tallymark.collect.protocol import Protocol
 from tallymark.collect.protocols._wire import WireEvent
@@ -24,6 +25,7 @@ from .addresses import Addresses, Found, addresses
 from .ask_routes import ASK_ROUTES, insights
 from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
 from .bodies import header_map
+from .cohort_routes import COHORT_ROUTES
 from .collect_routes import Collection, send_reply
 from .control_routes import CONTROL_ROUTES
 from .cors import cors_headers, preflight_headers
@@ -40,7 +42,8 @@ from .projects import local_known
 from .routing import Match, NotThisWay, Routes
 from .service_routes import SERVICE_ROUTES, described
 from .services import Call, Route, Services
-from .sign_in import Asked, check_csrf, cookie_text, known_of, signed_in
+from .sign_in import Asked, check_csrf, cookie_text, known_of, signed_in, user_by_token
+from .token_routes import TOKEN_ROUTES
 from .tracker_routes import TRACKER_ROUTES
 from .web_routes import PAGE_ROUTE, WEB_ROUTES, is_page
 
@@ -56,8 +59,10 @@ def all_routes() -> tuple[Route, ...]:
         *FAILED_ROUTES,
         *PLAN_ROUTES,
         *DEFINITION_ROUTES,
+        *COHORT_ROUTES,
         *PRIVACY_ROUTES,
         *ACCOUNT_ROUTES,
+        *TOKEN_ROUTES,
         *SERVICE_ROUTES,
         *TRACKER_ROUTES,
         *WEB_ROUTES,
@@ -185,7 +190,10 @@ class App:
             return None, None
         if "authorization" not in headers and cookie_text(headers) is not None:
             return await self._user(match, scope, headers)
-        return await self._by_key(route, scope, headers), None
+        text = key_text(headers, scope["query_string"])
+        if token_parts(text) is not None:
+            return await self._by_token(match, scope, headers, text)
+        return await self._by_key(route, text), None
 
     async def _user(
         self, match: Match, scope: Scope, headers: Mapping[str, str]
@@ -197,8 +205,15 @@ class App:
         asked = Asked(match.route, match.params, scope["query_string"], headers)
         return await known_of(self._services, signed.user, asked), signed.user
 
-    async def _by_key(self, route: Route, scope: Scope, headers: Mapping[str, str]) -> Known:
-        known = await self._services.callers.by_key(key_text(headers, scope["query_string"]))
+    async def _by_token(
+        self, match: Match, scope: Scope, headers: Mapping[str, str], text: str
+    ) -> tuple[Known | None, User]:
+        user = await user_by_token(self._services, match.route, text)
+        asked = Asked(match.route, match.params, scope["query_string"], headers)
+        return await known_of(self._services, user, asked), user
+
+    async def _by_key(self, route: Route, text: str) -> Known:
+        known = await self._services.callers.by_key(text)
         if route.access == "local":
             raise NotAllowed(
                 "This is answered only over the Unix socket of the data folder.",

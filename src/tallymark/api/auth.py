@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from tallymark.catalog.catalog import Catalog, Project
 from tallymark.catalog.definitions import StoredDefinitions
-from tallymark.catalog.keys import parse
+from tallymark.catalog.keys import parse, token_parts
 from tallymark.collect.protocol import Caller
 from tallymark.core.clock import Clock
 from tallymark.core.errors import NotAllowed, NotFound, Refused, Unavailable
@@ -31,17 +31,22 @@ SOURCE_HEADER = "tallymark-source"
 # such as another server on the same catalog, stays unnoticed.
 _RECHECK_SECONDS = 10
 _MOST_ENTRIES = 10_000
-_SECRET_IN_QUERY = re.compile(rb"(?:^|[=&])(?:sk|rk)_[0-9A-Za-z]{8}_[0-9A-Za-z]")
+_SECRETS = (b"sk_", b"rk_", b"ut_")
+_SECRET_IN_QUERY = re.compile(rb"(?:^|[=&])(?:sk|rk|ut)_[0-9A-Za-z]{8}_[0-9A-Za-z]")
 
 
 class Known(Struct, frozen=True):
-    """A caller with its project and what that defines, and the id of its key if it has one."""
+    """A caller with its project and what that defines, and the id of its key if it has one.
+
+    ``origins`` are the sites whose pages alone may send with that key, if there are any.
+    """
 
     caller: Caller
     project: Project
     key_id: str | None = None
     expires_at: int | None = None
     definitions: StoredDefinitions | None = None
+    origins: tuple[str, ...] = ()
 
 
 class _Entry(Struct, frozen=True):
@@ -76,6 +81,12 @@ class Callers:
         entry = self._entries.get(slot)
         if entry is not None and self._clock.monotonic() < entry.due_at:
             known: Known | None = entry.known
+        elif token_parts(text) is not None:
+            raise NotAllowed(
+                "A token of a user asks and changes things; it cannot send events.",
+                code="AUTH_WRONG_KIND",
+                hint="Send events with a public (pk_) or secret (sk_) key.",
+            )
         elif parse(text) is None:
             raise NotAllowed("This is not a key of ours, or a damaged one.", code="AUTH_INVALID")
         else:
@@ -90,7 +101,7 @@ class Callers:
 
         Raises NotAllowed, or Unavailable if that cannot be known.
         """
-        if parse(text) is not None:
+        if parse(text) is not None or token_parts(text) is not None:
             return await self.by_key(text)
         slot = hashlib.sha256(f"site\0{protocol}\0{text}".encode("utf-8", "replace")).digest()
         known = await self._known(slot, lambda: self._look_up_site(protocol, text))
@@ -156,7 +167,7 @@ class Callers:
         plan = self._plan(project.id)
         caller = Caller(project.id, key.kind, key.prefix, project.policy, plan)
         defined = self._defined(project.id)
-        return Known(caller, project, key.id, key.expires_at, defined)
+        return Known(caller, project, key.id, key.expires_at, defined, key.origins)
 
     def _look_up_site(self, protocol: str, name: str) -> Known | None:
         site = self._catalog.find_site(protocol, name)
@@ -216,7 +227,7 @@ def key_text(headers: Mapping[str, str], query: bytes) -> str:
                 )
     if b"key=" in query:
         given = parse_qs(query.decode("latin-1")).get("key", [""])[0]
-        if given.startswith(("sk_", "rk_")):
+        if given.startswith(("sk_", "rk_", "ut_")):
             raise _in_url()
         if given:
             return given
@@ -224,8 +235,8 @@ def key_text(headers: Mapping[str, str], query: bytes) -> str:
 
 
 def refuse_secret_in_url(query: bytes) -> None:
-    """Raise Refused AUTH_IN_URL if a secret or read key stands in the query, whatever its name."""
-    if (b"sk_" in query or b"rk_" in query) and _SECRET_IN_QUERY.search(query):
+    """Raise Refused AUTH_IN_URL if anything secret stands in the query, whatever its name."""
+    if any(one in query for one in _SECRETS) and _SECRET_IN_QUERY.search(query):
         raise _in_url()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
+from tallymark.catalog.origins import allows, origin_of
 from tallymark.collect.protocol import Protocol, Reply, Request
 from tallymark.core.errors import NotAllowed, Refused, TallymarkError
 
@@ -140,7 +141,20 @@ class Collection:
         )
         if known.caller.kind == "read":
             raise NotAllowed("A read key cannot send events.", code="AUTH_WRONG_KIND")
+        if known.origins:
+            self._check_origin(protocol, request, known)
         return known
+
+    def _check_origin(self, protocol: Protocol, request: Request, known: Known) -> None:
+        """Raise NotAllowed for a page of a site that may not send with the key, and tell its project."""
+        headers = request.headers
+        origin = headers.get("origin") or origin_of(headers.get("referer", ""))
+        if allows(known.origins, origin):
+            return
+        shown = repr(origin[:200]) if origin else "what names no page"
+        error = NotAllowed(f"The key is not for {shown}.", code="ORIGIN_REFUSED")
+        self._services.live.refused(known.project.id, protocol.name, error, request.received_at)
+        raise error
 
     async def _senders(
         self, protocol: Protocol, requests: Sequence[Request]

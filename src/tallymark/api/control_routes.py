@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tallymark.catalog.catalog import GRACE_SECONDS, Catalog, Project, Site
 from tallymark.catalog.keys import LONGEST_GRACE_SECONDS, Key, Kind
+from tallymark.catalog.origins import MOST_ORIGINS
 from tallymark.collect.protocol import Protocol
 from tallymark.core.policy import Policy
 from tallymark.core.registry import discover, lookup
@@ -36,6 +37,13 @@ class NewKey(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Kind
     label: Annotated[str, Meta(max_length=200)] = ""
+    origins: Annotated[
+        tuple[Annotated[str, Meta(max_length=300)], ...],
+        Meta(
+            max_length=MOST_ORIGINS,
+            description="Of a public key: the sites whose pages alone may send with it.",
+        ),
+    ] = ()
 
 
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +57,12 @@ class IssuedKey(Struct, frozen=True):
 
     key: Key
     secret: str
+
+
+class PublicKey(Struct, frozen=True):
+    """A public key of a project that works, with its whole text; null if there is none to show."""
+
+    key: Key | None
 
 
 class CreatedProject(Struct, frozen=True):
@@ -133,13 +147,22 @@ async def list_keys(call: Call) -> Response:
     return json_answer(Keys(keys))
 
 
+async def show_public_key(call: Call) -> Response:
+    """Return the newest public key that works and whose text is known, for pages and programs to send with."""
+    project, now = call.params["project"], call.services.clock.now()
+    keys = await asyncio.to_thread(call.services.catalog.keys, project)
+    working = [one for one in keys if one.text is not None and one.is_valid(now)]
+    lasting = [one for one in working if one.expires_at is None] or working
+    return json_answer(PublicKey(lasting[-1] if lasting else None))
+
+
 async def create_key(call: Call) -> Response:
     """Create a key and show its secret this once."""
     order = await call.order(NewKey)
     now = call.services.clock.now()
     issued = await _in_thread(
         lambda: call.services.catalog.create_key(
-            call.params["project"], order.kind, order.label, now=now
+            call.params["project"], order.kind, order.label, now=now, origins=order.origins
         )
     )
     return json_answer(IssuedKey(*issued), status=201)
@@ -227,6 +250,10 @@ CONTROL_ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/tm/v1/projects/{project}/keys", "local", list_keys, "List a project's keys.",
         answer=Keys, role="admin",
+    ),
+    Route(
+        "GET", "/tm/v1/projects/{project}/public-key", "local", show_public_key,
+        "Show a public key to send with.", answer=PublicKey, role="analyst",
     ),
     Route(
         "POST", "/tm/v1/projects/{project}/keys", "local", create_key, "Create a key.",

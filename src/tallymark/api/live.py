@@ -8,13 +8,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from tallymark.collect.accept import MOST_PUBLISHED, accepted_of
-from tallymark.core.errors import TallymarkError, Unavailable
-from tallymark.core.event import Batch
+from tallymark.collect.enrich import page_parts
+from tallymark.core.errors import CODES, TallymarkError, Unavailable
+from tallymark.core.event import Batch, Event, Failed, TimeRule
 
 HEARTBEAT_SECONDS = 15.0
 _REMEMBERED = 1000
@@ -24,7 +26,12 @@ _MOST_TEXT = 200
 
 
 class SeenEvent(Struct, frozen=True, omit_defaults=True):
-    """An accepted event, as it passes by."""
+    """An accepted event, as it passes by.
+
+    ``bot`` says how it is known to be a robot's: by its user agent, or because its client declared it; then
+    no number counts it unless it is asked to. ``time_rule`` is there where the client's time was not taken
+    as it came.
+    """
 
     name: str
     id: str
@@ -32,15 +39,36 @@ class SeenEvent(Struct, frozen=True, omit_defaults=True):
     kind: str = "track"
     user_id: str | None = None
     anonymous_id: str | None = None
+    host: str | None = None
+    path: str | None = None
+    browser: str | None = None
+    bot: Literal["user_agent", "declared"] | None = None
+    time_rule: TimeRule = "client"
+    flags: tuple[str, ...] = ()
 
 
 class SeenFailure(Struct, frozen=True, omit_defaults=True):
-    """A refused event or request, as it passes by."""
+    """A refused event or request, as it passes by, with what to do about it.
+
+    ``is_quarantined`` says that its sender was told of a success, and that it waits for repair.
+    """
 
     code: str
     message: str
     name: str | None = None
     id: str | None = None
+    path: str | None = None
+    fix: str = ""
+    is_quarantined: bool = False
+
+
+class SeenDrop(Struct, frozen=True, omit_defaults=True):
+    """How many items came of which nothing may be kept but this count, and why."""
+
+    code: str
+    items: int
+    message: str
+    fix: str = ""
 
 
 class Seen(Struct, frozen=True, omit_defaults=True):
@@ -57,6 +85,7 @@ class Seen(Struct, frozen=True, omit_defaults=True):
     counts: dict[str, int]
     accepted: list[SeenEvent] = []
     failed: list[SeenFailure] = []
+    dropped: list[SeenDrop] = []
     stored: bool = True
 
 
@@ -83,7 +112,7 @@ class Live:
                 protocol,
                 source="",
                 counts={"refused": 1},
-                failed=[SeenFailure(error.code, error.message)],
+                failed=[SeenFailure(error.code, error.message, fix=error.hint)],
                 stored=False,
             )
         )
@@ -91,7 +120,9 @@ class Live:
     def follow(self, project: str, last_seen: int | None) -> AsyncIterator[bytes]:
         """Return the stream: what came after ``last_seen`` and is remembered, then what comes.
 
-        Without ``last_seen`` it begins now. Raises Unavailable when too many follow already.
+        Without ``last_seen`` it begins now. Its first frame has the number of the last entry before it, so
+        that a follower who saw nothing yet misses nothing either when it comes again. Raises Unavailable
+        when too many follow already.
         """
         channel = self._channel(project)
         if len(channel.followers) >= _MOST_FOLLOWERS:
@@ -123,7 +154,7 @@ class Live:
             follower.frames.extend(_frame(one) for one in missed)
         channel.followers.add(follower)
         try:
-            yield b": following\n\n"
+            yield b": following\nid: %d\n\n" % (channel.last if last_seen is None else last_seen)
             while not (follower.is_over or self._is_closed):
                 if follower.frames:
                     frames = b"".join(follower.frames)
@@ -186,14 +217,46 @@ def _seen(number: int, batch: Batch) -> Seen:
             "failed": len(batch.failed),
             "dropped": sum(batch.dropped.values()),
         },
-        accepted=[
-            SeenEvent(one.name, one.id, one.time, one.kind, one.user_id, one.anonymous_id)
-            for one in batch.events[:MOST_PUBLISHED]
+        accepted=[_seen_event(one) for one in batch.events[:MOST_PUBLISHED]],
+        failed=[_seen_failure(one) for one in batch.failed[:MOST_PUBLISHED]],
+        dropped=[
+            SeenDrop(code, items, CODES[code].meaning, CODES[code].fix)
+            for code, items in batch.dropped.items()
         ],
-        failed=[
-            SeenFailure(one.code, one.message[:_MOST_TEXT], one.name, one.id)
-            for one in batch.failed[:MOST_PUBLISHED]
-        ],
+    )
+
+
+def _seen_event(event: Event) -> SeenEvent:
+    context = event.context
+    host, path = page_parts(context.page_url)
+    bot: Literal["user_agent", "declared"] | None = None
+    if "bot" in event.flags:
+        bot = "user_agent" if context.device_type == "bot" else "declared"
+    return SeenEvent(
+        event.name,
+        event.id,
+        event.time,
+        event.kind,
+        event.user_id,
+        event.anonymous_id,
+        host=context.page_host or host,
+        path=context.page_path or path,
+        browser=context.browser,
+        bot=bot,
+        time_rule=event.time_rule,
+        flags=event.flags,
+    )
+
+
+def _seen_failure(failed: Failed) -> SeenFailure:
+    return SeenFailure(
+        failed.code,
+        failed.message[:_MOST_TEXT],
+        failed.name,
+        failed.id,
+        failed.path,
+        CODES[failed.code].fix if failed.code in CODES else "",
+        failed.is_quarantined,
     )
 
 

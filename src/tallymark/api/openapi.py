@@ -225,7 +225,9 @@ def _problem_response() -> Json:
 
 def _security(route: Route) -> list[Json]:
     by_key = _SECURITY[route.access]
-    return [*by_key, {"session": []}] if route.least_role is not None else by_key
+    if route.least_role is None:
+        return by_key
+    return [*by_key, {"session": []}, *([{"userToken": []}] if route.takes_token else [])]
 
 
 def _who(route: Route) -> str:
@@ -246,6 +248,7 @@ def _security_schemes() -> Json:
         "publicKey": bearer("pk_: may only send events; may stand in a page."),
         "secretKey": bearer("sk_: sends and asks; stays on servers."),
         "readKey": bearer("rk_: only asks."),
+        "userToken": bearer("ut_: does what its user may, up to its own role; never sends events."),
         "session": {
             "type": "apiKey",
             "in": "cookie",

@@ -1,39 +1,33 @@
 """The tracking plan of a project. Only for the owner of the data folder."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 from starlette.responses import Response
 
 from tallymark.catalog.plans import StoredPlan
 from tallymark.core.errors import NotFound, Refused, misfit
 from tallymark.core.settings import MIB
-from tallymark.schema.compare import Change, compare
+from tallymark.schema.compare import compare
 from tallymark.schema.lint import lint, refusal
 from tallymark.schema.plan import Plan, decode_plan, encode_plan
 
+from .ask_routes import whole
 from .bodies import json_answer, read_body
+from .plan_answers import PlanChanges, PlanTraffic, PlanVersions, PulledPlan, PushedPlan
 from .services import Call, Route
 
 _LARGEST_PLAN: Final = 8 * MIB
+_DAYS: Final = 7
+_MOST_DAYS: Final = 366
+_VERSION: Final = {"version": "Which version; the newest if left out."}
+_PAIR: Final = {
+    "before": "The version to compare; 0 for none.",
+    "after": "The version to compare it with.",
+}
+_BACK: Final = {"days": "How far to look back; 7 if left out, 366 at most."}
 _BREAKING: Final = {"breaking": "1 to push a plan although it breaks what was sent until now."}
-
-
-class PushedPlan(Struct, frozen=True):
-    """A plan that holds now, counted from 1, and what changed from the one before."""
-
-    version: int
-    changes: list[Change]
-
-
-class PulledPlan(Struct, frozen=True):
-    """The plan that holds, and since when."""
-
-    version: int
-    created_at: int
-    plan: Any
 
 
 async def push_plan(call: Call) -> Response:
@@ -65,12 +59,50 @@ async def push_plan(call: Call) -> Response:
 
 
 async def pull_plan(call: Call) -> Response:
-    """Return the plan that holds."""
-    held = await asyncio.to_thread(_held, call, call.params["project"])
+    """Return the plan that holds, or an earlier version."""
+    version, project = whole(call, "version", least=1), call.params["project"]
+    if version is None:
+        held = await asyncio.to_thread(_held, call, project)
+    else:
+        held = await asyncio.to_thread(call.services.catalog.plan_at, project, version)
     if held is None:
         raise NotFound("The project has no tracking plan.", hint="Push one: tallymark plan push")
     pulled = PulledPlan(held.version, held.created_at, msgspec.Raw(held.content.encode()))
     return json_answer(pulled)
+
+
+async def list_versions(call: Call) -> Response:
+    """Return every version of the plan."""
+    found = await asyncio.to_thread(call.services.catalog.plan_versions, call.params["project"])
+    return json_answer(PlanVersions(found))
+
+
+async def tell_changes(call: Call) -> Response:
+    """Return what changed between two versions of the plan; from nothing if the first is 0."""
+    before, after = whole(call, "before"), whole(call, "after", least=1)
+    project = call.params["project"]
+    if before is None or after is None:
+        raise Refused("Two versions are compared.", path="before" if before is None else "after")
+
+    def compared() -> PlanChanges:
+        old, new = (
+            Plan() if one == 0 else decode_plan(call.services.catalog.plan_at(project, one).content)
+            for one in (before, after)
+        )
+        return PlanChanges(before, after, compare(old, new))
+
+    return json_answer(await asyncio.to_thread(compared))
+
+
+async def tell_traffic(call: Call) -> Response:
+    """Return how what came in the last days differs from the plan that holds."""
+    project, days = call.params["project"], whole(call, "days", least=1)
+    held = await asyncio.to_thread(_held, call, project)
+    asked: dict[str, object] = {"project": project, "days": min(days or _DAYS, _MOST_DAYS)}
+    if held is not None:
+        asked |= {"plan": held.content, "version": held.version}
+    answer = await call.services.store.call("plan_traffic", asked)
+    return Response(answer, media_type="application/json")
 
 
 def _held(call: Call, project: str) -> StoredPlan | None:
@@ -100,6 +132,20 @@ PLAN_ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET", "/tm/v1/projects/{project}/plan", "local", pull_plan, "Show the tracking plan.",
-        answer=PulledPlan, role="viewer",
+        answer=PulledPlan, role="viewer", query=_VERSION,
+    ),
+    Route(
+        "GET", "/tm/v1/projects/{project}/plan/versions", "local", list_versions,
+        "List the versions of the tracking plan.", answer=PlanVersions, role="viewer",
+    ),
+    Route(
+        "GET", "/tm/v1/projects/{project}/plan/changes", "local", tell_changes,
+        "Tell what changed between two versions of the tracking plan.", answer=PlanChanges,
+        role="viewer", query=_PAIR,
+    ),
+    Route(
+        "GET", "/tm/v1/projects/{project}/plan/traffic", "local", tell_traffic,
+        "Tell how what came differs from the tracking plan.", answer=PlanTraffic, role="viewer",
+        query=_BACK,
     ),
 )  # fmt: skip

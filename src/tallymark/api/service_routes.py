@@ -91,6 +91,6 @@ SERVICE_ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/tm/v1/turned-away", "metrics", turned_away,
         "Tell which requests with events no project knows of, such as those with a wrong key.",
-        answer=AllTurnedAway,
+        answer=AllTurnedAway, role="analyst",
     ),
 )  # fmt: skip

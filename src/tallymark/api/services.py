@@ -107,7 +107,8 @@ class Route(Struct, frozen=True):
 
     ``role`` is what a user who is signed in must at least be in the project; without
     one it is a viewer where a read key may ask, and nobody elsewhere.
-    Routes that are ``is_of_users`` are about no project.
+    Routes that are ``is_of_users`` are about no project; those without ``takes_token`` are for users in
+    person, so that a token that leaked cannot make others.
     ``status`` is that of success; ``also`` are others under which the same answer comes.
     """
 
@@ -124,6 +125,7 @@ class Route(Struct, frozen=True):
     also: tuple[int, ...] = ()
     role: Role | None = None
     is_of_users: bool = False
+    takes_token: bool = True
 
     @property
     def least_role(self) -> Role | None:

@@ -1,7 +1,7 @@
-"""Finds who is signed in, by the cookie of a browser, and what they may do.
+"""Finds who is signed in, by the cookie of a browser or a token, and what they may do.
 
 A cookie is sent by the browser whoever made it ask, so whatever may change something also needs a
-token that only pages of ours can read.
+token that only pages of ours can read. What a program sends in a header no browser adds by itself.
 """
 
 import asyncio
@@ -61,6 +61,23 @@ async def signed_in(services: Services, headers: Mapping[str, str]) -> SignedIn 
     now = services.clock.now()
     user = await asyncio.to_thread(lambda: services.catalog.users.signed_in(text, now=now))
     return None if user is None else SignedIn(user, text)
+
+
+async def user_by_token(services: Services, route: Route, text: str) -> User:
+    """Return whose token it is, with the rights that it has; raises NotAllowed."""
+    if not route.takes_token:
+        raise NotAllowed(
+            "A token cannot do this; its user can.", code="AUTH_WRONG_KIND", hint="Sign in with a browser."
+        )  # fmt: skip
+    now = services.clock.now()
+    user = await asyncio.to_thread(lambda: services.catalog.tokens.user_of(text, now=now))
+    if user is None:
+        raise NotAllowed(
+            "The token is unknown, ended or too old.",
+            code="AUTH_INVALID",
+            hint="Make another under Settings, Tokens.",
+        )
+    return user
 
 
 def refuse_foreign(headers: Mapping[str, str]) -> None:

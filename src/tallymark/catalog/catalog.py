@@ -6,7 +6,7 @@ seconds; whoever runs an event loop makes them from a thread.
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import available_timezones
@@ -26,8 +26,10 @@ from .database import away_is_told, check, damage_is_told, engine_of
 from .definitions import DefinitionVersions
 from .keys import Key, Kind, checked_grace, digest, new_key_text, parse
 from .migrate import migrate
-from .plans import StoredPlan, add_plan, newest_plan
+from .origins import checked_origins
+from .plans import PlanVersion, StoredPlan, add_plan, newest_plan, plan_at, plan_versions
 from .tables import API_KEY, PROJECT, SITE
+from .tokens import Tokens
 from .users import Users
 
 GRACE_SECONDS = 24 * 3600
@@ -71,6 +73,7 @@ class Catalog:
         self._engine = engine_of(url)
         self.definitions = DefinitionVersions(self._read, self._write)
         self.users = Users(self._read, self._write)
+        self.tokens = Tokens(self._read, self._write)
         try:
             with away_is_told(), damage_is_told(), self._engine.connect() as connection:
                 check(connection)
@@ -141,6 +144,17 @@ class Catalog:
         with self._read() as connection:
             return newest_plan(connection, project)
 
+    def plan_at(self, project: str, version: int) -> StoredPlan:
+        """Return one version of a project's tracking plan; raises NotFound if it never was."""
+        with self._read() as connection:
+            return plan_at(connection, project, version)
+
+    def plan_versions(self, project: str) -> list[PlanVersion]:
+        """Return the versions of a project's tracking plan, newest first."""
+        with self._read() as connection:
+            _project_of(connection, project)
+            return plan_versions(connection, project)
+
     def push_plan(self, project: str, content: str, *, now: int) -> StoredPlan:
         """Make a plan the one that holds for what arrives from now on."""
         with self._write() as connection:
@@ -149,11 +163,19 @@ class Catalog:
 
     # Keys
 
-    def create_key(self, project: str, kind: Kind, label: str = "", *, now: int) -> tuple[Key, str]:
-        """Add a key and return it with its text, which is not kept and cannot be shown again."""
+    def create_key(
+        self, project: str, kind: Kind, label: str = "", *, now: int, origins: Sequence[str] = ()
+    ) -> tuple[Key, str]:
+        """Add a key and return it with its text, which is not kept unless it is public.
+
+        Raises Refused for what is no origin, and for origins of a key that is not public.
+        """
+        if origins and kind != "public":
+            raise Refused("Only a public key is for certain sites.", path="origins")
+        key = _new_key(project, kind, label, now, origins=checked_origins(origins))
         with self._write() as connection:
             _project_of(connection, project)
-            return _insert_key(connection, project, kind, label, now)
+            return _insert_key(connection, *key)
 
     def keys(self, project: str) -> list[Key]:
         """Return every key the project ever had, oldest first."""
@@ -198,7 +220,10 @@ class Catalog:
             connection.execute(
                 sa.update(API_KEY).where(API_KEY.c.id == key_id).values(expires_at=end)
             )
-            return _insert_key(connection, old.project, old.kind, old.label, now, replaces=key_id)
+            made = _new_key(
+                old.project, old.kind, old.label, now, origins=old.origins, replaces=key_id
+            )
+            return _insert_key(connection, *made)
 
     def find(self, text: str, now: int) -> Key | None:
         """Return the key of that text if it may be used now.
@@ -313,23 +338,28 @@ def _project_of(connection: Connection, slug: str) -> Project:
     return _project(row)
 
 
-def _insert_key(
-    connection: Connection,
+def _new_key(
     project: str,
     kind: Kind,
     label: str,
     now: int,
     *,
+    origins: tuple[str, ...],
     replaces: str | None = None,
 ) -> tuple[Key, str]:
     text = new_key_text(kind)
+    key = Key(
+        id=text[3:11], project=project, kind=kind, label=label, prefix=text[:11], created_at=now,
+        replaces=replaces, text=text if kind == "public" else None, origins=origins,
+    )  # fmt: skip
+    return key, text
+
+
+def _insert_key(connection: Connection, key: Key, text: str) -> tuple[Key, str]:
     parts = parse(text)
     assert parts is not None  # noqa: S101 - we have just made it
-    key = Key(
-        id=parts.id, project=project, kind=kind, label=label, prefix=text[:11], created_at=now,
-        replaces=replaces,
-    )  # fmt: skip
-    row = {**msgspec.structs.asdict(key), "hash": digest(parts.secret)}
+    origins = msgspec.json.encode(key.origins).decode() if key.origins else None
+    row = {**msgspec.structs.asdict(key), "hash": digest(parts.secret), "origins": origins}
     connection.execute(sa.insert(API_KEY).values(row))
     return key, text
 
@@ -344,7 +374,9 @@ def _key_of(connection: Connection, key_id: str) -> Key:
 
 
 def _key(row: sa.RowMapping) -> Key:
-    return Key(**{name: row[name] for name in Key.__struct_fields__})
+    held = {name: row[name] for name in Key.__struct_fields__}
+    origins = msgspec.json.decode(held["origins"] or "[]", type=tuple[str, ...])
+    return Key(**{**held, "origins": origins})
 
 
 def _site(row: sa.RowMapping) -> Site:

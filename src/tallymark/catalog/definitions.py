@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from tallymark.core.errors import NotFound
+from tallymark.core.errors import NotFound, TallymarkError
 
 from .tables import DEFINITIONS, PROJECT
 
@@ -63,8 +63,13 @@ class DefinitionVersions:
             rows = connection.execute(chosen.order_by(DEFINITIONS.c.version.desc())).mappings()
             return [Pushed(**row) for row in rows]
 
-    def push(self, project: str, content: str, *, now: int) -> StoredDefinitions:
-        """Store definitions as the newest; the same as the newest changes nothing."""
+    def push(
+        self, project: str, content: str, *, now: int, expected: int | None = None
+    ) -> StoredDefinitions:
+        """Store definitions as the newest; the same as the newest changes nothing.
+
+        Raises DEFINITION_CHANGED unless the version that is expected, 0 for none, is the newest.
+        """
         with self._write() as connection:
             known = connection.execute(sa.select(PROJECT.c.id).where(PROJECT.c.id == project))
             if known.first() is None:
@@ -72,7 +77,13 @@ class DefinitionVersions:
             there = _newest(connection, project)
             if there is not None and there.content == content:
                 return there
-            version = 1 if there is None else there.version + 1
+            newest = 0 if there is None else there.version
+            if expected not in (None, newest):
+                raise TallymarkError(
+                    f"Version {newest} of the definitions holds, and not {expected}.",
+                    code="DEFINITION_CHANGED",
+                )
+            version = newest + 1
             made = StoredDefinitions(project, version, content, now)
             connection.execute(sa.insert(DEFINITIONS).values(structs.asdict(made)))
             return made

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
+from tallymark.core.errors import NotFound
+
 from .tables import PLAN
 
 
@@ -16,6 +18,13 @@ class StoredPlan(Struct, frozen=True):
     created_at: int
 
 
+class PlanVersion(Struct, frozen=True):
+    """A version of the plan of a project, and since when it held."""
+
+    version: int
+    created_at: int
+
+
 def newest_plan(connection: Connection, project: str) -> StoredPlan | None:
     """Return the plan that holds, None if none was pushed."""
     query = (
@@ -23,6 +32,22 @@ def newest_plan(connection: Connection, project: str) -> StoredPlan | None:
     )
     row = connection.execute(query).mappings().first()
     return None if row is None else StoredPlan(**row)
+
+
+def plan_at(connection: Connection, project: str, version: int) -> StoredPlan:
+    """Return one version of a plan; raises NotFound if it never was."""
+    is_it = (PLAN.c.project == project) & (PLAN.c.version == version)
+    row = connection.execute(sa.select(PLAN).where(is_it)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no version {version} of the plan.")
+    return StoredPlan(**row)
+
+
+def plan_versions(connection: Connection, project: str) -> list[PlanVersion]:
+    """Return every version there is, newest first."""
+    query = sa.select(PLAN.c.version, PLAN.c.created_at).where(PLAN.c.project == project)
+    rows = connection.execute(query.order_by(PLAN.c.version.desc())).mappings()
+    return [PlanVersion(**row) for row in rows]
 
 
 def add_plan(connection: Connection, project: str, content: str, now: int) -> StoredPlan:

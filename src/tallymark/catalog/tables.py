@@ -47,6 +47,8 @@ API_KEY = Table(
     Column("revoked_at", BigInteger),
     Column("expires_at", BigInteger),
     Column("replaces", String(8)),
+    Column("text", String(64)),
+    Column("origins", Text),
     Index("ix_api_key_project", "project"),
 )
 
@@ -115,4 +117,19 @@ INVITATION = Table(
     Column("user_id", String(8), ForeignKey("user.id")),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+)
+
+TOKEN = Table(
+    "token",
+    METADATA,
+    Column("id", String(8), primary_key=True),
+    Column("user_id", String(8), ForeignKey("user.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Column("used_at", BigInteger),
+    Index("ix_token_user_id", "user_id"),
 )

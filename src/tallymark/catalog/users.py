@@ -30,7 +30,8 @@ Role: TypeAlias = Literal["viewer", "analyst", "admin", "owner"]
 MemberRole: TypeAlias = Literal["viewer", "analyst", "admin"]
 Members: TypeAlias = dict[Annotated[str, Meta(max_length=63)], MemberRole]
 
-_RANK: dict[str, int] = {"viewer": 1, "analyst": 2, "admin": 3, "owner": 4}
+# How much a role may, beside others.
+RANK: dict[str, int] = {"viewer": 1, "analyst": 2, "admin": 3, "owner": 4}
 IDLE_SECONDS = 12 * 3600
 LONGEST_SECONDS = 30 * 86_400
 INVITATION_SECONDS = 7 * 86_400
@@ -58,7 +59,7 @@ class User(Struct, frozen=True):
         if self.is_owner:
             return True
         mine = None if project is None else self.projects.get(project)
-        return mine is not None and _RANK[mine] >= _RANK[role]
+        return mine is not None and RANK[mine] >= RANK[role]
 
 
 class Users:
@@ -76,7 +77,7 @@ class Users:
     def all(self) -> list[User]:
         """Return every user, by address."""
         with self._read() as connection:
-            return _users(connection, sa.true())
+            return users_of(connection, sa.true())
 
     def add(
         self,
@@ -220,7 +221,8 @@ class Users:
             connection.execute(sa.delete(SIGN_IN).where(SIGN_IN.c.digest == digest(text)))
 
 
-def _users(connection: Connection, chosen: "sa.ColumnElement[bool]") -> list[User]:
+def users_of(connection: Connection, chosen: "sa.ColumnElement[bool]") -> list[User]:
+    """Return the users that are meant, by address."""
     rows = connection.execute(sa.select(USER).where(chosen).order_by(USER.c.email)).mappings().all()
     members: dict[str, dict[str, MemberRole]] = {}
     of_these = sa.select(MEMBER).where(MEMBER.c.user_id.in_([row["id"] for row in rows]))
@@ -237,7 +239,7 @@ def _users(connection: Connection, chosen: "sa.ColumnElement[bool]") -> list[Use
 
 
 def _user(connection: Connection, chosen: "sa.ColumnElement[bool]") -> User:
-    found = _users(connection, chosen)
+    found = users_of(connection, chosen)
     if not found:
         raise NotFound("There is no such user.", hint="See `tallymark users list`.")
     return found[0]

@@ -24,6 +24,7 @@ def add_parser(subparsers: Subparsers) -> None:
     create = actions.add_parser("create", help="make a key and show it this once")
     create.add_argument("kind", choices=("public", "secret", "read"), help="public only sends, read only asks, secret does both")  # fmt: skip
     create.add_argument("--label", default="", help="what it is for")
+    create.add_argument("--origin", action="append", default=[], metavar="ORIGIN", help="a site whose pages alone may send with this public key, such as https://shop.example; may be repeated")  # fmt: skip
     create.add_argument("--new-project", action="store_true", help="make the project named by --project first")  # fmt: skip
     revoke = actions.add_parser("revoke", help="end a key at once")
     rotate = actions.add_parser("rotate", help="give a key a successor; both work for a while")
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
                     # Its id is made from the name: "My Shop" becomes my-shop.
                     made = client.create_project(args.project)
                     client.project = made["project"]["id"]
-                lines = _issued(client.create_key(args.kind, label=args.label))
+                lines = _issued(client.create_key(args.kind, label=args.label, origins=args.origin))
             case "revoke":
                 lines = [f"The key {client.revoke(args.key)['id']} no longer works."]
             case _:

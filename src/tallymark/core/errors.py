@@ -52,6 +52,7 @@ _TABLE: tuple[Code, ...] = (
     Code("AUTH_MISSING", "auth", 401, "No key was given.", "Send `Authorization: Bearer <key>`."),
     Code("AUTH_INVALID", "auth", 401, "The key is unknown, damaged or revoked.", "Make a key with `tallymark keys create`."),
     Code("AUTH_WRONG_KIND", "auth", 403, "This kind of key may not do this.", "Public keys (pk_) only write; use a secret (sk_) or read (rk_) key."),
+    Code("ORIGIN_REFUSED", "auth", 403, "The key is for pages of certain sites, and this is none of them.", "Add the origin named in the message when you make a key, or take a key without origins."),
     Code("AUTH_IN_URL", "auth", 400, "A secret key was sent in the URL, where proxies and logs keep it.", "Send it in the Authorization header, and rotate this key."),
     Code("SIGNED_OUT", "auth", 401, "Nobody is signed in, or no longer.", "Sign in again."),
     Code("SIGN_IN_FAILED", "auth", 401, "The e-mail address and the password do not belong together.", "Try again, or ask an owner for a new link to set the password."),
@@ -152,6 +153,7 @@ _TABLE: tuple[Code, ...] = (
     Code("PLAN_INVALID", "service", 400, "A file of the tracking plan, or of repairs, says something that cannot be.", "The message names the file and the key; see `tallymark plan lint`."),
     Code("PLAN_BREAKS", "service", 409, "The tracking plan breaks what was sent until now.", "Give the event a new MODEL, the first number of its version; or push with `--breaking`."),
     Code("DEFINITION_INVALID", "service", 400, "A definition says something that cannot be.", "The message names the definition and the key; `tallymark apply --dry-run` names file and line."),
+    Code("DEFINITION_CHANGED", "service", 409, "Somebody changed the definitions in the meantime.", "Read them again, and make your change to what holds now."),
     Code("EXTRA_MISSING", "service", 400, "An optional package is not installed.", "Install the extra the message names."),
     Code("INTERNAL", "service", 500, "A bug on our side.", "Report it with the request id."),
 )  # fmt: skip

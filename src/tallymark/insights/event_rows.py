@@ -100,10 +100,6 @@ def event_row(row: tuple[Any, ...]) -> EventRow:
         account, session, value, unit, revenue, currency, groups, flags, text, number, other,
         *context,
     ) = row  # fmt: skip
-    properties: dict[str, Any] = {}
-    for stored in (text, number):
-        properties |= _exactly(_JSON.decode(stored)) if stored else {}
-    properties |= _as_sent(_JSON.decode(other)) if other else {}
     return EventRow(
         id=event_id,
         event=name,
@@ -127,8 +123,17 @@ def event_row(row: tuple[Any, ...]) -> EventRow:
         context={
             name: value for name, value in zip(_CONTEXT, context, strict=True) if value is not None
         },
-        properties=dict(sorted(properties.items())),
+        properties=properties_of(text, number, other),
     )
+
+
+def properties_of(text: str | None, number: str | None, other: str | None) -> dict[str, Any]:
+    """Return properties by name from the JSON of what is text, number and anything else of them."""
+    properties: dict[str, Any] = {}
+    for stored in (text, number):
+        properties |= _exactly(_JSON.decode(stored)) if stored else {}
+    properties |= _as_sent(_JSON.decode(other)) if other else {}
+    return dict(sorted(properties.items()))
 
 
 def _as_sent(other: dict[str, Any]) -> dict[str, Any]:

@@ -100,23 +100,13 @@ def enforce(name: str, properties: dict[str, Any], plan: Compiled) -> Outcome | 
     """Return what becomes of an event by that name; None if it is as planned, and stays as it is."""
     versions = plan.events.get(name)
     if versions is None:
-        finding = Finding("", "UNPLANNED_EVENT", "name", f"{_shown(name)} is not in the plan.")
-        return _outcome(properties, [(finding, plan.unplanned_event)])
+        return _outcome(properties, [(_unplanned(name), plan.unplanned_event)])
     version = _named(properties, versions)
     if version is None:
-        where = f"properties.{VERSION_PROPERTY}"
-        finding = Finding(
-            VERSION_PROPERTY,
-            "SCHEMA_MISSING",
-            where,
-            f"{_shown(name)} has no such version in the plan.",
-        )
-        return _outcome(properties, [(finding, "quarantine")])
+        return _outcome(properties, [(_no_version(name), "quarantine")])
     if version.status == "retired":
-        finding = Finding(
-            "", "VERSION_RETIRED", "name", f"This version of {_shown(name)} is retired."
-        )
-        return _outcome(properties, [(finding, version.on.invalid)], schema=_schema(name, version))
+        told = [(_retired(name), version.on.invalid)]
+        return _outcome(properties, told, schema=_schema(name, version))
     found = findings(properties, version.checks)
     if not found and version.status == "live":
         return None
@@ -128,15 +118,20 @@ def enforce(name: str, properties: dict[str, Any], plan: Compiled) -> Outcome | 
 
 def codes_of(name: str, properties: Mapping[str, Any], plan: Compiled) -> list[tuple[str, str]]:
     """Return everything that is not as planned about an event, as codes and paths, whatever its mode."""
+    return [(one.code, one.path) for one in findings_of(name, properties, plan)]
+
+
+def findings_of(name: str, properties: Mapping[str, Any], plan: Compiled) -> list[Finding]:
+    """Return everything that is not as planned about an event, whatever its mode."""
     versions = plan.events.get(name)
     if versions is None:
-        return [("UNPLANNED_EVENT", "name")]
+        return [_unplanned(name)]
     version = _named(properties, versions)
     if version is None:
-        return [("SCHEMA_MISSING", f"properties.{VERSION_PROPERTY}")]
+        return [_no_version(name)]
     if version.status == "retired":
-        return [("VERSION_RETIRED", "name")]
-    return [(one.code, one.path) for one in findings(properties, version.checks)]
+        return [_retired(name)]
+    return findings(properties, version.checks)
 
 
 def _outcome(
@@ -171,6 +166,20 @@ def _outcome(
         tuple(dict.fromkeys((*flags, *tagged, *((STRIPPED,) if stripped else ())))),
         tuple(one.code for one, mode in found if mode == "observe"),
     )
+
+
+def _unplanned(name: str) -> Finding:
+    return Finding("", "UNPLANNED_EVENT", "name", f"{_shown(name)} is not in the plan.")
+
+
+def _no_version(name: str) -> Finding:
+    where = f"properties.{VERSION_PROPERTY}"
+    what = f"{_shown(name)} has no such version in the plan."
+    return Finding(VERSION_PROPERTY, "SCHEMA_MISSING", where, what)
+
+
+def _retired(name: str) -> Finding:
+    return Finding("", "VERSION_RETIRED", "name", f"This version of {_shown(name)} is retired.")
 
 
 def _all_told(finding: Finding, count: int) -> Finding:

@@ -10,12 +10,30 @@ export interface SeenEvent {
   kind?: string;
   user_id?: string;
   anonymous_id?: string;
+  host?: string;
+  path?: string;
+  browser?: string;
+  /** How it is known to be a robot's. */
+  bot?: "user_agent" | "declared";
+  /** There where the client's clock was not believed as it was. */
+  time_rule?: "repaired" | "clamped" | "received";
+  flags?: string[];
 }
 export interface SeenFailure {
   code: string;
   message: string;
   name?: string;
   id?: string;
+  path?: string;
+  fix?: string;
+  is_quarantined?: boolean;
+}
+/** Items of which nothing may be kept but their count. */
+export interface SeenDrop {
+  code: string;
+  items: number;
+  message: string;
+  fix?: string;
 }
 /** What one request brought. */
 export interface Seen {
@@ -26,9 +44,14 @@ export interface Seen {
   counts: Record<string, number>;
   accepted?: SeenEvent[];
   failed?: SeenFailure[];
+  dropped?: SeenDrop[];
 }
 
-export type Line = { key: string; received_at: number; protocol: string; source: string } & ({ event: SeenEvent; failure?: undefined } | { failure: SeenFailure; event?: undefined });
+export type Line = { key: string; received_at: number; protocol: string; source: string } & (
+  | { event: SeenEvent; failure?: undefined; drop?: undefined }
+  | { failure: SeenFailure; event?: undefined; drop?: undefined }
+  | { drop: SeenDrop; event?: undefined; failure?: undefined }
+);
 
 const KEPT = 200;
 /** Most lines of one look; there are two looks a second. */
@@ -40,13 +63,15 @@ export interface LiveState {
   connected: boolean;
   lost: boolean;
   lastMinute: number;
+  /** The first event that counts, also where more came than can be shown. */
+  first: Line | null;
   /** How many came at the last look, where that was more than can be shown; else 0. */
   flood: number;
 }
 
 /** Return what came since the page was opened, newest first; follows only while `on` and in sight. */
 export function useLive(on: boolean): LiveState {
-  const [state, setState] = useState<LiveState>({ lines: [], connected: false, lost: false, lastMinute: 0, flood: 0 });
+  const [state, setState] = useState<LiveState>({ lines: [], connected: false, lost: false, lastMinute: 0, first: null, flood: 0 });
   const waiting = useRef<Line[]>([]);
   const arrivals = useRef<{ at: number; count: number }[]>([]);
   const last = useRef<string | null>(null);
@@ -54,8 +79,11 @@ export function useLive(on: boolean): LiveState {
     if (!on) return;
     const stop = new AbortController();
     void follow(stop.signal, last, (seen) => {
-      waiting.current.unshift(...linesOf(seen).reverse());
-      arrivals.current.push({ at: Date.now(), count: (seen.counts["accepted"] ?? 0) + (seen.counts["failed"] ?? 0) + (seen.counts["refused"] ?? 0) });
+      const lines = linesOf(seen);
+      waiting.current.unshift(...lines.reverse());
+      const counted = lines.findLast((one) => one.event && !one.event.bot);
+      if (counted) setState((before) => (before.first ? before : { ...before, first: counted }));
+      arrivals.current.push({ at: Date.now(), count: ["accepted", "failed", "dropped", "refused"].reduce((sum, one) => sum + (seen.counts[one] ?? 0), 0) });
     }, (connected) => setState((before) => ({ ...before, connected, lost: !connected })));
     // Drawn twice a second, however much arrives: nobody reads faster, and a flood must not stop the page.
     const timer = setInterval(() => {
@@ -82,7 +110,7 @@ async function follow(signal: AbortSignal, last: { current: string | null }, onS
       onConnected(true);
       await read(answer.body!.pipeThrough(new TextDecoderStream()).getReader(), (id, data) => {
         last.current = id || last.current;
-        onSeen(JSON.parse(data) as Seen);
+        if (data) onSeen(JSON.parse(data) as Seen);
       });
     } catch {
       // Whatever broke it, the answer is to try again.
@@ -93,7 +121,7 @@ async function follow(signal: AbortSignal, last: { current: string | null }, onS
   }
 }
 
-async function read(reader: ReadableStreamDefaultReader<string>, onEvent: (id: string, data: string) => void): Promise<void> {
+async function read(reader: ReadableStreamDefaultReader<string>, onFrame: (id: string, data: string) => void): Promise<void> {
   let text = "";
   for (;;) {
     const { value, done } = await reader.read();
@@ -103,8 +131,8 @@ async function read(reader: ReadableStreamDefaultReader<string>, onEvent: (id: s
     text = frames.pop() ?? "";
     for (const frame of frames) {
       const field = (name: string) => frame.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-      const data = field("data");
-      if (data) onEvent(field("id") ?? "", data);
+      // The first frame has a place and nothing that happened: from there on nothing is missed.
+      onFrame(field("id") ?? "", field("data") ?? "");
     }
   }
 }
@@ -114,5 +142,6 @@ function linesOf(seen: Seen): Line[] {
   return [
     ...(seen.accepted ?? []).map((event, at) => ({ ...common, key: `${seen.number}:${at}`, event })),
     ...(seen.failed ?? []).map((failure, at) => ({ ...common, key: `${seen.number}:f${at}`, failure })),
+    ...(seen.dropped ?? []).map((drop, at) => ({ ...common, key: `${seen.number}:d${at}`, drop })),
   ];
 }

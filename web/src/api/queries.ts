@@ -2,7 +2,7 @@
 import { keepPreviousData, QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { json, Problem } from "./client";
 import { useSession } from "./session";
-import type { Answer, FailedPage, InsightName, Names, Portrait, Question, SqlRows, Status } from "./types";
+import type { Answer, Defined, FailedPage, InsightName, Names, Portrait, Question, SqlRows, Status } from "./types";
 
 export const queries = new QueryClient({
   defaultOptions: {
@@ -78,6 +78,27 @@ export function useFailed(where: Record<string, string>) {
       json<FailedPage>(`/failed?${new URLSearchParams({ ...where, limit: "50", ...(pageParam ? { cursor: pageParam } : {}) })}`, { signal }),
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.cursor,
+  });
+}
+
+/** A public key of the project, whole, if there is one that can be shown. */
+export function usePublicKey(wanted = true) {
+  const project = useSession()?.project;
+  return useQuery({
+    queryKey: ["public-key", project],
+    queryFn: ({ signal }) => json<{ key: { text: string } | null }>(`/projects/${project}/public-key`, { signal }),
+    enabled: wanted && project !== undefined,
+  });
+}
+
+/** What the project defines by name, and of which version. */
+export function useDefinitions(wanted = true) {
+  const project = useSession()?.project;
+  return useQuery({
+    queryKey: ["definitions", project],
+    queryFn: ({ signal }) => json<Defined>("/definitions", { signal }),
+    enabled: wanted && project !== undefined,
+    staleTime: 60_000,
   });
 }
 

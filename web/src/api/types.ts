@@ -52,6 +52,12 @@ export interface Answer<K extends InsightName = InsightName> {
   provenance: Provenance;
 }
 
+/** One version of what a project defines, by kind and name. */
+export interface Defined {
+  version: number;
+  definitions: Partial<Record<"events" | "properties" | "cohorts" | "metrics" | "questions", Record<string, Record<string, unknown>>>>;
+}
+
 /** A question as it is sent; the server checks it whole. */
 export type Question = Record<string, unknown>;
 

@@ -3,11 +3,11 @@ import { useState } from "react";
 import { Button as AriaButton } from "react-aria-components/Button";
 import { Dialog, DialogTrigger } from "react-aria-components/Dialog";
 import { Popover } from "react-aria-components/Popover";
-import { useNames, useValues } from "../api/queries";
+import { useDefinitions, useNames, useValues } from "../api/queries";
 import { format, t, word } from "../i18n/t";
 import { isWhole } from "../query/ask";
 import { describeCond } from "../query/describe";
-import { ARITY, OPS, type Cond, type Op, type Scalar } from "../query/types";
+import { ARITY, COHORT, opsOf, type Cond, type Op, type Scalar } from "../query/types";
 import { Button, Choice, IconButton } from "../ui/basics";
 import { Combobox } from "../ui/Combobox";
 import { Icon } from "../ui/Icon";
@@ -64,11 +64,15 @@ function Editor({ cond, event, onChange, children }: { cond?: Cond; event: strin
 function Draft({ start, event, onDone }: { start: Cond; event: string | null; onDone: (cond: Cond) => void }) {
   const [cond, setCond] = useState(start);
   const names = useNames().data;
-  const values = useValues(cond.field, event).data ?? [];
+  const isCohort = cond.field === COHORT;
+  const values = useValues(isCohort ? "" : cond.field, event).data ?? [];
+  const cohorts = Object.keys(useDefinitions().data?.definitions.cohorts ?? {});
   const isNumber = isNumberField(cond.field, names);
   const arity = ARITY[cond.op];
   const read = (text: string): Scalar => (isNumber && text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text);
-  const groups = [{ label: t("builder.values"), options: values.map((one) => ({ id: String(one.value), label: String(one.value), note: format.short(one.count) })) }];
+  const groups = isCohort
+    ? [{ label: t("screen.cohorts"), options: cohorts.map((one) => ({ id: one, label: one })) }]
+    : [{ label: t("builder.values"), options: values.map((one) => ({ id: String(one.value), label: String(one.value), note: format.short(one.count) })) }];
   const set = (at: number, text: string) => {
     const next = [...cond.values];
     next[at] = read(text);
@@ -82,8 +86,8 @@ function Draft({ start, event, onDone }: { start: Cond; event: string | null; on
         if (isWhole(cond)) onDone(cond);
       }}
     >
-      <FieldBox value={cond.field} onChange={(field) => setCond({ ...cond, field, values: [] })} autoFocus={!cond.field} />
-      <Choice<Op> label={t("builder.op")} value={cond.op} options={OPS.map((op) => [op, word("op", op)] as const)} onChange={(op) => setCond({ ...cond, op, values: ARITY[op] < 0 ? cond.values : cond.values.slice(0, ARITY[op]) })} quiet />
+      <FieldBox withCohorts value={cond.field} onChange={(field) => setCond({ field, op: opsOf(field).includes(cond.op) ? cond.op : opsOf(field)[0]!, values: [] })} autoFocus={!cond.field} />
+      <Choice<Op> label={t("builder.op")} value={cond.op} options={opsOf(cond.field).map((op) => [op, word("op", op)] as const)} onChange={(op) => setCond({ ...cond, op, values: ARITY[op] < 0 ? cond.values : cond.values.slice(0, ARITY[op]) })} quiet />
       {arity < 0 && (
         <span className="row tight">
           {cond.values.map((one) => (

@@ -1,9 +1,10 @@
 /** The names there are, as choices: events with how often they came, and fields by where they are from. */
 import { useMemo } from "react";
-import { useNames } from "../api/queries";
+import { useDefinitions, useNames } from "../api/queries";
 import type { Names } from "../api/types";
 import { format, t } from "../i18n/t";
 import { fieldName } from "../query/describe";
+import { COHORT } from "../query/types";
 import { Combobox, type OptionGroup } from "../ui/Combobox";
 
 const ANY = "*";
@@ -34,9 +35,10 @@ function eventGroups(names: Names | undefined, any: string | null): OptionGroup[
   return any === null ? [group] : [{ label: t("common.any"), options: [{ id: ANY, label: any }] }, group];
 }
 
-export function FieldBox({ value, onChange, label = t("builder.field"), numbers, autoFocus }: { value: string; onChange: (field: string) => void; label?: string; numbers?: boolean; autoFocus?: boolean }) {
+export function FieldBox({ value, onChange, label = t("builder.field"), numbers, withCohorts, autoFocus }: { value: string; onChange: (field: string) => void; label?: string; numbers?: boolean; withCohorts?: boolean; autoFocus?: boolean }) {
   const names = useNames().data;
-  const groups = useMemo(() => fieldGroups(names, numbers ?? false), [names, numbers]);
+  const cohorts = useDefinitions(withCohorts ?? false).data?.definitions.cohorts;
+  const groups = useMemo(() => [...fieldGroups(names, numbers ?? false), ...(withCohorts && cohorts && Object.keys(cohorts).length > 0 ? [{ label: t("screen.cohorts"), options: [{ id: COHORT, label: t("rule.cohort") }] }] : [])], [names, numbers, withCohorts, cohorts]);
   return <Combobox label={label} groups={groups} value={value || null} onChange={onChange} autoFocus={autoFocus ?? false} />;
 }
 

@@ -1,5 +1,8 @@
 /** Every message of the pages in English. Whole sentences, never parts that are put together. */
+import { setup } from "./setup";
+
 export const en = {
+  ...setup,
   "app.skip": "Skip to content",
   "app.palette": "Search",
   "app.menu": "Screens",
@@ -36,7 +39,7 @@ export const en = {
   "enter.submit": "Sign in",
   "app.project": "Project",
   "screen.settings": "Settings",
-  "lead.settings": "The project's keys, and who may look at it.",
+  "lead.settings": "The project's keys, your own tokens, and who may come in.",
   "settings.keys": "Keys",
   "settings.keys.why": "Programs send and ask with keys. A public key only sends and may stand in a page; a secret key belongs on servers; a read key only asks.",
   "settings.key": "Key",
@@ -212,7 +215,7 @@ export const en = {
 
   "live.accepted": "Accepted", "live.refused": "Refused", "live.all": "All", "live.pause": "Pause", "live.go": "Go on", "live.waiting": "Waiting for events", "live.waiting.why": "Everything that arrives from now on appears here within a second, also what is refused and why.", "live.connected": "Following", "live.paused": "Paused", "live.lost": "Connection lost, trying again", "live.who": "Who", "live.rate": "{n} in the last minute", "live.sampled": "Showing {shown} of {n} that just came", "live.fate": "What became of it", "live.minutes": "Events a minute, last 30 minutes", "live.anonymous": "nobody known",
 
-  "data.events": "Events", "data.properties": "Properties", "data.failed": "Failed", "data.name": "Name", "data.volume": "Last 30 days", "data.last": "Last seen", "data.type": "Type", "data.carried": "Events with it", "data.find": "Find a name", "data.sent": "What was sent", "data.nofailed": "Nothing was refused", "data.nofailed.why": "Everything that was sent could be taken. What cannot be is kept here with its reason.", "data.replay": "Repair and replay in a terminal",
+  "data.events": "Events", "data.properties": "Properties", "data.failed": "Failed", "data.name": "Name", "data.volume": "Last 30 days", "data.last": "Last seen", "data.type": "Type", "data.carried": "Events with it", "data.find": "Find a name", "data.sent": "What was sent", "data.nofailed": "Nothing was refused", "data.nofailed.why": "Everything that was sent could be taken. What cannot be is kept here with its reason.",
 
   "sql.run": "Run", "sql.statement": "Statement", "sql.cut": "More rows than are shown.", "sql.age": "Of a copy {n} seconds old, {rows} rows in {ms} ms.", "sql.views": "Views and columns are on the SQL page of the documentation.",
 

@@ -97,6 +97,10 @@ export function condition({ field, op, values }: Cond): Filter {
     case "starts_with":
     case "ends_with":
       return { op, field, value: String(first) };
+    case "in_cohort":
+      return { op, cohort: String(first) };
+    case "not_in_cohort":
+      return { op: "not", filter: { op: "in_cohort", cohort: String(first) } };
     default:
       return { op, field, value: first };
   }

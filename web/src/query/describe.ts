@@ -1,7 +1,7 @@
 /** A query as a sentence: the title of its chart, and what a screen reader says of it. */
 import { bucketLabel, t, word, type MessageKey } from "../i18n/t";
 import { isWhole, usualInterval } from "./ask";
-import { needsNumber, type Cond, type Query, type Row } from "./types";
+import { COHORT, needsNumber, type Cond, type Query, type Row } from "./types";
 
 /** Return the sentence, in plain text. */
 export function describe(query: Query): string {
@@ -53,6 +53,7 @@ export function describeRow(row: Row): string {
 
 export function describeCond(cond: Cond): string {
   const values = cond.values.map((one) => (one === "" ? "“”" : String(one)));
+  if (cond.field === COHORT) return [word("op", cond.op), ...values].join(" ");
   return [fieldName(cond.field), word("op", cond.op), cond.op === "between" ? values.join(" – ") : values.join(", ")].join(" ").trim();
 }
 

@@ -4,15 +4,23 @@ export type Scalar = string | number | boolean;
 
 export const OPS = [
   "equals", "not_equals", "in", "not_in", "contains", "not_contains", "starts_with", "ends_with", "matches",
-  "gt", "gte", "lt", "lte", "between", "is_true", "is_false", "exists", "not_exists",
+  "gt", "gte", "lt", "lte", "between", "is_true", "is_false", "exists", "not_exists", "in_cohort", "not_in_cohort",
 ] as const;
 export type Op = (typeof OPS)[number];
 
 /** How many values an operator takes; -1 is one or more. */
 export const ARITY: Record<Op, number> = {
   equals: 1, not_equals: 1, in: -1, not_in: -1, contains: 1, not_contains: 1, starts_with: 1, ends_with: 1, matches: 1,
-  gt: 1, gte: 1, lt: 1, lte: 1, between: 2, is_true: 0, is_false: 0, exists: 0, not_exists: 0,
+  gt: 1, gte: 1, lt: 1, lte: 1, between: 2, is_true: 0, is_false: 0, exists: 0, not_exists: 0, in_cohort: 1, not_in_cohort: 1,
 };
+
+/** What stands for a field where it is about being in a cohort. */
+export const COHORT = "cohort";
+
+/** The operators that a field can have. */
+export function opsOf(field: string): readonly Op[] {
+  return OPS.filter((op) => (op === "in_cohort" || op === "not_in_cohort") === (field === COHORT));
+}
 
 export interface Cond {
   field: string;

@@ -78,7 +78,7 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
       ) : !answer ? (
         <Skeleton height={height} />
       ) : isEmpty(answer.data) ? (
-        <NothingFound filtered={filtered} {...(clear ? { clear } : {})} {...(wider ? { wider } : {})} />
+        <NothingFound filtered={filtered} events={eventsOf(question)} {...(clear ? { clear } : {})} {...(wider ? { wider } : {})} />
       ) : (
         <div className={result.isPlaceholderData ? "stale" : ""}>
           <Notes warnings={(answer.data as { warnings?: string[] }).warnings ?? []} />
@@ -88,6 +88,14 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
       {answer && <About answer={answer} open={about} onClose={() => setAbout(false)} />}
     </section>
   );
+}
+
+/** The events that a question names, as series, steps, or what comes back. */
+function eventsOf(value: unknown, key = ""): string[] {
+  if (typeof value === "string") return ["event", "steps", "returning"].includes(key) ? [value] : [];
+  if (Array.isArray(value)) return value.flatMap((one) => eventsOf(one, key));
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, one]) => eventsOf(one, name));
 }
 
 function About({ answer, open, onClose }: { answer: Answer; open: boolean; onClose: () => void }) {

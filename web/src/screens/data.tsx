@@ -1,15 +1,19 @@
 /** Data catalogue: what is collected, and what was refused and why. */
 import { useState } from "react";
-import { Link, useSearch } from "wouter";
+import { Link, useLocation, useSearch } from "wouter";
 import { useFailed, useNames } from "../api/queries";
 import type { FailedPage, KnownEvent, Names } from "../api/types";
+import { DriftTab } from "../data/DriftTab";
+import { Failed } from "../data/Failed";
+import { PlanTab } from "../data/PlanTab";
 import { format, t } from "../i18n/t";
 import { encode } from "../query/codec";
 import { query, row } from "../query/types";
-import { Badge, Button, Code } from "../ui/basics";
+import "../styles/setup.css";
+import { Badge } from "../ui/basics";
 import { DataTable, type Column } from "../ui/DataTable";
 import { Icon } from "../ui/Icon";
-import { Empty, ErrorBox, FirstUse, Skeleton } from "../ui/states";
+import { ErrorBox, FirstUse, Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
 import { PageHead } from "./controls";
 
@@ -17,7 +21,10 @@ export default function Data() {
   const names = useNames();
   const failed = useFailed({});
   const search = new URLSearchParams(useSearch());
-  const [tab, setTab] = useState(search.get("tab") ?? "events");
+  const [, navigate] = useLocation();
+  const tab = search.get("tab") ?? "events";
+  const code = search.get("code");
+  const go = (part: Record<string, string>) => navigate(`/data?${new URLSearchParams(part)}`, { replace: true });
   const [typed, setTyped] = useState("");
   const found = (name: string) => name.toLowerCase().includes(typed.trim().toLowerCase());
   const open = failed.data ? (failed.data.pages[0] as FailedPage).statuses : {};
@@ -33,11 +40,13 @@ export default function Data() {
         <Tabs
           label={t("screen.data")}
           value={tab}
-          onChange={setTab}
+          onChange={(id) => go({ tab: id })}
           tabs={[
             { id: "events", label: t("data.events"), ...(names.data ? { count: names.data.events.length } : {}), content: <Loaded of={names}>{(all) => <Events events={all.events.filter((one) => found(one.name))} />}</Loaded> },
             { id: "properties", label: t("data.properties"), ...(names.data ? { count: names.data.properties.length } : {}), content: <Loaded of={names}>{(all) => <Properties properties={all.properties.filter((one) => found(one.name))} />}</Loaded> },
-            { id: "failed", label: t("data.failed"), count: (open as Record<string, number>)["open"] ?? 0, content: <Failed result={failed} /> },
+            { id: "failed", label: t("data.failed"), count: (open as Record<string, number>)["open"] ?? 0, content: <Failed code={code} onCode={(one) => go({ tab: "failed", ...(one ? { code: one } : {}) })} /> },
+            { id: "plan", label: t("data.plan"), content: <PlanTab /> },
+            { id: "drift", label: t("data.drift"), content: <DriftTab /> },
           ]}
         />
       </section>
@@ -69,65 +78,4 @@ function Properties({ properties }: { properties: Property[] }) {
     { id: "events", label: t("data.carried"), number: true, value: (one) => one.events, cell: (one) => format.number(one.events) },
   ];
   return <DataTable label={t("data.properties")} columns={columns} rows={properties} rowKey={(one) => one.name} />;
-}
-
-function Failed({ result }: { result: ReturnType<typeof useFailed> }) {
-  if (result.isError) return <ErrorBox error={result.error} retry={() => result.refetch()} />;
-  if (!result.data) return <Skeleton />;
-  const pages = result.data.pages as FailedPage[];
-  const failed = pages.flatMap((page) => page.failed);
-  if (failed.length === 0) {
-    return (
-      <Empty title={t("data.nofailed")} icon="good">
-        <p className="muted">{t("data.nofailed.why")}</p>
-      </Empty>
-    );
-  }
-  return (
-    <div className="stack">
-      <ul className="row tight bare">
-        {Object.entries(pages[0]!.counts as Record<string, number>).map(([code, count]) => (
-          <li key={code}>
-            <Badge tone="bad">
-              {code} · {format.number(count)}
-            </Badge>
-          </li>
-        ))}
-      </ul>
-      <ul className="events">
-        {failed.map((one) => (
-          <li key={one.seq}>
-            <details>
-              <summary>
-                <code>{one.code}</code>
-                <b className="cut">{one.event_name ?? "–"}</b>
-                <span className="muted cut">{one.message}</span>
-                <time className="muted num">{format.time(new Date(one.received_us / 1000).toISOString())}</time>
-              </summary>
-              <div className="stack">
-                <p>
-                  {one.message} {one.path && <code>{one.path}</code>} <Badge>{one.status}</Badge>
-                </p>
-                <h3>{t("data.sent")}</h3>
-                <pre className="raw" tabIndex={0}>{sent(one.raw)}</pre>
-                <h3>{t("data.replay")}</h3>
-                <Code text={`tallymark failed replay --seq ${one.seq} --dry-run`} />
-              </div>
-            </details>
-          </li>
-        ))}
-      </ul>
-      {result.hasNextPage && <Button onClick={() => result.fetchNextPage()}>{t("common.more")}</Button>}
-    </div>
-  );
-}
-
-/** What was sent, as text where it is text; laid out where it is JSON. */
-function sent(base64: string): string {
-  const text = new TextDecoder().decode(Uint8Array.from(atob(base64), (one) => one.charCodeAt(0)));
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }

@@ -12,6 +12,7 @@ import { query, row, type Measure } from "../query/types";
 import { Icon, type IconName } from "../ui/Icon";
 import { ErrorBox, FirstUse, Skeleton } from "../ui/states";
 import { AnswerCard } from "./AnswerCard";
+import { Todo } from "../setup/Todo";
 import { PageHead } from "./controls";
 import { useDrill } from "./drill";
 import { TrendView } from "./explore";
@@ -39,6 +40,7 @@ export default function Home() {
     return (
       <>
         <PageHead title={t("screen.home")} lead={session?.project ?? ""} />
+        <Todo />
         <section className="card">
           <FirstUse />
         </section>
@@ -49,6 +51,7 @@ export default function Home() {
   return (
     <>
       <PageHead title={session?.project ?? t("screen.home")} lead={lead} />
+      <Todo />
       <section className="card" aria-label={t("home.last")}>
         {summary.isError ? (
           <ErrorBox error={summary.error} retry={() => summary.refetch()} />

@@ -1,12 +1,13 @@
 /** Live: what arrives now, and what is refused and why. */
 import { useEffect, useMemo, useState } from "react";
 import { Link } from "wouter";
-import { useAsk, useStatus } from "../api/queries";
-import { json } from "../api/client";
+import { ask, useAsk, useStatus } from "../api/queries";
 import { AT_ONCE, useLive, type Line } from "../api/live";
-import { toNumber } from "../api/types";
+import { toNumber, type EventRow } from "../api/types";
 import { TimeChart } from "../charts/TimeChart";
 import { format, t } from "../i18n/t";
+import { botReason } from "../setup/Waiting";
+import { Ticked } from "../setup/Ticked";
 import { Badge, Button } from "../ui/basics";
 import { Dialog } from "../ui/Dialog";
 import { Empty, ErrorBox, FirstUse, Skeleton } from "../ui/states";
@@ -26,8 +27,9 @@ export default function Live() {
   const live = useLive(!paused && visible);
   const [chosen, setChosen] = useState<Line | null>(null);
   const status = useStatus().data;
-  const refused = useMemo(() => live.lines.filter((one) => one.failure), [live.lines]);
-  const accepted = useMemo(() => live.lines.filter((one) => one.event), [live.lines]);
+  const refused = useMemo(() => live.lines.filter((one) => !one.event), [live.lines]);
+  const accepted = useMemo(() => live.lines.filter((one) => one.event && !one.event.bot), [live.lines]);
+  const bots = useMemo(() => live.lines.filter((one) => one.event?.bot), [live.lines]);
   const tone = paused ? "plain" : live.connected ? "good" : "warn";
   const waiting =
     status?.events === 0 ? (
@@ -37,7 +39,18 @@ export default function Live() {
         <p className="muted">{t("live.waiting.why")}</p>
       </Empty>
     );
-  const list = (lines: Line[]) => (lines.length === 0 ? waiting : <Lines lines={lines} onChoose={setChosen} />);
+  const list = (lines: Line[], none = waiting) => (lines.length === 0 ? none : <Lines lines={lines} onChoose={setChosen} />);
+  const norefused = (
+    <Empty title={t("live.norefused")} icon="good">
+      <p className="muted">{t("live.norefused.why")}</p>
+      <Link href="/data?tab=failed">{t("live.failed")}</Link>
+    </Empty>
+  );
+  const nobots = (
+    <Empty title={t("live.nobots")} icon="live">
+      <p className="muted">{t("live.nobots.why")}</p>
+    </Empty>
+  );
   return (
     <>
       <PageHead title={t("screen.live")} lead={t("lead.live")}>
@@ -55,11 +68,12 @@ export default function Live() {
           tabs={[
             { id: "all", label: t("live.all"), count: live.lines.length, content: list(live.lines) },
             { id: "accepted", label: t("live.accepted"), count: accepted.length, content: list(accepted) },
-            { id: "refused", label: t("live.refused"), count: refused.length, content: list(refused) },
+            { id: "refused", label: t("live.refused"), count: refused.length, content: list(refused, norefused) },
+            { id: "bots", label: t("live.bots"), count: bots.length, content: list(bots, nobots) },
           ]}
         />
       </section>
-      <Dialog title={chosen?.event?.name ?? chosen?.failure?.code ?? ""} open={chosen !== null} onClose={() => setChosen(null)} look="drawer">
+      <Dialog title={chosen ? (chosen.event?.name ?? (chosen.failure ?? chosen.drop)?.code ?? "") : ""} open={chosen !== null} onClose={() => setChosen(null)} look="drawer">
         {chosen && <Detail line={chosen} />}
       </Dialog>
     </>
@@ -92,50 +106,97 @@ function Minutes({ on }: { on: boolean }) {
 function Lines({ lines, onChoose }: { lines: Line[]; onChoose: (line: Line) => void }) {
   return (
     <ul className="live">
-      {lines.map((one) => (
-        <li key={one.key}>
-          <button type="button" className="live-line" onClick={() => onChoose(one)} data-outcome={one.failure ? "refused" : "accepted"}>
-            <time className="muted num">{format.clock(new Date(one.received_at / 1000).toISOString())}</time>
-            <Badge tone={one.failure ? "bad" : "good"}>{one.failure ? t("live.refused") : t("live.accepted")}</Badge>
-            <b className="cut">{one.event?.name ?? one.failure?.name ?? one.failure?.code}</b>
-            <span className="muted cut">{one.failure ? one.failure.message : (one.event.user_id ?? one.event.anonymous_id ?? t("live.anonymous"))}</span>
-            <span className="muted cut live-source">{one.protocol}</span>
-          </button>
-        </li>
-      ))}
+      {lines.map((one) => {
+        const shown = told(one);
+        return (
+          <li key={one.key}>
+            <button type="button" className="live-line" onClick={() => onChoose(one)} data-outcome={shown.outcome}>
+              <time className="muted num">{format.clock(new Date(one.received_at / 1000).toISOString())}</time>
+              <Badge tone={shown.tone}>{shown.word}</Badge>
+              <b className="cut">{shown.name}</b>
+              <span className="muted cut">{shown.what}</span>
+              <span className="muted cut live-source">{one.protocol}</span>
+            </button>
+          </li>
+        );
+      })}
     </ul>
   );
 }
 
+interface Told {
+  outcome: "accepted" | "bot" | "refused" | "dropped";
+  tone: "good" | "warn" | "bad";
+  word: string;
+  name: string;
+  what: string;
+}
+
+function told({ event, failure, drop }: Line): Told {
+  if (event?.bot) return { outcome: "bot", tone: "warn", word: t("wait.robotbadge"), name: event.name, what: botReason(event.bot, event.browser) };
+  if (event) return { outcome: "accepted", tone: "good", word: t("live.accepted"), name: event.name, what: [event.user_id ?? event.anonymous_id ?? t("live.anonymous"), event.path].filter(Boolean).join(" · ") };
+  if (failure) return { outcome: "refused", tone: failure.is_quarantined ? "warn" : "bad", word: failure.is_quarantined ? t("wait.quarantined") : t("live.refused"), name: failure.name || failure.code, what: failure.message };
+  return { outcome: "dropped", tone: "warn", word: t("live.dropped"), name: t("live.items", { n: drop!.items }), what: drop!.message };
+}
+
 function Detail({ line }: { line: Line }) {
-  const [fate, setFate] = useState<unknown>(null);
-  const id = line.event?.id ?? line.failure?.id;
-  useEffect(() => {
-    if (!id) return;
-    const stop = new AbortController();
-    json(`/event/${encodeURIComponent(id)}`, { signal: stop.signal }).then(setFate, () => undefined);
-    return () => stop.abort();
-  }, [id]);
-  const who = line.event?.user_id;
+  const { event, failure, drop } = line;
+  const why = failure ?? drop;
+  const who = event?.user_id;
   return (
     <div className="stack">
-      {line.failure && (
-        <p>
-          <code>{line.failure.code}</code> {line.failure.message}
-        </p>
+      {why && (
+        <>
+          <p className="wrap">
+            <code>{why.code}</code> {why.message} {failure?.path && <code>{failure.path}</code>}
+          </p>
+          {why.fix && (
+            <p className="wrap">
+              <b>{t("live.fix")}:</b> <Ticked text={why.fix} />
+            </p>
+          )}
+          {failure && <Link href={`/data?tab=failed&code=${encodeURIComponent(failure.code)}`}>{t("failed.repair")}</Link>}
+        </>
       )}
+      {event?.bot && <p className="wrap">{t("wait.robot", { why: botReason(event.bot, event.browser) })}</p>}
       {who && (
-        <p>
+        <p className="wrap">
           {t("live.who")}: <Link href={`/people/user/${encodeURIComponent(who)}`}>{who}</Link>
         </p>
       )}
-      <pre className="raw" tabIndex={0}>{JSON.stringify(line.event ?? line.failure, null, 2)}</pre>
-      {fate !== null && (
-        <>
-          <h3>{t("live.fate")}</h3>
-          <pre className="raw" tabIndex={0}>{JSON.stringify(fate, null, 2)}</pre>
-        </>
-      )}
+      <h3>{t("live.raw")}</h3>
+      <pre className="raw" tabIndex={0} aria-label={t("live.raw")}>
+        {JSON.stringify(event ?? why, null, 2)}
+      </pre>
+      {event && <Stored event={event} />}
     </div>
+  );
+}
+
+/** The event with everything known of it, once it is loaded. */
+function Stored({ event: { id, time } }: { event: { id: string; time: number } }) {
+  const [found, setFound] = useState<EventRow | null | undefined>(undefined);
+  useEffect(() => {
+    const stop = new AbortController();
+    const day = 86_400_000;
+    const range = { since: new Date(time / 1000 - day).toISOString(), until: new Date(time / 1000 + day).toISOString() };
+    ask("events", { range, filter: { op: "equals", field: "event_id", value: id }, include_bots: true, limit: 1 }, stop.signal).then(
+      (answer) => setFound(answer.data.events[0] ?? null),
+      () => undefined,
+    );
+    return () => stop.abort();
+  }, [id, time]);
+  if (found === undefined) return null;
+  return (
+    <>
+      <h3>{t("live.stored")}</h3>
+      {found === null ? (
+        <p className="muted">{t("live.loading")}</p>
+      ) : (
+        <pre className="raw" tabIndex={0} aria-label={t("live.stored")}>
+          {JSON.stringify(found, null, 2)}
+        </pre>
+      )}
+    </>
   );
 }

@@ -1,15 +1,17 @@
-/** Settings of a project: the keys of programs, and the people who may sign in. */
+/** Settings: the keys of programs, one's own tokens, and the people who may sign in. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useId, useState, type FormEvent, type ReactNode } from "react";
+import { useState } from "react";
+import { useLocation, useSearch } from "wouter";
 import { boot, json } from "../api/client";
 import { useSession, type Role } from "../api/session";
-import { format, t } from "../i18n/t";
-import { Badge, Button, Code } from "../ui/basics";
+import { t } from "../i18n/t";
+import { Badge, Button } from "../ui/basics";
 import { DataTable, type Column } from "../ui/DataTable";
-import { Dialog } from "../ui/Dialog";
 import { ErrorBox, Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
 import { toast } from "../ui/toast";
+import { Tokens } from "../settings/Tokens";
+import { Order, Pick, Shown, Sure, Text, timeOf } from "../settings/forms";
 import { PageHead } from "./controls";
 
 const KINDS = ["public", "secret", "read"] as const;
@@ -17,15 +19,18 @@ const ROLES = ["viewer", "analyst", "admin", "owner"] as const;
 
 export default function Settings() {
   const session = useSession()!;
+  const search = new URLSearchParams(useSearch());
+  const [, navigate] = useLocation();
   const tabs = [
-    { id: "keys", label: t("settings.keys"), content: <Keys project={session.project} /> },
+    ...(session.mayAdminister ? [{ id: "keys", label: t("settings.keys"), content: <Keys project={session.project} /> }] : []),
+    { id: "tokens", label: t("settings.tokens"), content: <Tokens /> },
     ...(session.isOwner ? [{ id: "people", label: t("settings.people"), content: <People project={session.project} /> }] : []),
   ];
   return (
     <>
       <PageHead title={t("screen.settings")} lead={t("lead.settings")} />
       <section className="card" aria-label={t("screen.settings")}>
-        <Tabs label={t("screen.settings")} tabs={tabs} />
+        <Tabs label={t("screen.settings")} tabs={tabs} value={tabs.find((one) => one.id === search.get("tab"))?.id ?? tabs[0]!.id} onChange={(id) => navigate(`/manage?tab=${id}`, { replace: true })} />
       </section>
     </>
   );
@@ -41,6 +46,7 @@ interface ApiKey {
   created_at: number;
   revoked_at: number | null;
   expires_at: number | null;
+  origins: string[];
 }
 
 function Keys({ project }: { project: string }) {
@@ -50,7 +56,7 @@ function Keys({ project }: { project: string }) {
   const [ending, setEnding] = useState<ApiKey | null>(null);
   const changed = () => client.invalidateQueries({ queryKey: ["keys", project] });
   const create = useMutation({
-    mutationFn: (order: Record<string, string>) => json<{ secret: string }>(`/projects/${project}/keys`, { method: "POST", body: order }),
+    mutationFn: ({ origins = "", ...order }: Record<string, string>) => json<{ secret: string }>(`/projects/${project}/keys`, { method: "POST", body: { ...order, origins: origins.split(/[\s,]+/).filter(Boolean) } }),
     onSuccess: (made) => {
       setSecret(made.secret);
       void changed();
@@ -70,6 +76,7 @@ function Keys({ project }: { project: string }) {
     { id: "key", label: t("settings.key"), value: (one) => one.prefix, cell: (one) => <code>{one.prefix}…</code> },
     { id: "kind", label: t("settings.kind"), value: (one) => one.kind, cell: (one) => t(`kind.${one.kind}`) },
     { id: "label", label: t("settings.label"), value: (one) => one.label, cell: (one) => one.label || "–" },
+    { id: "origins", label: t("settings.origins.of"), value: (one) => one.origins.join(" "), cell: (one) => one.origins.join(", ") || "–" },
     { id: "made", label: t("settings.made"), value: (one) => one.created_at, cell: (one) => timeOf(one.created_at) },
     { id: "state", label: t("settings.state"), value: (one) => one.revoked_at ?? 0, cell: (one) => <Badge tone={one.revoked_at ? "plain" : "good"}>{one.revoked_at ? t("settings.ended") : t("settings.works")}</Badge> },
     { id: "end", label: t("settings.revoke"), cell: (one) => (one.revoked_at ? null : <Button look="quiet" onClick={() => setEnding(one)} aria-label={`${t("settings.revoke")} ${one.prefix}`}>{t("settings.revoke")}</Button>) },
@@ -81,6 +88,7 @@ function Keys({ project }: { project: string }) {
       <Order submit={t("settings.create")} error={create.error} busy={create.isPending} onOrder={(given) => create.mutate(given)}>
         <Pick name="kind" label={t("settings.kind")} options={KINDS.map((one) => [one, t(`kind.${one}`)])} />
         <Text name="label" label={t("settings.label")} />
+        <Text name="origins" label={t("settings.origins")} placeholder="https://shop.example" />
       </Order>
       <Shown text={secret} lead={t("settings.secret")} title={t("settings.create")} onClose={() => setSecret(null)} />
       <Sure open={ending !== null} title={t("settings.revoke")} text={t("settings.revoke.sure")} error={end.error} onClose={() => setEnding(null)} onYes={() => ending && end.mutate(ending)} />
@@ -168,70 +176,4 @@ function People({ project }: { project: string }) {
       <Sure open={leaving !== null} title={t("settings.disable")} text={t("settings.disable.sure")} error={change.error} onClose={() => setLeaving(null)} onYes={() => leaving && change.mutate({ user: leaving, out: true })} />
     </div>
   );
-}
-
-// What both are made of
-
-function Order({ submit, error, busy, onOrder, children }: { submit: string; error: unknown; busy: boolean; onOrder: (given: Record<string, string>) => void; children: ReactNode }) {
-  function send(event: FormEvent<HTMLFormElement>): void {
-    event.preventDefault();
-    onOrder(Object.fromEntries([...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value)])));
-  }
-  return (
-    <form className="stack" onSubmit={send}>
-      <div className="order">
-        {children}
-        <Button look="main" type="submit" disabled={busy}>{submit}</Button>
-      </div>
-      {error != null && <ErrorBox error={error} />}
-    </form>
-  );
-}
-
-function Pick({ name, label, options }: { name: string; label: string; options: (readonly [string, string])[] }) {
-  const id = useId();
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      <select id={id} name={name} className="input">
-        {options.map(([one, word]) => <option key={one} value={one}>{word}</option>)}
-      </select>
-    </div>
-  );
-}
-
-function Text({ name, label, ...rest }: { name: string; label: string; type?: string; required?: boolean }) {
-  const id = useId();
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      <input id={id} name={name} className="input" maxLength={200} autoComplete="off" {...rest} />
-    </div>
-  );
-}
-
-function Shown({ text, title, lead, onClose }: { text: string | null; title: string; lead: string; onClose: () => void }) {
-  return (
-    <Dialog title={title} open={text !== null} onClose={onClose}>
-      <p>{lead}</p>
-      <Code text={text ?? ""} label={title} />
-    </Dialog>
-  );
-}
-
-function Sure({ open, title, text, error, onClose, onYes }: { open: boolean; title: string; text: string; error: unknown; onClose: () => void; onYes: () => void }) {
-  return (
-    <Dialog title={title} open={open} onClose={onClose}>
-      <p>{text}</p>
-      {error != null && <ErrorBox error={error} />}
-      <div className="row">
-        <Button look="main" onClick={onYes}>{title}</Button>
-        <Button onClick={onClose}>{t("settings.cancel")}</Button>
-      </div>
-    </Dialog>
-  );
-}
-
-function timeOf(instant: number): string {
-  return format.time(new Date(instant / 1000).toISOString());
 }

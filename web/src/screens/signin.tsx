@@ -30,7 +30,7 @@ function SignIn() {
 function TakeOver({ token }: { token: string }) {
   const [, navigate] = useLocation();
   return (
-    <Form title="setup.title" lead={<p className="muted">{t("setup.lead")}</p>} submit="setup.submit" act={({ email, password }) => setUp(token, email!, password!).then(() => navigate("/", { replace: true }))}>
+    <Form title="setup.title" lead={<p className="muted">{t("setup.lead")}</p>} submit="setup.submit" act={({ email, password }) => setUp(token, email!, password!).then(() => navigate("/setup-guide", { replace: true }))}>
       <Field name="email" label="signin.email" type="email" autoComplete="username" autoFocus />
       <Field name="password" label="signin.password" hint="signin.password.hint" type="password" autoComplete="new-password" minLength={LEAST} />
     </Form>

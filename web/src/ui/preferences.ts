@@ -6,10 +6,12 @@ export interface Preferences {
   density: "comfortable" | "compact";
   rail: "wide" | "narrow";
   shortcuts: boolean;
+  /** Projects whose list of things to do was put away. */
+  hidden: string[];
 }
 
 const NAME = "tallymark.preferences.1";
-const USUAL: Preferences = { theme: "auto", density: "comfortable", rail: "wide", shortcuts: true };
+const USUAL: Preferences = { theme: "auto", density: "comfortable", rail: "wide", shortcuts: true, hidden: [] };
 const listeners = new Set<() => void>();
 let now: Preferences = read();
 

@@ -1,7 +1,8 @@
 /** What stands where an answer would: while it comes, when there is none, and why. */
 import type { ReactNode } from "react";
 import { Problem } from "../api/client";
-import { useStatus } from "../api/queries";
+import { Link } from "wouter";
+import { useDefinitions, useNames, usePublicKey, useStatus } from "../api/queries";
 import { useSession } from "../api/session";
 import { format, t } from "../i18n/t";
 import { Button, Code, Copy } from "./basics";
@@ -50,10 +51,24 @@ export function ErrorBox({ error, retry }: { error: unknown; retry?: () => void 
   );
 }
 
-/** Nothing to show: says whether nothing ever came, nothing in the range, or nothing past the filters. */
-export function NothingFound({ filtered, clear, wider }: { filtered: boolean; clear?: () => void; wider?: () => void }) {
+/** Nothing to show: says whether nothing ever came, nothing of that name, nothing in the range, or nothing past the filters. */
+export function NothingFound({ filtered, clear, wider, events = [] }: { filtered: boolean; clear?: () => void; wider?: () => void; events?: string[] }) {
   const status = useStatus().data;
+  const names = useNames().data;
+  const known = names && new Set(names.events.map((one) => one.name));
+  const unknown = known ? events.filter((one) => !known.has(one)) : [];
+  // An event may be one that the project has given a name to.
+  const defined = useDefinitions(unknown.length > 0).data;
+  const never = defined ? unknown.filter((one) => !(one in (defined.definitions.events ?? {}))) : [];
   if (status && status.events === 0) return <FirstUse />;
+  if (never.length > 0) {
+    return (
+      <Empty title={t("state.never", { names: never.map((one) => `“${one}”`).join(", ") })}>
+        <p className="muted">{t("state.never.why")}</p>
+        <Link href="/data">{t("state.never.list")}</Link>
+      </Empty>
+    );
+  }
   if (filtered) {
     return (
       <Empty title={t("state.filtered")} icon="filter">
@@ -72,12 +87,19 @@ export function NothingFound({ filtered, clear, wider }: { filtered: boolean; cl
 }
 
 export function FirstUse() {
-  const project = useSession()?.project ?? "";
+  const session = useSession();
+  const project = session?.project ?? "";
+  const key = usePublicKey(session?.mayChange ?? false).data?.key?.text ?? "pk_…";
   const address = new URL("tm/v1/events", document.baseURI).href;
   return (
     <Empty title={t("state.first")} icon="live">
       <p className="muted">{t("state.first.why")}</p>
-      <Code label={project} text={`curl ${address} \\\n  -H "Authorization: Bearer pk_…" \\\n  -H "Content-Type: application/json" \\\n  -d '{"name": "signup", "user_id": "u-1"}'`} />
+      <Code label={project} text={`curl ${address} \\\n  -A my-app/1.0 \\\n  -H "Authorization: Bearer ${key}" \\\n  -H "Content-Type: application/json" \\\n  -d '{"name": "signup", "user_id": "u-1"}'`} />
+      {session?.mayChange && (
+        <Link className="button main" href="/setup-guide">
+          {t("screen.setup")}
+        </Link>
+      )}
     </Empty>
   );
 }
