@@ -14,7 +14,7 @@ from ._forms_rules import RULES
 from .group_values import shown
 from .insight import Columnar, Insight, Members, Scope, Table
 from .numbers import Number, ratio
-from .page_views import UNIT, Bots, PageQuestion, Tables, on_page, text_of, unit, unit_fields
+from .page_views import Bots, PageQuestion, Tables, on_page, text_of, unit, unit_fields, unit_names
 from .rates import Rate, rate
 from .selection import (
     Period,
@@ -88,10 +88,6 @@ class FormsData(Struct, frozen=True):
 
 
 _NO_TEXT: Final = Sql("CAST(NULL AS VARCHAR)")
-_SAME_UNIT: Final = Sql(
-    "seen.path = used.path AND seen.view_id IS NOT DISTINCT FROM used.view_id\n"
-    "  AND seen.visit IS NOT DISTINCT FROM used.visit AND seen.lone IS NOT DISTINCT FROM used.lone"
-)
 
 
 def to_sql(question: FormsQuestion, scope: Scope) -> tuple[Sql]:
@@ -122,7 +118,7 @@ FROM (SELECT path, count(*) AS views FROM viewed GROUP BY path)
 ) AS page ON page.path = attempts.path
 ORDER BY started DESC, attempts.path, attempts.form NULLS LAST
 LIMIT {top}""",
-                same_unit=_SAME_UNIT,
+                same_unit=_same_unit(scope),
                 top=question.top,
             )
         ),
@@ -195,18 +191,19 @@ def table(data: FormsData) -> Table:
 def _attempts(question: FormsQuestion, scope: Scope) -> Tables:
     """Return the tables of views and viewers of pages, and of attempts and users of forms."""
     told = _told(question, scope)
-    viewed = sql("SELECT DISTINCT {unit} FROM told WHERE is_view", unit=UNIT)
+    unit_of = Sql(", ".join(unit_names(scope)))
+    viewed = sql("SELECT DISTINCT {unit} FROM told WHERE is_view", unit=unit_of)
     viewer = Sql("SELECT DISTINCT path, person FROM told WHERE is_view AND person IS NOT NULL")
     used = sql(
         "SELECT *, min(time_us) FILTER (WHERE is_start) OVER (PARTITION BY form, {unit}) AS begun_us\n"
         "FROM told\nWHERE is_start OR is_submit",
-        unit=UNIT,
+        unit=unit_of,
     )
     attempt = sql(
         "SELECT {unit}, form, bool_or(is_submit) AS is_sent,\n"
         "  min(time_us) FILTER (WHERE is_submit AND time_us >= begun_us) - min(begun_us) AS took\n"
         "FROM used\nGROUP BY {unit}, form",
-        unit=UNIT,
+        unit=unit_of,
     )
     whom = Sql(
         "SELECT path, form, person, bool_or(is_submit) AS is_sent\n"
@@ -221,6 +218,12 @@ def _attempts(question: FormsQuestion, scope: Scope) -> Tables:
             ("attempt", attempt),
             ("whom", whom),
         )
+    )
+
+
+def _same_unit(scope: Scope) -> Sql:
+    return Sql(
+        " AND ".join(f"seen.{one} IS NOT DISTINCT FROM used.{one}" for one in unit_names(scope))
     )
 
 

@@ -18,7 +18,6 @@ from .insight import Scope
 from .selection import Question
 
 VIEW_ID: Final = "properties.page_view_id"
-UNIT: Final = Sql("path, view_id, visit, lone")
 MOST_PAGES: Final = 200
 
 
@@ -37,7 +36,10 @@ Bots: TypeAlias = Literal["excluded", "included"]
 
 
 class Tables(Struct, frozen=True):
-    """Tables that a question counts from, by name, in the order in which they use each other."""
+    """Tables that a question counts from, by name, in the order in which they use each other.
+
+    Each is kept while the statement runs, so what is used once belongs into what uses it.
+    """
 
     named: tuple[tuple[str, Sql], ...]
 
@@ -66,16 +68,21 @@ def unit_fields(scope: Scope) -> list[Field]:
 def unit(scope: Scope) -> Sql:
     """Return the columns by which the views of pages are told apart, of an event ``e``."""
     known = field(VIEW_ID, scope).text
+    # Sessions have keys from 1 on, so whatever is in none is below.
+    visit = Sql("coalesce(e.session_key, -1 - e.seq)")
     if known is None:
-        return Sql(
-            "e.path AS path, CAST(NULL AS VARCHAR) AS view_id, e.session_key AS visit,\n"
-            "  CASE WHEN e.session_key IS NULL THEN e.seq END AS lone"
-        )
+        return sql("e.path AS path, {visit} AS visit", visit=visit)
     return sql(
-        "e.path AS path, {id} AS view_id, CASE WHEN {id} IS NULL THEN e.session_key END AS visit,\n"
-        "  CASE WHEN {id} IS NULL AND e.session_key IS NULL THEN e.seq END AS lone",
+        "e.path AS path, {id} AS view_id, CASE WHEN {id} IS NULL THEN {visit} END AS visit",
         id=known,
+        visit=visit,
     )
+
+
+def unit_names(scope: Scope) -> tuple[str, ...]:
+    """Return the names of those columns."""
+    is_known = field(VIEW_ID, scope).text is not None
+    return ("path", "view_id", "visit") if is_known else ("path", "visit")
 
 
 def on_page(page: str | None) -> Sql:

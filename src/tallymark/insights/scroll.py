@@ -14,7 +14,16 @@ from ._scroll_rules import RULES
 from .fields import Field, field
 from .insight import Columnar, Insight, Members, Scope, Table
 from .numbers import Number, exact, ratio
-from .page_views import UNIT, Bots, PageQuestion, Tables, first_person, on_page, unit, unit_fields
+from .page_views import (
+    Bots,
+    PageQuestion,
+    Tables,
+    first_person,
+    on_page,
+    unit,
+    unit_fields,
+    unit_names,
+)
 from .ranges import Span
 from .rates import Rate, rate
 from .selection import Frame, Period, Step, field_names, frame_of, of_steps, period, warnings_of
@@ -199,7 +208,7 @@ def table(data: ScrollData) -> Table:
 
 
 def _views(question: ScrollQuestion, scope: Scope) -> Tables:
-    """Return the tables down to ``view``: a row for each view, with how far and how long if known."""
+    """Return the table ``view``: a row for each view, with how far and how long it was read if known."""
     frame = frame_of(question, scope)
     depth = _number(question.depth, scope, "depth")
     engaged = [_number(name, scope, "engaged") for name in question.engaged]
@@ -233,11 +242,12 @@ WHERE is_view OR depth BETWEEN 0 AND 100 OR engaged > 0""",
     view = sql(
         "SELECT path, {person} AS person, max(depth) FILTER (WHERE depth BETWEEN 0 AND 100) AS depth,\n"
         "  sum(engaged) FILTER (WHERE engaged > 0) AS engaged\n"
-        "FROM told\nGROUP BY {unit}\nHAVING bool_or(is_view)",
+        "FROM (\n{event}\n)\nGROUP BY {unit}\nHAVING bool_or(is_view)",
         person=first_person(["is_view"]),
-        unit=UNIT,
+        event=event,
+        unit=Sql(", ".join(unit_names(scope))),
     )
-    return Tables((("told", event), ("view", view)))
+    return Tables((("view", view),))
 
 
 def _is_view(question: ScrollQuestion, frame: Frame) -> tuple[Sql, list[Field]]:
