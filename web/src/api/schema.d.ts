@@ -6120,7 +6120,7 @@ export interface components {
         };
         /**
          * TrendsData
-         * @description The answer of a trends question.
+         * @description The answer of a trends question; ``group_count`` is of all groups of a breakdown, shown or not.
          */
         TrendsData: {
             range: components["schemas"]["Period"];
@@ -6131,6 +6131,7 @@ export interface components {
             bots: "excluded" | "included";
             buckets: components["schemas"]["Bucket"][];
             breakdown: string[];
+            group_count: number | null;
             lines: components["schemas"]["Line"][];
             compared: components["schemas"]["tallymark.insights.trends.Compared"] | null;
             warnings: string[];
@@ -7233,7 +7234,7 @@ export interface operations {
                     "application/json": {
                         data: components["schemas"]["HeatData"];
                         /** @constant */
-                        view: "matrix";
+                        view: "table";
                         table: components["schemas"]["Table"];
                         question: components["schemas"]["HeatQuestion"];
                         provenance: components["schemas"]["Provenance"];
@@ -7483,7 +7484,7 @@ export interface operations {
                     "application/json": {
                         data: components["schemas"]["ScrollData"];
                         /** @constant */
-                        view: "line";
+                        view: "table";
                         table: components["schemas"]["Table"];
                         question: components["schemas"]["ScrollQuestion"];
                         provenance: components["schemas"]["Provenance"];

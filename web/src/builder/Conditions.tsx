@@ -1,4 +1,4 @@
-/** Conditions that events must satisfy, each as a chip that opens to be changed. */
+/** Conditions that events must satisfy, each as a chip that opens to be changed, and groups of them. */
 import { useState } from "react";
 import { Button as AriaButton } from "react-aria-components/Button";
 import { Dialog, DialogTrigger } from "react-aria-components/Dialog";
@@ -7,33 +7,57 @@ import { useNames, useValues } from "../api/queries";
 import { format, t, word } from "../i18n/t";
 import { isWhole } from "../query/ask";
 import { describeCond } from "../query/describe";
-import { ARITY, OPS, type Cond, type Op, type Scalar } from "../query/types";
+import { ARITY, DEEPEST, isGroup, OPS, type Clause, type Cond, type Group, type Op, type Scalar } from "../query/types";
 import { Button, Choice, IconButton } from "../ui/basics";
 import { Combobox } from "../ui/Combobox";
 import { Icon } from "../ui/Icon";
 import { FieldBox, isNumberField } from "./choices";
+import { useBuilderRange } from "./range";
 
 interface ConditionsProps {
-  conds: Cond[];
-  onChange: (conds: Cond[]) => void;
+  conds: Clause[];
+  onChange: (conds: Clause[]) => void;
   event: string | null;
   add?: string;
+  /** How many groups these are within. */
+  depth?: number;
 }
 
-export function Conditions({ conds, onChange, event, add = t("builder.addfilter") }: ConditionsProps) {
+export function Conditions({ conds, onChange, event, add = t("builder.addfilter"), depth = 0 }: ConditionsProps) {
+  const set = (at: number, next: Clause) => onChange(conds.map((one, place) => (place === at ? next : one)));
+  const remove = (at: number) => onChange(conds.filter((_, place) => place !== at));
   return (
     <span className="row tight">
-      {conds.map((cond, at) => (
-        <span key={at} className="chip">
-          <Editor cond={cond} event={event} onChange={(next) => onChange(conds.map((one, place) => (place === at ? next : one)))}>
-            {describeCond(cond)}
-          </Editor>
-          <IconButton icon="close" label={t("builder.removefilter", { what: describeCond(cond) })} onClick={() => onChange(conds.filter((_, place) => place !== at))} />
-        </span>
-      ))}
+      {conds.map((clause, at) =>
+        isGroup(clause) ? (
+          <GroupBox key={at} group={clause} event={event} depth={depth + 1} onChange={(next) => set(at, next)} onRemove={() => remove(at)} />
+        ) : (
+          <span key={at} className="chip">
+            <Editor cond={clause} event={event} onChange={(next) => set(at, next)}>
+              {describeCond(clause)}
+            </Editor>
+            <IconButton icon="close" label={t("builder.removefilter", { what: describeCond(clause) })} onClick={() => remove(at)} />
+          </span>
+        ),
+      )}
       <Editor event={event} onChange={(next) => onChange([...conds, next])}>
         <Icon name="filter" size={14} /> {add}
       </Editor>
+      {depth < DEEPEST && (
+        <Button look="quiet" icon="plus" onClick={() => onChange([...conds, { join: depth === 0 ? "or" : "and", clauses: [] }])}>
+          {t("builder.addgroup")}
+        </Button>
+      )}
+    </span>
+  );
+}
+
+function GroupBox({ group, event, depth, onChange, onRemove }: { group: Group; event: string | null; depth: number; onChange: (group: Group) => void; onRemove: () => void }) {
+  return (
+    <span className="filter-group" role="group" aria-label={t("builder.group")}>
+      <Choice<Group["join"]> label={t("builder.join")} quiet value={group.join} options={[["or", t("builder.anyof")], ["and", t("builder.all")]]} onChange={(join) => onChange({ ...group, join })} />
+      <Conditions conds={group.clauses} event={event} depth={depth} onChange={(clauses) => onChange({ ...group, clauses })} />
+      <IconButton icon="close" label={t("builder.removegroup")} onClick={onRemove} />
     </span>
   );
 }
@@ -64,7 +88,7 @@ function Editor({ cond, event, onChange, children }: { cond?: Cond; event: strin
 function Draft({ start, event, onDone }: { start: Cond; event: string | null; onDone: (cond: Cond) => void }) {
   const [cond, setCond] = useState(start);
   const names = useNames().data;
-  const values = useValues(cond.field, event).data ?? [];
+  const values = useValues(cond.field, event, useBuilderRange()).data ?? [];
   const isNumber = isNumberField(cond.field, names);
   const arity = ARITY[cond.op];
   const read = (text: string): Scalar => (isNumber && text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text);

@@ -8,7 +8,7 @@ import { Rows } from "../builder/Rows";
 import { format, t } from "../i18n/t";
 import { question } from "../query/ask";
 import { describe } from "../query/describe";
-import { row } from "../query/types";
+import { condsOf, row } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { DataTable, type Column } from "../ui/DataTable";
 import { Icon } from "../ui/Icon";
@@ -28,7 +28,7 @@ export default function Funnels() {
   const asked = useMemo(() => question(query), [query]);
   const result = useAsk("funnels", asked);
   const people = query.options["by"] === undefined || query.options["by"] === "person";
-  const filtered = query.where.length > 0 || query.rows.some((one) => one.where.length > 0);
+  const filtered = condsOf(query.where).length > 0 || query.rows.some((one) => condsOf(one.where).length > 0);
   return (
     <>
       <PageHead title={t("screen.funnels")} lead={t("lead.funnels")}>
