@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { csv } from "../src/charts/export";
+import { placeOf } from "../src/charts/Histogram";
+import { lonely } from "../src/charts/TimeChart";
 import { beside, change, decades, paints, shares, spread, stack } from "../src/charts/scale";
 import world from "../src/charts/world.json";
 
@@ -85,4 +87,22 @@ test("an arrow key leads to the nearest node of the step beside, or the next wit
   expect(beside(all, a, "ArrowDown")).toBe(b);
   expect(beside(all, a, "ArrowUp")).toBeUndefined();
   expect(beside(all, a, "x")).toBeUndefined();
+});
+
+test("a value with none beside it is drawn as a point", () => {
+  expect(lonely([null, 1, null, 2, 3, null, 0])).toEqual([1, 6]);
+  expect(lonely([5])).toEqual([0]);
+});
+
+test("a line of a histogram stands in the bar of its value, as far as it is through it", () => {
+  const bins = [
+    { low: null, high: 0 },
+    { low: 0, high: 10 },
+    { low: 10, high: 30 },
+  ];
+
+  expect(placeOf(5, bins)).toBe(1.5);
+  expect(placeOf(10, bins)).toBe(2);
+  expect(placeOf(-3, bins)).toBe(0.5);
+  expect(placeOf(30, bins)).toBeNull();
 });

@@ -5,7 +5,7 @@
 // The outlines are those of Natural Earth at 1:110 million (public domain), from world-atlas (ISC),
 // laid out here in the Equal Earth projection, so that the page needs no projection of its own.
 import { readFileSync } from "node:fs";
-import { geoEqualEarth } from "d3-geo";
+import { geoEqualEarth, geoPath } from "d3-geo";
 import { feature } from "topojson-client";
 
 const WIDTH = 1000;
@@ -31,24 +31,37 @@ const LEFT_OUT = new Set(["010"]);
 const features = feature(ATLAS, ATLAS.objects.countries).features.filter((one) => !LEFT_OUT.has(one.id));
 const projection = geoEqualEarth().fitSize([WIDTH, HEIGHT], { type: "FeatureCollection", features });
 
-/** A ring as whole steps from point to point; those that do not move are left out. */
-function drawn(ring) {
-  let [x, y] = [null, null];
-  let text = "";
-  for (const point of ring) {
-    const [u, v] = projection(point).map((one) => Math.round(one * 2));
-    if (x === null) text = `M${u} ${v}`;
-    else if (u !== x || v !== y) text += `${text.includes("l") ? (u - x < 0 ? "" : " ") : "l"}${u - x}${v - y < 0 ? "" : " "}${v - y}`;
-    [x, y] = [u, v];
+/** Draws as a canvas would, in whole steps from point to point; steps that do not move are left out. */
+class Pen {
+  #rings = [];
+  #at = [0, 0];
+  moveTo(...point) {
+    this.#at = rounded(point);
+    this.#rings.push({ start: this.#at, steps: "" });
   }
-  return text.includes("l") ? `${text}z` : "";
+  lineTo(...point) {
+    const [x, y] = this.#at;
+    const [u, v] = (this.#at = rounded(point));
+    const ring = this.#rings.at(-1);
+    if (u === x && v === y) return;
+    ring.steps += `${ring.steps === "" || u < x ? "" : " "}${u - x}${v < y ? "" : " "}${v - y}`;
+  }
+  closePath() {}
+  drawn() {
+    return this.#rings.filter((one) => one.steps !== "").map((one) => `M${one.start.join(" ")}l${one.steps}z`).join("");
+  }
+}
+
+function rounded(point) {
+  return point.map((one) => Math.round(one * 2));
 }
 
 const shapes = {};
 for (const one of features) {
   const code = CODES[one.id] ?? (one.properties.name === "Kosovo" ? "XK" : "");
-  const { type, coordinates } = one.geometry;
-  const rings = (type === "Polygon" ? [coordinates] : coordinates).flat();
-  shapes[code] = (shapes[code] ?? "") + rings.map(drawn).join("");
+  const pen = new Pen();
+  // This also cuts at the antimeridian what lies on both sides of it.
+  geoPath(projection, pen)(one);
+  shapes[code] = (shapes[code] ?? "") + pen.drawn();
 }
 process.stdout.write(`${JSON.stringify({ width: WIDTH * 2, height: HEIGHT * 2, shapes: Object.fromEntries(Object.entries(shapes).sort()) })}\n`);

@@ -19,11 +19,13 @@ interface ConditionsProps {
   onChange: (conds: Clause[]) => void;
   event: string | null;
   add?: string;
+  /** Offer a group also before there is any filter. */
+  groups?: boolean;
   /** How many groups these are within. */
   depth?: number;
 }
 
-export function Conditions({ conds, onChange, event, add = t("builder.addfilter"), depth = 0 }: ConditionsProps) {
+export function Conditions({ conds, onChange, event, add = t("builder.addfilter"), groups = false, depth = 0 }: ConditionsProps) {
   const set = (at: number, next: Clause) => onChange(conds.map((one, place) => (place === at ? next : one)));
   const remove = (at: number) => onChange(conds.filter((_, place) => place !== at));
   return (
@@ -43,7 +45,7 @@ export function Conditions({ conds, onChange, event, add = t("builder.addfilter"
       <Editor event={event} onChange={(next) => onChange([...conds, next])}>
         <Icon name="filter" size={14} /> {add}
       </Editor>
-      {depth < DEEPEST && (
+      {depth < DEEPEST && (groups || depth > 0 || conds.length > 0) && (
         <Button look="quiet" icon="plus" onClick={() => onChange([...conds, { join: depth === 0 ? "or" : "and", clauses: [] }])}>
           {t("builder.addgroup")}
         </Button>
@@ -56,8 +58,8 @@ function GroupBox({ group, event, depth, onChange, onRemove }: { group: Group; e
   return (
     <span className="filter-group" role="group" aria-label={t("builder.group")}>
       <Choice<Group["join"]> label={t("builder.join")} quiet value={group.join} options={[["or", t("builder.anyof")], ["and", t("builder.all")]]} onChange={(join) => onChange({ ...group, join })} />
-      <Conditions conds={group.clauses} event={event} depth={depth} onChange={(clauses) => onChange({ ...group, clauses })} />
       <IconButton icon="close" label={t("builder.removegroup")} onClick={onRemove} />
+      <Conditions conds={group.clauses} event={event} depth={depth} onChange={(clauses) => onChange({ ...group, clauses })} />
     </span>
   );
 }

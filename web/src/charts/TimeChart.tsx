@@ -149,7 +149,9 @@ export function TimeChart({ label, kind, buckets, series, stacked, asShare = fal
                   {kind === "area" && <path d={shape(one.values, bounds?.[place] ?? null, x, y) ?? ""} fill={one.colour} opacity={stacked ? 0.55 : 0.16} />}
                   <path d={path(heights(one, bounds?.[place] ?? null).slice(0, settled + 1), x, y) ?? ""} fill="none" stroke={one.colour} strokeWidth={stacked ? 1 : 2} strokeDasharray={series.length > 1 && !stacked ? one.dash : ""} strokeLinejoin="round" />
                   {settled < buckets.length - 1 && <path d={path(heights(one, bounds?.[place] ?? null), x, y, Math.max(0, settled)) ?? ""} fill="none" stroke={one.colour} strokeWidth="2" strokeDasharray="3 4" opacity=".8" data-incomplete="" />}
-                  {buckets.length === 1 && <circle cx={x(0)} cy={y(height_({ bucket: 0, series: place }))} r="4" fill={one.colour} />}
+                  {lonely(one.values).map((at) => (
+                    <circle key={at} cx={x(at)} cy={y(height_({ bucket: at, series: place }))} r="3.5" fill={one.colour} />
+                  ))}
                 </>
               )}
               {one.band && !stacked && kind === "bar" && <Whiskers band={one.band} x={(at) => x(at) + offset(place, series.length, slot)} y={y} />}
@@ -218,6 +220,12 @@ function path(values: (number | null)[], x: (at: number) => number, y: (value: n
     .defined((one) => one.value !== null)
     .x((one) => x(one.at))
     .y((one) => y(one.value ?? 0))(points);
+}
+
+/** The places of values with none beside them, which a line would not show. */
+export function lonely(values: readonly (number | null)[]): number[] {
+  const is = (at: number) => (values[at] ?? null) !== null;
+  return values.flatMap((_, at) => (is(at) && !is(at - 1) && !is(at + 1) ? [at] : []));
 }
 
 function between(band: ([number, number] | null)[], x: (at: number) => number, y: (value: number) => number): string | null {

@@ -46,7 +46,7 @@ export default function Distribution() {
           <Conditions conds={one.where} event={one.event} onChange={(where) => set({ ...one, where })} add={t("builder.where")} />
         </span>
         <div className="builder-foot">
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
         </div>
       </section>
       {asked === null ? (
@@ -62,18 +62,22 @@ export default function Distribution() {
 
 function Spread({ data, asked, title, withBand }: { data: DistributionData; asked: Question; title: string; withBand: boolean }) {
   const drill = useDrill();
-  const bins = data.rows.map((one): Bin => {
+  const isCount = data.measure === "count";
+  // Rows without an end on one side are only there for those who are in them.
+  const rows = data.rows.filter((one) => (one.low !== null && one.high !== null) || one.units.count > 0);
+  const bins = rows.map((one): Bin => {
     const low = toNumber(one.low);
     const high = toNumber(one.high);
-    const label = binName(low, high, data.measure === "count");
+    const label = binName(low, high, isCount);
     const { count, value, interval, of } = one.units;
     const said = t("distribution.said", { bin: label, n: count, share: format.percent(toNumber(value) ?? 0) });
     const edges = interval && ([toNumber(interval.low)! * of, toNumber(interval.high)! * of] as [number, number]);
     return { low, high, count, label: short(low, high), said, interval: withBand ? edges : null };
   });
-  const lines = [["median", data.median] as const, ["p90", data.p90] as const].flatMap(([name, value]) => (toNumber(value) === null ? [] : [{ label: `${t(`distribution.${name}`)} ${format.number(toNumber(value)!)}`, value: toNumber(value)! }]));
+  // The bar of a whole number stands around it, not from it on.
+  const lines = [["median", data.median] as const, ["p90", data.p90] as const].flatMap(([name, value]) => (toNumber(value) === null ? [] : [{ label: `${t(`distribution.${name}`)} ${format.number(toNumber(value)!)}`, value: toNumber(value)! + (isCount ? 0.5 : 0) }]));
   // Of accounts and sessions there is no list of people.
-  const open = data.per !== "person" ? undefined : (bin: number) => drill({ title: bins[bin]!.said, people: { behind: { insight: "distribution", question: asked, place: { low: data.rows[bin]!.low, high: data.rows[bin]!.high } } } });
+  const open = data.per !== "person" ? undefined : (bin: number) => drill({ title: bins[bin]!.said, people: { behind: { insight: "distribution", question: asked, place: { low: rows[bin]!.low, high: rows[bin]!.high } } } });
   const per = word("distribution.per", data.per);
   return (
     <div className="stack wide-gap">

@@ -27,8 +27,9 @@ export default function Experience() {
   const asked = useMemo(() => question(query)!, [query]);
   const page = query.options["page"] ?? null;
   const band = query.options["band"] ?? "curves";
+  const filtered = condsOf(query.where).length > 0;
   const common = {
-    filtered: condsOf(query.where).length > 0 || page !== null,
+    filtered: filtered || page !== null,
     clear: () => change({ where: [], options: {} }),
     wider: () => change({ range: "90d" }),
   };
@@ -36,6 +37,8 @@ export default function Experience() {
   const scroll = useAsk("scroll", asked);
   const forms = useAsk("forms", asked);
   const heat = useAsk("heat", page === null ? null : asked);
+  // Where pages are viewed and nobody clicked in vain, that is the answer, and no lack of one.
+  const isBare = filtered || scroll.data?.data.views === 0;
   const about = { page, withBand: band === "everywhere" };
   return (
     <BuilderRange value={query.range}>
@@ -47,33 +50,36 @@ export default function Experience() {
       <Dropped what={dropped} />
       <section className="card builder" aria-label={t("builder.title")}>
         <p className="muted">{describe(query)}</p>
-        <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+        <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
       </section>
       <AnswerCard title={t("experience.scroll")} insight="scroll" question={asked} result={scroll} isEmpty={(data) => data.views === 0} {...common}>
         {(answer) => <Scroll data={answer.data} asked={answer.question} withBand={band !== "hidden"} />}
       </AnswerCard>
-      {scroll.data?.data.known === 0 && <p className="muted">{t("experience.script.scroll")}</p>}
-      <AnswerCard title={t("experience.frustration")} insight="frustration" question={asked} result={frustration} isEmpty={(data) => data.rage + data.dead === 0} {...common}>
-        {(answer) => <Frustration data={answer.data} asked={answer.question} {...about} />}
+      <AnswerCard title={t("experience.frustration")} insight="frustration" question={asked} result={frustration} isEmpty={(data) => isBare && data.rage + data.dead === 0} {...common}>
+        {(answer) => (answer.data.rage + answer.data.dead === 0 ? <Nothing title={t("experience.none.frustration")} why={t("experience.script")} /> : <Frustration data={answer.data} asked={answer.question} {...about} />)}
       </AnswerCard>
-      {frustration.data && frustration.data.data.rage + frustration.data.data.dead === 0 && <p className="muted">{t("experience.script")}</p>}
-      <AnswerCard title={t("experience.forms")} insight="forms" question={asked} result={forms} isEmpty={(data) => data.count === 0} {...common}>
-        {(answer) => <Forms data={answer.data} asked={answer.question} {...about} />}
+      <AnswerCard title={t("experience.forms")} insight="forms" question={asked} result={forms} isEmpty={(data) => isBare && data.count === 0} {...common}>
+        {(answer) => (answer.data.count === 0 ? <Nothing title={t("experience.none.forms")} why={t("experience.script")} /> : <Forms data={answer.data} asked={answer.question} {...about} />)}
       </AnswerCard>
       {page === null ? (
         <section className="card" aria-label={t("experience.heat")}>
           <h2>{t("experience.heat")}</h2>
-          <Empty title={t("experience.choosepage")} icon="experience">
-            <p className="muted">{t("experience.choosepage.why")}</p>
-          </Empty>
+          <Nothing title={t("experience.choosepage")} why={t("experience.choosepage.why")} />
         </section>
       ) : (
-        <AnswerCard title={t("experience.heat")} insight="heat" question={asked} result={heat} isEmpty={(data) => data.clicks === 0} {...common}>
-          {(answer) => <Heat data={answer.data} asked={answer.question} />}
+        <AnswerCard title={t("experience.heat")} insight="heat" question={asked} result={heat} isEmpty={(data) => isBare && data.clicks === 0} {...common}>
+          {(answer) => (answer.data.clicks === 0 ? <Nothing title={t("experience.none.heat")} why={t("experience.script.heat")} /> : <Heat data={answer.data} asked={answer.question} />)}
         </AnswerCard>
       )}
-      {heat.data?.data.clicks === 0 && <p className="muted">{t("experience.script.heat")}</p>}
     </BuilderRange>
+  );
+}
+
+function Nothing({ title, why }: { title: string; why: string }) {
+  return (
+    <Empty title={title} icon="experience">
+      <p className="muted">{why}</p>
+    </Empty>
   );
 }
 
@@ -120,7 +126,9 @@ function Scroll({ data, asked, withBand }: { data: ScrollData; asked: Question; 
         <BigNumber label={t("experience.mean")} value={toNumber(data.mean_percent)} say={(value) => format.percent(value / 100)} />
         <BigNumber label={t("experience.engaged")} value={toNumber(data.median_seconds)} say={format.seconds} />
       </div>
-      {data.known > 0 && (
+      {data.known === 0 ? (
+        <p className="muted">{t("experience.script.scroll")}</p>
+      ) : (
         <TimeChart label={t("experience.curve")} kind="line" height={240} stacked={false} buckets={data.curve.map((one) => ({ label: label(one.percent), is_incomplete: false }))} series={[series]} say={format.percent} axis={format.percent} onOpen={(_, at) => open(t("experience.reachedby", { percent: label(data.curve[at]!.percent) }), { percent: data.curve[at]!.percent })} />
       )}
     </div>

@@ -51,7 +51,7 @@ export default function Explore() {
         <Rows rows={query.rows} onChange={(rows) => change({ rows })} most={10} />
         <Formulas formulas={query.formulas} series={query.rows.length} onChange={(formulas) => change({ formulas })} />
         <div className="builder-foot">
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
           <Breakdown fields={query.breakdown} onChange={(breakdown) => change({ breakdown })} />
         </div>
       </section>

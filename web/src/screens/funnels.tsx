@@ -41,7 +41,7 @@ export default function Funnels() {
       <section className="card builder" aria-label={t("builder.title")}>
         <Rows rows={query.rows} onChange={(rows) => change({ rows })} steps most={20} />
         <div className="builder-foot">
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
           <Breakdown fields={query.breakdown} onChange={(breakdown) => change({ breakdown })} />
         </div>
       </section>

@@ -46,7 +46,7 @@ export default function Paths() {
               <EventBox label={t("paths.end")} value={query.options["end"] ?? null} any={t("paths.anywhere")} onChange={(event) => option("end", event)} />
             </>
           )}
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
         </div>
       </section>
       <AnswerCard title={describe(query)} insight="paths" question={asked} result={result} isEmpty={(data) => data.walks === 0} filtered={query.where.length > 0 || query.options["start"] !== undefined || query.options["end"] !== undefined} clear={() => change({ where: [], options: {} })} wider={() => change({ range: "90d" })} height={420}>

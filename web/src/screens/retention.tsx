@@ -45,7 +45,7 @@ export default function Retention() {
           <StepRow label={t("retention.returning")} value={returning ?? row()} onChange={(one) => change({ rows: one.event === null && one.where.length === 0 ? [start] : [start, one] })} any={t("retention.same")} />
         </ol>
         <div className="builder-foot">
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
           <Breakdown fields={query.breakdown} onChange={(breakdown) => change({ breakdown })} most={1} />
         </div>
       </section>

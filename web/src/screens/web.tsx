@@ -27,7 +27,7 @@ const FIELDS: Record<string, string> = {
 const GROUPS: [string, string[]][] = [
   ["web.sources", ["channels", "referrers", "utm_campaigns"]],
   ["web.pages", ["pages", "entry_pages", "exit_pages"]],
-  ["web.places", ["countries", "devices", "browsers", "operating_systems"]],
+  ["web.places", ["devices", "browsers", "operating_systems"]],
 ];
 
 export default function Web() {
@@ -105,22 +105,20 @@ function TableCard({ titleKey, tables, data, asked, narrow }: { titleKey: string
   );
 }
 
-/** The map of the countries; their list below it says the same. */
+/** The map of the countries; their list beside it says the same. */
 function Places({ data, asked, narrow }: { data: WebData; asked: Question; narrow: (cond: Cond) => void }) {
   const drill = useDrill();
   const rows = barsOf("countries", data);
-  if (rows.every((one) => one.value === null)) return null;
   const said = (code: string, visitors: number) => t("web.who", { n: format.number(visitors), value: countryName("countries", code) ?? code });
   return (
     <section className="card map-card" aria-label={t("web.map")}>
       <h2>{t("web.map")}</h2>
-      <Suspense fallback={<Skeleton height={240} />}>
-        <WorldMap label={t("web.map")} values={rows.flatMap((one) => (one.value === null ? [] : [{ code: one.value, value: one.visitors, label: said(one.value, one.visitors) }]))} onOpen={(code, label) => drill({ title: label, people: { behind: { insight: "web", question: asked, place: { table: "countries", value: code } } } })} />
-      </Suspense>
-      <details>
-        <summary>{t("web.map.list")}</summary>
+      <div className="map-columns">
+        <Suspense fallback={<Skeleton height={240} />}>
+          <WorldMap label={t("web.map")} values={rows.flatMap((one) => (one.value === null ? [] : [{ code: one.value, value: one.visitors, label: said(one.value, one.visitors) }]))} onOpen={(code, label) => drill({ title: label, people: { behind: { insight: "web", question: asked, place: { table: "countries", value: code } } } })} />
+        </Suspense>
         <BarTable name="countries" data={data} asked={asked} narrow={narrow} />
-      </details>
+      </div>
     </section>
   );
 }
