@@ -63,7 +63,7 @@ def fill(path: Path, events: int) -> None:
         connection.execute(
             """
             INSERT INTO event (seq, event_key, time_us, actor_key, person_key, account_key, session_key,
-                               path, browser, is_bot, "value", prop_text, kind)
+                               path, browser, is_bot, "value", prop_text, kind, prop_other)
             SELECT i, (hash(i) % 20)::INT + 1, $since + (i::HUGEINT * $length // $events)::BIGINT,
                    (hash(i * 7) % 300000)::BIGINT + 1, (hash(i * 7) % 300000)::BIGINT + 1,
                    (hash(i * 7) % 300000)::BIGINT % 5000 + 1,
@@ -72,7 +72,13 @@ def fill(path: Path, events: int) -> None:
                    'browser ' || (hash(i * 3) % 12), hash(i * 13) % 50 = 0,
                    ((hash(i * 17) % 100000)::DECIMAL(38, 9) / 8)::DECIMAL(38, 9),
                    {'plan': 'plan ' || (hash(i * 19) % 6)}::VARIANT,
-                   CASE WHEN hash(i * 23) % 3 = 0 THEN 'track' ELSE 'page' END
+                   CASE WHEN hash(i * 23) % 3 = 0 THEN 'track' ELSE 'page' END,
+                   -- The clicks of a view, as the browser script tells them.
+                   CASE WHEN hash(i) % 20 = 19 THEN
+                     {'points': [[hash(i * 29) % 1001, hash(i * 31) % 6000, 0],
+                                 [hash(i * 37) % 1001, hash(i * 41) % 6000, 1]],
+                      'selectors': ['a#' || (hash(i * 43) % 40), 'button']}::VARIANT
+                   END
             FROM range($events) AS rows (i)
             """,
             {"since": SINCE, "length": DAYS * DAY, "events": events},
@@ -110,7 +116,11 @@ def ask(
         now=UNTIL,
         log_position=events,
         event_names=NAMES,
-        properties={"plan": frozenset(("text",))},
+        properties={
+            "plan": frozenset(("text",)),
+            "points": frozenset(("other",)),
+            "selectors": frozenset(("other",)),
+        },
         has_overrides=merged,
     )
     asked = msgspec.convert({"range": RANGE, **question}, insight.question)

@@ -452,6 +452,7 @@ def test_breakdown_agrees_with_the_oracle_on_any_history(
     assert [
         line.breakdown for line in answer.lines if line.series == "A" and not line.is_other
     ] == [list(values) for values in shown]
+    assert answer.group_count == (len(counted) if by else None)
     for letter, series in (("A", first), ("B", second)):
         chosen = chosen_of(series, history, SINCE, UNTIL)
         for values in (*shown, None):

@@ -244,7 +244,7 @@ def test_a_cell_of_retention_opens_as_many_people_as_it_says(board: Board) -> No
 
 def test_a_row_of_the_web_page_narrows_all_of_it(board: Board) -> None:
     page = board.go("/web")
-    places = page.get_by_role("region", name="Places and devices")
+    places = page.get_by_role("region", name="Where visitors are")
 
     places.get_by_role("button", name="Germany", exact=True).click()
     board.settle()

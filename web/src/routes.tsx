@@ -23,6 +23,8 @@ export const SCREENS: readonly Screen[] = [
   { path: "/retention", name: "screen.retention", icon: "retention", group: "group.understand", key: "r", view: lazy(() => import("./screens/retention")) },
   { path: "/paths", name: "screen.paths", icon: "paths", group: "group.understand", key: "p", view: lazy(() => import("./screens/paths")) },
   { path: "/web", name: "screen.web", icon: "web", group: "group.understand", key: "w", view: lazy(() => import("./screens/web")) },
+  { path: "/experience", name: "screen.experience", icon: "experience", group: "group.understand", key: "x", view: lazy(() => import("./screens/experience")) },
+  { path: "/distribution", name: "screen.distribution", icon: "distribution", group: "group.understand", view: lazy(() => import("./screens/distribution")) },
   { path: "/lifecycle", name: "screen.lifecycle", icon: "lifecycle", group: "group.understand", view: lazy(() => import("./screens/lifecycle").then((all) => ({ default: all.Lifecycle }))) },
   { path: "/stickiness", name: "screen.stickiness", icon: "stickiness", group: "group.understand", view: lazy(() => import("./screens/lifecycle").then((all) => ({ default: all.Stickiness }))) },
   { path: "/people", name: "screen.people", icon: "people", group: "group.understand", key: "u", view: lazy(() => import("./screens/people")) },

@@ -43,3 +43,46 @@ test("buckets are of a length that leaves a chart readable", () => {
   expect([usualInterval("today"), usualInterval("30d"), usualInterval("12mo"), usualInterval("3y")]).toEqual(["hour", "day", "week", "month"]);
   expect(daysOf("2026-01-01..2026-01-10")).toBe(10);
 });
+
+test("groups of conditions are asked as they are nested, and what is not whole in them is left out", () => {
+  const plan = { field: "plan", op: "equals" as const, values: ["pro"] };
+  const country = { field: "country", op: "equals" as const, values: ["DE"] };
+  const unwritten = { field: "os", op: "equals" as const, values: [] };
+
+  expect(filter([plan, { join: "or", clauses: [country, { join: "and", clauses: [plan, country] }, unwritten] }])).toEqual({
+    op: "and",
+    filters: [
+      { op: "equals", field: "plan", value: "pro" },
+      {
+        op: "or",
+        filters: [
+          { op: "equals", field: "country", value: "DE" },
+          { op: "and", filters: [{ op: "equals", field: "plan", value: "pro" }, { op: "equals", field: "country", value: "DE" }] },
+        ],
+      },
+    ],
+  });
+  expect(filter([{ join: "or", clauses: [unwritten] }])).toBeNull();
+  expect(filter([{ join: "or", clauses: [plan] }])).toEqual({ op: "equals", field: "plan", value: "pro" });
+});
+
+test("a formula is asked once it can be calculated", () => {
+  const one = query("trends", { rows: [row("a"), row("b")], formulas: ["A / B"] });
+
+  expect(question(one)).toMatchObject({ formulas: ["A / B"] });
+  expect(question({ ...one, formulas: ["A /"] })).toBeNull();
+  expect(question({ ...one, formulas: ["A / C"] })).toBeNull();
+});
+
+test("a distribution of a sum asks nothing until its number is chosen", () => {
+  const one = query("distribution", { rows: [row("buy")], options: { measure: "sum" } });
+
+  expect(question(one)).toBeNull();
+  expect(question({ ...one, rows: [{ ...row("buy"), of: "revenue" }] })).toMatchObject({ step: "buy", measure: "sum", of: "revenue", per: "person" });
+  expect(question({ ...one, options: {} })).toMatchObject({ measure: "count", of: null });
+});
+
+test("the experience of one page or of all is asked", () => {
+  expect(question(query("experience", { options: { page: "/a" } }))).toMatchObject({ page: "/a", filter: null });
+  expect(question(query("experience"))).toMatchObject({ page: null });
+});

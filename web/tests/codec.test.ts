@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decode, encode } from "../src/query/codec";
-import { ARITY, CHARTS, COMPARES, INTERVALS, KINDS, MEASURES, OPS, query, row, type Cond, type Query, type Row } from "../src/query/types";
+import { ARITY, CHARTS, COMPARES, INTERVALS, KINDS, MEASURES, OPS, query, row, type Clause, type Cond, type Query, type Row } from "../src/query/types";
 
 // A lone half of a surrogate pair has no UTF-8 form, so no address can hold one.
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 });
@@ -15,12 +15,16 @@ const cond: fc.Arbitrary<Cond> = fc.constantFrom(...OPS).chain((op) =>
     values: fc.array(scalar, ARITY[op] < 0 ? { minLength: 1, maxLength: 4 } : { minLength: ARITY[op], maxLength: ARITY[op] }),
   }),
 );
-const rows: fc.Arbitrary<Row> = fc.record({ event: fc.oneof(fc.constant(null), name), measure: fc.constantFrom(...MEASURES), of: fc.oneof(fc.constant(null), name), where: fc.array(cond, { maxLength: 3 }) });
+const joins = fc.constantFrom("and" as const, "or" as const);
+const inner: fc.Arbitrary<Clause> = fc.oneof({ weight: 3, arbitrary: cond }, { weight: 1, arbitrary: fc.record({ join: joins, clauses: fc.array(cond, { maxLength: 3 }) }) });
+const clause: fc.Arbitrary<Clause> = fc.oneof({ weight: 3, arbitrary: cond }, { weight: 2, arbitrary: fc.record({ join: joins, clauses: fc.array(inner, { maxLength: 3 }) }) });
+const rows: fc.Arbitrary<Row> = fc.record({ event: fc.oneof(fc.constant(null), name), measure: fc.constantFrom(...MEASURES), of: fc.oneof(fc.constant(null), name), where: fc.array(clause, { maxLength: 3 }) });
 const queries: fc.Arbitrary<Query> = fc.record({
   kind: fc.constantFrom(...KINDS),
   range: fc.constantFrom("30d", "12mo", "today", "last_month", "2026-03-01..2026-05-31", "2026-03-01.."),
   rows: fc.array(rows, { maxLength: 4 }),
-  where: fc.array(cond, { maxLength: 3 }),
+  formulas: fc.array(name, { maxLength: 2 }),
+  where: fc.array(clause, { maxLength: 3 }),
   breakdown: fc.uniqueArray(name, { maxLength: 3 }),
   interval: fc.oneof(fc.constant(null), fc.constantFrom(...INTERVALS)),
   compare: fc.oneof(fc.constant(null), fc.constantFrom(...COMPARES)),
@@ -47,6 +51,24 @@ describe("a query in the address", () => {
 
     expect(address).toBe("e=purchase:sum:revenue;properties.plan:in:pro,~n5&b=country&r=90d&v=1");
     expect(decode("trends", address).query).toEqual(one);
+  });
+
+  test("has groups of conditions and formulas in a form that can be written by hand", () => {
+    const plan = (value: string): Cond => ({ field: "plan", op: "equals", values: [value] });
+    const one = query("trends", { rows: [row("a"), row("b")], formulas: ["A / B"], where: [{ join: "or", clauses: [plan("pro"), { join: "and", clauses: [plan("a|b)"), plan("~)")] }] }] });
+
+    const address = new URLSearchParams(encode(one));
+
+    expect(address.get("f")).toBe("~(or~|plan:equals:pro~|~(and~|plan:equals:a|b)~|plan:equals:~~)~)~)");
+    expect(address.get("x")).toBe("A / B");
+    expect(decode("trends", address.toString()).query).toEqual(one);
+  });
+
+  test("refuses groups that are not closed, of no known kind, or three deep", () => {
+    for (const text of ["~(or~|a:exists:", "~(xor~|a:exists:~)", "~(or~|a:exists:~)x", "~(or~|~(and~|~(or~|a:exists:~)~)~)"]) {
+      const found = decode("trends", new URLSearchParams({ v: "1", f: text }).toString());
+      expect([text, found.query.where, found.dropped]).toEqual([text, [], [`f=${text}`]]);
+    }
   });
 
   test("of which a part is nonsense keeps the rest and says what it dropped", () => {

@@ -21,3 +21,23 @@ test("a funnel says from where to where", () => {
 test("braces of a name stay what they are", () => {
   expect(describe(query("trends", { rows: [row("{event} {range}")] }))).toBe("{event} {range} per day, last 30 days");
 });
+
+test("groups of filters and formulas are said as they are nested", () => {
+  const plan = { field: "properties.plan", op: "equals" as const, values: ["pro"] };
+  const country = { field: "country", op: "equals" as const, values: ["DE"] };
+  const one = query("trends", { rows: [row("signup", "unique_people"), row("visit")], formulas: ["A / B"], where: [plan, { join: "or", clauses: [country, { join: "and", clauses: [plan, country] }] }] });
+
+  expect(describe(one)).toBe("A / B with A = People who did signup, B = visit per day, last 30 days, where plan is pro and (country is DE or (plan is pro and country is DE))");
+});
+
+test("a group of one is said as the one, and an empty one not at all", () => {
+  const country = { field: "country", op: "equals" as const, values: ["DE"] };
+
+  expect(describe(query("trends", { rows: [row("a")], where: [{ join: "or", clauses: [country] }, { join: "and", clauses: [] }] }))).toBe("a per day, last 30 days, where country is DE");
+});
+
+test("a distribution and the experience of a page are sentences too", () => {
+  expect(describe(query("distribution", { rows: [row("search")] }))).toBe("How often each person did search, last 30 days");
+  expect(describe(query("experience", { options: { page: "/a" } }))).toBe("How /a is experienced, last 30 days");
+  expect(describe(query("experience"))).toBe("How all pages are experienced, last 30 days");
+});

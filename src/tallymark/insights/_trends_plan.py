@@ -81,8 +81,9 @@ def plan_of(question: TrendsQuestion, scope: Scope) -> Plan:
 def statements(plan: Plan) -> tuple[Sql, ...]:
     """Return a statement for each range and, within it, each series.
 
-    Each gives rows of (place, bucket, amount, n, b0 …): the group's place among the top ones, NULL
-    for Other; the bucket's number, NULL for the whole range; the values of the group.
+    Each gives rows of (place, bucket, amount, n, b0 …, found): the group's place among the top ones,
+    NULL for Other; the bucket's number, NULL for the whole range; the values of the group; with a
+    breakdown, how many groups there are.
     """
     leader = _cells(plan, plan.leading, plan.cut)
     return tuple(
@@ -139,7 +140,7 @@ def _statement(plan: Plan, found: Cells | Reaching, leader: Cells) -> Sql:
     return sql(
         "WITH cell AS MATERIALIZED (\n{cells}\n){leader}, top AS MATERIALIZED (\n{top}\n),"
         " placed AS (\n{placed}\n), answer AS (\n{numbers}\n)\n"
-        "SELECT place, bucket, amount, n, {values}\n"
+        "SELECT place, bucket, amount, n, {values}, found\n"
         "FROM answer LEFT JOIN top USING (place)",
         values=join(", ", (ident(name) for name in cells.groups)),
         cells=cells.statement,

@@ -17,8 +17,8 @@ values next to its rank (type 7 of Hyndman and Fan, 1996), `per_person` divides 
 chosen event. What divides is rounded once, to nine places. How a number is spread over people tells
 [distribution](distribution.md), who keeps and who changes a value [property_lifecycle](property_lifecycle.md).
 
-**The groups** of a breakdown are those with the greatest totals of the series `top_by`; all others
-together are Other, in which a person counts once.
+**The groups** of a breakdown are those with the greatest totals of the series `top_by`, of
+`group_count` that there are; all others together are Other, in which a person counts once.
 
 ### Numbers that reach beyond their bucket
 

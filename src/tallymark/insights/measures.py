@@ -205,12 +205,15 @@ def placed(found: Cells, is_broken_down: bool) -> Sql:
 
 
 def top(found: Cells, source: str, most: int) -> Sql:
-    """Return the groups with the greatest totals and their places, ties by value, missing last."""
+    """Return the groups with the greatest totals and their places, ties by value, missing last.
+
+    ``found`` is how many groups there are, beyond those that are returned too.
+    """
     columns = join(", ", (Sql(name) for name in found.groups))
     order = join(", ", (Sql(f"{name} NULLS LAST") for name in found.groups))
     return sql(
         "SELECT {columns}, row_number() OVER (ORDER BY {total} DESC NULLS LAST, {order}) - 1"
-        " AS place\nFROM {table}\nGROUP BY {columns}\nORDER BY place\nLIMIT {most}",
+        " AS place, count(*) OVER () AS found\nFROM {table}\nGROUP BY {columns}\nORDER BY place\nLIMIT {most}",
         columns=columns,
         total=_total(found.measure),
         order=order,

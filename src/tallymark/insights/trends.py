@@ -39,7 +39,7 @@ class Compared(Struct, frozen=True):
 
 
 class TrendsData(Struct, frozen=True):
-    """The answer of a trends question."""
+    """The answer of a trends question; ``group_count`` is of all groups of a breakdown, shown or not."""
 
     range: Period
     interval: Interval
@@ -47,6 +47,7 @@ class TrendsData(Struct, frozen=True):
     bots: Literal["excluded", "included"]
     buckets: list[Bucket]
     breakdown: list[str]
+    group_count: int | None
     lines: list[Line]
     compared: Compared | None
     warnings: list[str]
@@ -77,6 +78,7 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
         bots="included" if question.include_bots else "excluded",
         buckets=timeline(plan.cut, question.interval, plan.frame),
         breakdown=list(question.breakdown),
+        group_count=_group_count(plan, rows[plan.leading]),
         lines=lines,
         compared=_compared(plan),
         warnings=_warnings(question, scope),
@@ -141,10 +143,17 @@ def _groups(plan: Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
     if not plan.by:
         return {0: None}
     groups: dict[int | None, list[Value] | None] = {}
-    for place, bucket, _, _, *values in rows.rows:
+    for place, bucket, _, _, *values, _ in rows.rows:
         if place is not None and bucket is None:
             groups[place] = values_of(plan.by, values)
     return dict(sorted(groups.items(), key=lambda item: item[0] or 0))
+
+
+def _group_count(plan: Plan, rows: Rows) -> int | None:
+    """Return how many groups the leading series has, None without a breakdown."""
+    if not plan.by:
+        return None
+    return max((row[-1] for row in rows.rows if row[0] is not None), default=0)
 
 
 def _distinct(key: Sql, source: Sql) -> Members:

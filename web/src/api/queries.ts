@@ -102,18 +102,32 @@ export function useDefinitions(wanted = true) {
   });
 }
 
-/** The values of a field in the last 30 days, those of most events first. */
-export function useValues(field: string, event: string | null) {
+/** The values of a field in a range, those of most events first. */
+export function useValues(field: string, event: string | null, range: unknown = "30d") {
   const project = useSession()?.project;
   return useQuery({
-    queryKey: ["values", project, field, event],
+    queryKey: ["values", project, field, event, range],
     queryFn: async ({ signal }) => {
-      const answer = await ask("trends", { series: [{ event }], range: "30d", interval: "month", breakdown: [field], top: 50 }, signal);
+      const answer = await ask("trends", { series: [{ event }], range, interval: "year", breakdown: [field], top: 50 }, signal);
       return answer.data.lines.filter((line) => !line.is_other && line.breakdown?.[0] != null).map((line) => ({ value: line.breakdown![0]!, count: Number(line.total ?? 0) }));
     },
     enabled: field !== "" && project !== undefined,
     staleTime: 60_000,
   });
+}
+
+/** How often each event came in a range, by its name; undefined until that is known. */
+export function useEventCounts(range: unknown): Map<string, number> | undefined {
+  const project = useSession()?.project;
+  return useQuery({
+    queryKey: ["counts", project, range],
+    queryFn: async ({ signal }) => {
+      const answer = await ask("trends", { series: [{ event: null }], range, interval: "year", breakdown: ["event"], top: 1_000 }, signal);
+      return new Map(answer.data.lines.filter((line) => !line.is_other).map((line) => [String(line.breakdown?.[0]), Number(line.total ?? 0)]));
+    },
+    enabled: project !== undefined,
+    staleTime: 60_000,
+  }).data;
 }
 
 export function askSql(statement: string, signal?: AbortSignal): Promise<SqlRows> {

@@ -106,6 +106,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/ask/forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which forms are seen, started, sent and left, and how long they take. */
+        post: operations["ask_forms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/ask/frequency": {
         parameters: {
             query?: never;
@@ -123,6 +140,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/ask/frustration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rage and dead clicks by page and element, and who clicks so. */
+        post: operations["ask_frustration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/ask/funnels": {
         parameters: {
             query?: never;
@@ -134,6 +168,23 @@ export interface paths {
         put?: never;
         /** How many who did one thing went on to do the next, and how long it took them. */
         post: operations["ask_funnels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/ask/heat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Where on a page people click, by a grid and by elements. */
+        post: operations["ask_heat"];
         delete?: never;
         options?: never;
         head?: never;
@@ -236,6 +287,23 @@ export interface paths {
         put?: never;
         /** Ask a saved question; the body replaces parts of it, such as the range. */
         post: operations["post_ask_saved_name"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/ask/scroll": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How far pages are scrolled and how long they are read. */
+        post: operations["ask_scroll"];
         delete?: never;
         options?: never;
         head?: never;
@@ -818,6 +886,30 @@ export interface paths {
          */
         post: operations["post_projects"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/cohorts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Define a cohort, or define it anew.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        put: operations["put_projects_project_cohorts_name"];
+        post?: never;
+        /**
+         * Remove a cohort.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_cohorts_name"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2142,6 +2234,13 @@ export interface components {
             last: string | null;
         };
         /**
+         * Defined
+         * @description The version of the definitions that holds from now on.
+         */
+        Defined: {
+            version: number;
+        };
+        /**
          * DefinitionChange
          * @description One definition that is not as it was; ``keys`` are those of its parts that differ.
          */
@@ -2966,6 +3065,104 @@ export interface components {
             name: string;
         };
         /**
+         * Form
+         * @description What became of one form; ``start`` is of those seen, ``completion`` of those started.
+         */
+        Form: {
+            path: string;
+            form: string | null;
+            seen: number;
+            start: components["schemas"]["Rate"];
+            completion: components["schemas"]["Rate"];
+            left: number;
+            median_seconds: number | string | null;
+            people: components["schemas"]["FormPeople"];
+        };
+        /**
+         * FormPeople
+         * @description How many people saw a form, started it, sent it, and started it but never sent it.
+         */
+        FormPeople: {
+            seen: number;
+            started: number;
+            sent: number;
+            left: number;
+        };
+        /**
+         * FormsData
+         * @description The answer of a forms question.
+         */
+        FormsData: {
+            range: components["schemas"]["Period"];
+            timezone: string;
+            /** @enum {unknown} */
+            bots: "excluded" | "included";
+            page: string | null;
+            count: number;
+            forms: components["schemas"]["Form"][];
+            warnings: string[];
+        };
+        /**
+         * FormsQuestion
+         * @description How forms are completed.
+         */
+        FormsQuestion: {
+            /**
+             * @description Absolute (since, until) or relative: 30d, 12h, today, yesterday, last_month.
+             * @default 30d
+             */
+            range: string | components["schemas"]["Dates"];
+            /**
+             * @description IANA zone of days and weeks; the project's if left out.
+             * @default null
+             */
+            timezone: string | null;
+            /**
+             * @description First day of a week.
+             * @default monday
+             * @enum {unknown}
+             */
+            week_start: "monday" | "sunday";
+            /**
+             * @description Only events that satisfy this count.
+             * @default null
+             */
+            filter: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Also count events of known robots, which are left out otherwise.
+             * @default false
+             */
+            include_bots: boolean;
+            /**
+             * @description Only the page with this path, such as /pricing.
+             * @default null
+             */
+            page: string | null;
+            /**
+             * @description Most pages and elements listed.
+             * @default 20
+             */
+            top: number;
+            /**
+             * @description What is the start of a form.
+             * @default form_start
+             */
+            start: string | components["schemas"]["Step"];
+            /**
+             * @description What is its sending.
+             * @default form_submit
+             */
+            submit: string | components["schemas"]["Step"];
+            /**
+             * @description The texts that name a form; the first there is.
+             * @default [
+             *       "properties.form_id",
+             *       "properties.form_name"
+             *     ]
+             */
+            form: string[];
+        };
+        /**
          * Formula
          * @description A line calculated from others.
          */
@@ -3076,6 +3273,105 @@ export interface components {
             units: components["schemas"]["Rate"];
             events: number;
             share_of_events: number | string | null;
+        };
+        /**
+         * FrustratingElement
+         * @description The clicks in vain on one element of one page.
+         */
+        FrustratingElement: {
+            path: string | null;
+            element: string | null;
+            rage: number;
+            dead: number;
+            people: number;
+            visits: number;
+        };
+        /**
+         * FrustratingPage
+         * @description The clicks in vain on one page; ``people`` are of those who viewed it or clicked so on it.
+         */
+        FrustratingPage: {
+            path: string | null;
+            rage: number;
+            dead: number;
+            people: components["schemas"]["Rate"];
+            visits: number;
+        };
+        /**
+         * FrustrationData
+         * @description The answer of a frustration question; people and visits are of those who viewed any page.
+         */
+        FrustrationData: {
+            range: components["schemas"]["Period"];
+            timezone: string;
+            /** @enum {unknown} */
+            bots: "excluded" | "included";
+            page: string | null;
+            rage: number;
+            dead: number;
+            people: components["schemas"]["Rate"];
+            visits: components["schemas"]["Rate"];
+            clicks_per_thousand_visits: number | string | null;
+            pages: components["schemas"]["FrustratingPage"][];
+            elements: components["schemas"]["FrustratingElement"][];
+            warnings: string[];
+        };
+        /**
+         * FrustrationQuestion
+         * @description Where people click in vain.
+         */
+        FrustrationQuestion: {
+            /**
+             * @description Absolute (since, until) or relative: 30d, 12h, today, yesterday, last_month.
+             * @default 30d
+             */
+            range: string | components["schemas"]["Dates"];
+            /**
+             * @description IANA zone of days and weeks; the project's if left out.
+             * @default null
+             */
+            timezone: string | null;
+            /**
+             * @description First day of a week.
+             * @default monday
+             * @enum {unknown}
+             */
+            week_start: "monday" | "sunday";
+            /**
+             * @description Only events that satisfy this count.
+             * @default null
+             */
+            filter: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Also count events of known robots, which are left out otherwise.
+             * @default false
+             */
+            include_bots: boolean;
+            /**
+             * @description Only the page with this path, such as /pricing.
+             * @default null
+             */
+            page: string | null;
+            /**
+             * @description Most pages and elements listed.
+             * @default 20
+             */
+            top: number;
+            /**
+             * @description What is a rage click.
+             * @default rage_click
+             */
+            rage: string | components["schemas"]["Step"];
+            /**
+             * @description What is a dead click.
+             * @default dead_click
+             */
+            dead: string | components["schemas"]["Step"];
+            /**
+             * @description The text that tells what was clicked.
+             * @default properties.selector
+             */
+            element: string;
         };
         /**
          * Funnel
@@ -3358,6 +3654,109 @@ export interface components {
             other: number;
         };
         /**
+         * HeatCell
+         * @description The clicks in one cell: its column from the left and its band from the top, from 0.
+         */
+        HeatCell: {
+            column: number;
+            band: number;
+            clicks: number;
+            people: number;
+        };
+        /**
+         * HeatData
+         * @description The answer of a heat question: the cells that have clicks, and the elements by clicks.
+         */
+        HeatData: {
+            range: components["schemas"]["Period"];
+            timezone: string;
+            /** @enum {unknown} */
+            bots: "excluded" | "included";
+            page: string | null;
+            columns: number;
+            band: number;
+            bands: number;
+            clicks: number;
+            people: number;
+            below: number;
+            element_count: number;
+            cells: components["schemas"]["HeatCell"][];
+            elements: components["schemas"]["HeatElement"][];
+            warnings: string[];
+        };
+        /**
+         * HeatElement
+         * @description The clicks on one element; null are those that name none.
+         */
+        HeatElement: {
+            element: string | null;
+            clicks: number;
+            share: number | string | null;
+            people: number;
+        };
+        /**
+         * HeatQuestion
+         * @description Where on a page people click.
+         */
+        HeatQuestion: {
+            /**
+             * @description Absolute (since, until) or relative: 30d, 12h, today, yesterday, last_month.
+             * @default 30d
+             */
+            range: string | components["schemas"]["Dates"];
+            /**
+             * @description IANA zone of days and weeks; the project's if left out.
+             * @default null
+             */
+            timezone: string | null;
+            /**
+             * @description First day of a week.
+             * @default monday
+             * @enum {unknown}
+             */
+            week_start: "monday" | "sunday";
+            /**
+             * @description Only events that satisfy this count.
+             * @default null
+             */
+            filter: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Also count events of known robots, which are left out otherwise.
+             * @default false
+             */
+            include_bots: boolean;
+            /**
+             * @description Only the page with this path, such as /pricing.
+             * @default null
+             */
+            page: string | null;
+            /**
+             * @description Most pages and elements listed.
+             * @default 20
+             */
+            top: number;
+            /**
+             * @description What tells of the clicks.
+             * @default heat_points
+             */
+            step: string | components["schemas"]["Step"];
+            /**
+             * @description Into how many columns the width is parted.
+             * @default 20
+             */
+            columns: number;
+            /**
+             * @description How high a row of the grid is, in pixels.
+             * @default 100
+             */
+            band: number;
+            /**
+             * @description Most rows of the grid; what is below is counted.
+             * @default 100
+             */
+            bands: number;
+        };
+        /**
          * HeldConsent
          * @description What holds for one purpose; ``seq`` is the record that says so.
          */
@@ -3495,7 +3894,8 @@ export interface components {
          *
          *         ``expires_at`` is set on a key that was rotated: until then both it and its successor work. ``text`` is
          *         the whole of a public key, which stands in pages for everybody to read; None of the others, and of
-         *         public keys made before it was kept.
+         *         public keys made before it was kept. ``origins`` are the sites whose pages alone may send with a public
+         *         key; any may if there are none.
          */
         Key: {
             id: string;
@@ -3513,6 +3913,8 @@ export interface components {
             replaces: string | null;
             /** @default null */
             text: string | null;
+            /** @default [] */
+            origins: string[];
         };
         /**
          * Keys
@@ -3968,6 +4370,11 @@ export interface components {
             kind: "public" | "read" | "secret";
             /** @default  */
             label: string;
+            /**
+             * @description Of a public key: the sites whose pages alone may send with it.
+             * @default []
+             */
+            origins: string[];
         };
         /**
          * NewPassword
@@ -4896,6 +5303,15 @@ export interface components {
             days: components["schemas"]["ActiveDay"][];
         };
         /**
+         * Reached
+         * @description The views that came at least so far, of those whose depth is known, and by how many people.
+         */
+        Reached: {
+            percent: number;
+            views: components["schemas"]["Rate"];
+            people: number;
+        };
+        /**
          * ReachingSeries
          * @description A series whose numbers may reach beyond their bucket, in one of three ways.
          */
@@ -4941,6 +5357,20 @@ export interface components {
              * @default null
              */
             moving_average: number | null;
+        };
+        /**
+         * ReadPage
+         * @description How one page is read; ``known`` are the views whose depth is known.
+         */
+        ReadPage: {
+            path: string;
+            views: number;
+            people: number;
+            known: number;
+            mean_percent: number | string | null;
+            half: components["schemas"]["Rate"];
+            mean_seconds: number | string | null;
+            median_seconds: number | string | null;
         };
         /**
          * Readiness
@@ -5201,6 +5631,82 @@ export interface components {
             files: {
                 [key: string]: components["schemas"]["BuiltFile"];
             };
+        };
+        /**
+         * ScrollData
+         * @description The answer of a scroll question; what is null is of nothing.
+         */
+        ScrollData: {
+            range: components["schemas"]["Period"];
+            timezone: string;
+            /** @enum {unknown} */
+            bots: "excluded" | "included";
+            page: string | null;
+            views: number;
+            people: number;
+            known: number;
+            mean_percent: number | string | null;
+            engaged_views: number;
+            mean_seconds: number | string | null;
+            median_seconds: number | string | null;
+            curve: components["schemas"]["Reached"][];
+            pages: components["schemas"]["ReadPage"][];
+            warnings: string[];
+        };
+        /**
+         * ScrollQuestion
+         * @description How far and how long pages are read.
+         */
+        ScrollQuestion: {
+            /**
+             * @description Absolute (since, until) or relative: 30d, 12h, today, yesterday, last_month.
+             * @default 30d
+             */
+            range: string | components["schemas"]["Dates"];
+            /**
+             * @description IANA zone of days and weeks; the project's if left out.
+             * @default null
+             */
+            timezone: string | null;
+            /**
+             * @description First day of a week.
+             * @default monday
+             * @enum {unknown}
+             */
+            week_start: "monday" | "sunday";
+            /**
+             * @description Only events that satisfy this count.
+             * @default null
+             */
+            filter: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Also count events of known robots, which are left out otherwise.
+             * @default false
+             */
+            include_bots: boolean;
+            /**
+             * @description Only the page with this path, such as /pricing.
+             * @default null
+             */
+            page: string | null;
+            /**
+             * @description Most pages and elements listed.
+             * @default 20
+             */
+            top: number;
+            /**
+             * @description The number that tells how far, in percent.
+             * @default properties.scroll_depth
+             */
+            depth: string;
+            /**
+             * @description The numbers that tell how long, in milliseconds.
+             * @default [
+             *       "properties.engaged_ms",
+             *       "properties.engagement_time_msec"
+             *     ]
+             */
+            engaged: string[];
         };
         /**
          * Segment
@@ -5902,7 +6408,7 @@ export interface components {
         };
         /**
          * TrendsData
-         * @description The answer of a trends question.
+         * @description The answer of a trends question; ``group_count`` is of all groups of a breakdown, shown or not.
          */
         TrendsData: {
             range: components["schemas"]["Period"];
@@ -5913,6 +6419,7 @@ export interface components {
             bots: "excluded" | "included";
             buckets: components["schemas"]["Bucket"][];
             breakdown: string[];
+            group_count: number | null;
             lines: components["schemas"]["Line"][];
             compared: components["schemas"]["tallymark.insights.trends.Compared"] | null;
             warnings: string[];
@@ -6601,7 +7108,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description Not as asked; `code` is one of: ALIAS_FANOUT, ALREADY_FOLLOWED, AUTH_INVALID, AUTH_IN_URL, AUTH_MISSING, AUTH_WRONG_KIND, BACKUP_INVALID, BAD_FIELD, BAD_ID, BATCH_TOO_LONG, BODY_INCOMPLETE, BODY_TOO_LARGE, CANNOT_LISTEN, CATALOG_AWAY, CATALOG_DAMAGED, CONSENT_DENIED, CONSENT_UNKNOWN, CONSENT_UNPARSABLE, CSRF_INVALID, CURRENCY_INVALID, CURSOR_INVALID, DATA_DIR_IN_USE, DECOMPRESS_CORRUPT, DECOMPRESS_LIMIT, DEFINITION_CHANGED, DEFINITION_INVALID, DNT, DUPLICATE, DUPLICATE_CONFLICT, ENRICH_FAILED, EVENT_TOO_LARGE, EXTRA_MISSING, FILE_UNREADABLE, GPC, IDENTIFY_IN_COOKIELESS, ID_TOO_LONG, ILLEGAL_ID, INTERNAL, INVITATION_INVALID, JSON_DEPTH, JSON_NUMBER, JSON_SYNTAX, KEY_TOO_LONG, LAST_OWNER, LINE_UNREADABLE, LINK_RETRACTED, LINK_UNKNOWN, LOG_DAMAGED, MERGE_LOOP, MERGE_REFUSED, METER_KEY_KIND, METHOD_NOT_ALLOWED, METRIC_UNKNOWN, MISSING_FIELD, NAME_INVALID, NOT_FOUND, NOT_KEPT, NUL_CHAR, OPT_OUT, PASSWORD_WEAK, PII_BLOCKED, PLAN_BREAKS, PLAN_INVALID, PROJECT_EXISTS, PROJECT_UNKNOWN, PROTO_SYNTAX, QUERY_CANCELLED, QUERY_INVALID, QUERY_STOPPED, QUERY_TOO_LARGE, RATE_LIMITED, RESERVED_KEY, ROLE_TOO_LOW, SCHEMA_ENUM, SCHEMA_MISSING, SCHEMA_PATTERN, SCHEMA_RANGE, SCHEMA_REQUIRED, SCHEMA_TYPE, SERVER_AWAY, SETTING_INVALID, SIGNED_OUT, SIGN_IN_FAILED, SIGN_IN_LIMITED, SITE_EXISTS, STORAGE_PRESSURE, STORE_AWAY, STORE_DAMAGED, STORE_MOVED, STORE_REJECTED, STRICT_BATCH, SURROGATE, TIMEZONE_UNKNOWN, TIME_FUTURE, TIME_TOO_OLD, TIME_UNPARSABLE, TOO_MANY_PROPS, UNPLANNED_EVENT, UNPLANNED_PROP, UNSUPPORTED_ENCODING, UNSUPPORTED_MEDIA, USER_EXISTS, UTF8_INVALID, VALUE_NONFINITE, VALUE_NOT_NUMERIC, VERSION_RETIRED, VERSION_UNKNOWN. */
+        /** @description Not as asked; `code` is one of: ALIAS_FANOUT, ALREADY_FOLLOWED, AUTH_INVALID, AUTH_IN_URL, AUTH_MISSING, AUTH_WRONG_KIND, BACKUP_INVALID, BAD_FIELD, BAD_ID, BATCH_TOO_LONG, BODY_INCOMPLETE, BODY_TOO_LARGE, CANNOT_LISTEN, CATALOG_AWAY, CATALOG_DAMAGED, CONSENT_DENIED, CONSENT_UNKNOWN, CONSENT_UNPARSABLE, CSRF_INVALID, CURRENCY_INVALID, CURSOR_INVALID, DATA_DIR_IN_USE, DECOMPRESS_CORRUPT, DECOMPRESS_LIMIT, DEFINITION_CHANGED, DEFINITION_INVALID, DNT, DUPLICATE, DUPLICATE_CONFLICT, ENRICH_FAILED, EVENT_TOO_LARGE, EXTRA_MISSING, FILE_UNREADABLE, GPC, IDENTIFY_IN_COOKIELESS, ID_TOO_LONG, ILLEGAL_ID, INTERNAL, INVITATION_INVALID, JSON_DEPTH, JSON_NUMBER, JSON_SYNTAX, KEY_TOO_LONG, LAST_OWNER, LINE_UNREADABLE, LINK_RETRACTED, LINK_UNKNOWN, LOG_DAMAGED, MERGE_LOOP, MERGE_REFUSED, METER_KEY_KIND, METHOD_NOT_ALLOWED, METRIC_UNKNOWN, MISSING_FIELD, NAME_INVALID, NOT_FOUND, NOT_KEPT, NUL_CHAR, OPT_OUT, ORIGIN_REFUSED, PASSWORD_WEAK, PII_BLOCKED, PLAN_BREAKS, PLAN_INVALID, PROJECT_EXISTS, PROJECT_UNKNOWN, PROTO_SYNTAX, QUERY_CANCELLED, QUERY_INVALID, QUERY_STOPPED, QUERY_TOO_LARGE, RATE_LIMITED, RESERVED_KEY, ROLE_TOO_LOW, SCHEMA_ENUM, SCHEMA_MISSING, SCHEMA_PATTERN, SCHEMA_RANGE, SCHEMA_REQUIRED, SCHEMA_TYPE, SERVER_AWAY, SETTING_INVALID, SIGNED_OUT, SIGN_IN_FAILED, SIGN_IN_LIMITED, SITE_EXISTS, STORAGE_PRESSURE, STORE_AWAY, STORE_DAMAGED, STORE_MOVED, STORE_REJECTED, STRICT_BATCH, SURROGATE, TIMEZONE_UNKNOWN, TIME_FUTURE, TIME_TOO_OLD, TIME_UNPARSABLE, TOO_MANY_PROPS, UNPLANNED_EVENT, UNPLANNED_PROP, UNSUPPORTED_ENCODING, UNSUPPORTED_MEDIA, USER_EXISTS, UTF8_INVALID, VALUE_NONFINITE, VALUE_NOT_NUMERIC, VERSION_RETIRED, VERSION_UNKNOWN. */
         Problem: {
             headers: {
                 [name: string]: unknown;
@@ -6840,6 +7347,43 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    ask_forms: {
+        parameters: {
+            query?: {
+                /** @description An earlier moment: as_of of an answer's provenance, or a log position. */
+                as_of?: string;
+                /** @description Version of the project's definitions to ask with; 0 for none of them. */
+                definitions_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FormsQuestion"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["FormsData"];
+                        /** @constant */
+                        view: "table";
+                        table: components["schemas"]["Table"];
+                        question: components["schemas"]["FormsQuestion"];
+                        provenance: components["schemas"]["Provenance"];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     ask_frequency: {
         parameters: {
             query?: {
@@ -6877,6 +7421,43 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    ask_frustration: {
+        parameters: {
+            query?: {
+                /** @description An earlier moment: as_of of an answer's provenance, or a log position. */
+                as_of?: string;
+                /** @description Version of the project's definitions to ask with; 0 for none of them. */
+                definitions_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FrustrationQuestion"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["FrustrationData"];
+                        /** @constant */
+                        view: "table";
+                        table: components["schemas"]["Table"];
+                        question: components["schemas"]["FrustrationQuestion"];
+                        provenance: components["schemas"]["Provenance"];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     ask_funnels: {
         parameters: {
             query?: {
@@ -6907,6 +7488,43 @@ export interface operations {
                         view: "funnel";
                         table: components["schemas"]["Table"];
                         question: components["schemas"]["FunnelsQuestion"];
+                        provenance: components["schemas"]["Provenance"];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ask_heat: {
+        parameters: {
+            query?: {
+                /** @description An earlier moment: as_of of an answer's provenance, or a log position. */
+                as_of?: string;
+                /** @description Version of the project's definitions to ask with; 0 for none of them. */
+                definitions_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HeatQuestion"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["HeatData"];
+                        /** @constant */
+                        view: "table";
+                        table: components["schemas"]["Table"];
+                        question: components["schemas"]["HeatQuestion"];
                         provenance: components["schemas"]["Provenance"];
                     };
                 };
@@ -7122,6 +7740,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ask_scroll: {
+        parameters: {
+            query?: {
+                /** @description An earlier moment: as_of of an answer's provenance, or a log position. */
+                as_of?: string;
+                /** @description Version of the project's definitions to ask with; 0 for none of them. */
+                definitions_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScrollQuestion"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["ScrollData"];
+                        /** @constant */
+                        view: "table";
+                        table: components["schemas"]["Table"];
+                        question: components["schemas"]["ScrollQuestion"];
+                        provenance: components["schemas"]["Provenance"];
+                    };
                 };
             };
             default: components["responses"]["Problem"];
@@ -8076,13 +8731,63 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    put_projects_project_cohorts_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Cohort"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Defined"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_cohorts_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Defined"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     put_projects_project_definitions: {
         parameters: {
             query?: {
                 /** @description 1 to change nothing, and only tell what would change. */
                 dry_run?: string;
-                /** @description Only if this version still holds, so that nothing of somebody else is overwritten. */
-                if_version?: string;
             };
             header?: never;
             path: {

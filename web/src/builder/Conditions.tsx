@@ -1,4 +1,4 @@
-/** Conditions that events must satisfy, each as a chip that opens to be changed. */
+/** Conditions that events must satisfy, each as a chip that opens to be changed, and groups of them. */
 import { useState } from "react";
 import { Button as AriaButton } from "react-aria-components/Button";
 import { Dialog, DialogTrigger } from "react-aria-components/Dialog";
@@ -7,33 +7,59 @@ import { useDefinitions, useNames, useValues } from "../api/queries";
 import { format, t, word } from "../i18n/t";
 import { isWhole } from "../query/ask";
 import { describeCond } from "../query/describe";
-import { ARITY, COHORT, opsOf, type Cond, type Op, type Scalar } from "../query/types";
+import { ARITY, COHORT, DEEPEST, isGroup, opsOf, type Clause, type Cond, type Group, type Op, type Scalar } from "../query/types";
 import { Button, Choice, IconButton } from "../ui/basics";
 import { Combobox } from "../ui/Combobox";
 import { Icon } from "../ui/Icon";
 import { FieldBox, isNumberField } from "./choices";
+import { useBuilderRange } from "./range";
 
 interface ConditionsProps {
-  conds: Cond[];
-  onChange: (conds: Cond[]) => void;
+  conds: Clause[];
+  onChange: (conds: Clause[]) => void;
   event: string | null;
   add?: string;
+  /** Offer a group also before there is any filter. */
+  groups?: boolean;
+  /** How many groups these are within. */
+  depth?: number;
 }
 
-export function Conditions({ conds, onChange, event, add = t("builder.addfilter") }: ConditionsProps) {
+export function Conditions({ conds, onChange, event, add = t("builder.addfilter"), groups = false, depth = 0 }: ConditionsProps) {
+  const set = (at: number, next: Clause) => onChange(conds.map((one, place) => (place === at ? next : one)));
+  const remove = (at: number) => onChange(conds.filter((_, place) => place !== at));
   return (
     <span className="row tight">
-      {conds.map((cond, at) => (
-        <span key={at} className="chip">
-          <Editor cond={cond} event={event} onChange={(next) => onChange(conds.map((one, place) => (place === at ? next : one)))}>
-            {describeCond(cond)}
-          </Editor>
-          <IconButton icon="close" label={t("builder.removefilter", { what: describeCond(cond) })} onClick={() => onChange(conds.filter((_, place) => place !== at))} />
-        </span>
-      ))}
+      {conds.map((clause, at) =>
+        isGroup(clause) ? (
+          <GroupBox key={at} group={clause} event={event} depth={depth + 1} onChange={(next) => set(at, next)} onRemove={() => remove(at)} />
+        ) : (
+          <span key={at} className="chip">
+            <Editor cond={clause} event={event} onChange={(next) => set(at, next)}>
+              {describeCond(clause)}
+            </Editor>
+            <IconButton icon="close" label={t("builder.removefilter", { what: describeCond(clause) })} onClick={() => remove(at)} />
+          </span>
+        ),
+      )}
       <Editor event={event} onChange={(next) => onChange([...conds, next])}>
         <Icon name="filter" size={14} /> {add}
       </Editor>
+      {depth < DEEPEST && (groups || depth > 0 || conds.length > 0) && (
+        <Button look="quiet" icon="plus" onClick={() => onChange([...conds, { join: depth === 0 ? "or" : "and", clauses: [] }])}>
+          {t("builder.addgroup")}
+        </Button>
+      )}
+    </span>
+  );
+}
+
+function GroupBox({ group, event, depth, onChange, onRemove }: { group: Group; event: string | null; depth: number; onChange: (group: Group) => void; onRemove: () => void }) {
+  return (
+    <span className="filter-group" role="group" aria-label={t("builder.group")}>
+      <Choice<Group["join"]> label={t("builder.join")} quiet value={group.join} options={[["or", t("builder.anyof")], ["and", t("builder.all")]]} onChange={(join) => onChange({ ...group, join })} />
+      <IconButton icon="close" label={t("builder.removegroup")} onClick={onRemove} />
+      <Conditions conds={group.clauses} event={event} depth={depth} onChange={(clauses) => onChange({ ...group, clauses })} />
     </span>
   );
 }
@@ -65,7 +91,7 @@ function Draft({ start, event, onDone }: { start: Cond; event: string | null; on
   const [cond, setCond] = useState(start);
   const names = useNames().data;
   const isCohort = cond.field === COHORT;
-  const values = useValues(isCohort ? "" : cond.field, event).data ?? [];
+  const values = useValues(isCohort ? "" : cond.field, event, useBuilderRange()).data ?? [];
   const cohorts = Object.keys(useDefinitions().data?.definitions.cohorts ?? {});
   const isNumber = isNumberField(cond.field, names);
   const arity = ARITY[cond.op];

@@ -4,6 +4,7 @@ import { Button as AriaButton } from "react-aria-components/Button";
 import { Dialog, DialogTrigger } from "react-aria-components/Dialog";
 import { Popover } from "react-aria-components/Popover";
 import { t, word } from "../i18n/t";
+import { readRange } from "../query/dates";
 import { describeRange } from "../query/describe";
 import { Button } from "../ui/basics";
 import { Icon } from "../ui/Icon";
@@ -36,6 +37,7 @@ export function RangeBox({ value, onChange }: { value: string; onChange: (range:
               </button>
             ))}
           </div>
+          <InWords onChoose={choose} />
           <form
             className="stack"
             onSubmit={(event) => {
@@ -59,5 +61,33 @@ export function RangeBox({ value, onChange }: { value: string; onChange: (range:
         </Dialog>
       </Popover>
     </DialogTrigger>
+  );
+}
+
+/** Dates as people write them; what is meant is shown before it is taken. */
+function InWords({ onChoose }: { onChoose: (range: string) => void }) {
+  const [text, setText] = useState("");
+  const found = text.trim() === "" ? null : readRange(text);
+  return (
+    <form
+      className="stack range-words"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (found) onChoose(found);
+      }}
+    >
+      <label className="field">
+        {t("range.text")}
+        <input className="input" value={text} placeholder={t("range.text.example")} onChange={(event) => setText(event.target.value)} />
+      </label>
+      <span className="row tight" role="status">
+        <span className="muted">{text.trim() === "" ? "" : found ? describeRange(found) : t("range.text.wrong")}</span>
+        {found && (
+          <Button look="main" type="submit">
+            {t("range.text.apply")}
+          </Button>
+        )}
+      </span>
+    </form>
   );
 }

@@ -1,11 +1,12 @@
 /** The names there are, as choices: events with how often they came, and fields by where they are from. */
 import { useMemo } from "react";
-import { useDefinitions, useNames } from "../api/queries";
+import { useDefinitions, useEventCounts, useNames } from "../api/queries";
 import type { Names } from "../api/types";
 import { format, t } from "../i18n/t";
 import { fieldName } from "../query/describe";
 import { COHORT } from "../query/types";
 import { Combobox, type OptionGroup } from "../ui/Combobox";
+import { useBuilderRange } from "./range";
 
 const ANY = "*";
 
@@ -20,17 +21,18 @@ interface EventBoxProps {
 /** Choose an event; `any` names the choice of no particular one, null offers none. */
 export function EventBox({ value, onChange, label = t("builder.event"), any = t("common.any"), autoFocus }: EventBoxProps) {
   const names = useNames().data;
-  const groups = useMemo(() => eventGroups(names, any), [names, any]);
+  const counts = useEventCounts(useBuilderRange());
+  const groups = useMemo(() => eventGroups(names, counts, any), [names, counts, any]);
   return <Combobox label={label} groups={groups} value={value ?? (any === null ? null : ANY)} onChange={(id) => onChange(id === ANY ? null : id)} autoFocus={autoFocus ?? false} />;
 }
 
-function eventGroups(names: Names | undefined, any: string | null): OptionGroup[] {
-  const events = (names?.events ?? []).map((one) => ({
-    id: one.name,
-    label: one.name,
-    note: one.events > 0 ? t("builder.seen", { n: one.events }) : t("builder.never"),
-    faint: one.events === 0,
-  }));
+/** Until it is known how often events came in the range, nothing is said of that. */
+function eventGroups(names: Names | undefined, counts: Map<string, number> | undefined, any: string | null): OptionGroup[] {
+  const events = (names?.events ?? []).map(({ name }) => {
+    const count = counts?.get(name) ?? 0;
+    const note = counts && (count > 0 ? t("builder.inrange", { n: count }) : t("builder.neverinrange"));
+    return { id: name, label: name, ...(note ? { note } : {}), faint: counts !== undefined && count === 0 };
+  });
   const group = { label: t("data.events"), options: events };
   return any === null ? [group] : [{ label: t("common.any"), options: [{ id: ANY, label: any }] }, group];
 }

@@ -1,9 +1,9 @@
 /** Numbers over time as lines, areas or bars. A pointer or the arrow keys move over the points. */
-import { scaleLinear } from "d3-scale";
+import { scaleLinear, scaleSymlog } from "d3-scale";
 import { area, line } from "d3-shape";
 import { useId, useMemo, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { bucketLabel, format, t } from "../i18n/t";
-import { spread, stack, type Paint } from "./scale";
+import { decades, shares, spread, stack, type Paint } from "./scale";
 import { Tooltip } from "./Tooltip";
 import { useWidth } from "./useWidth";
 
@@ -12,6 +12,8 @@ export interface Series extends Paint {
   label: string;
   values: (number | null)[];
   compared?: (number | null)[] | null;
+  /** Where the true value of each point lies, 95 times in 100. */
+  band?: ([number, number] | null)[] | null;
 }
 
 export interface Bucket {
@@ -25,6 +27,10 @@ interface TimeChartProps {
   buckets: Bucket[];
   series: Series[];
   stacked: boolean;
+  /** What is stacked is drawn as a share of its bucket. */
+  asShare?: boolean;
+  /** Each step of the axis is ten times the one below it. */
+  log?: boolean;
   height?: number;
   /** Opens what is behind a point. */
   onOpen?: ((series: string, bucket: number) => void) | undefined;
@@ -38,17 +44,23 @@ interface Cursor {
   series: number;
 }
 
-export function TimeChart({ label, kind, buckets, series, stacked, height = 280, onOpen, say = format.number, axis = format.short }: TimeChartProps) {
+export function TimeChart({ label, kind, buckets, series, stacked, asShare = false, log = false, height = 280, onOpen, say = format.number, axis = format.short }: TimeChartProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const [cursor, setCursor] = useState<Cursor | null>(null);
   const [byKey, setByKey] = useState(false);
   const id = useId();
-  const bounds = useMemo(() => (stacked ? stack(series.map((one) => one.values)) : null), [series, stacked]);
+  const bounds = useMemo(() => {
+    if (!stacked) return null;
+    const values = series.map((one) => one.values);
+    return stack(asShare ? shares(values) : values);
+  }, [series, stacked, asShare]);
+  const isShare = stacked && asShare;
+  const axisSays = isShare ? (one: number) => format.percent(one) : axis;
   const top = useMemo(() => highest(series, bounds), [series, bounds]);
-  const y = scaleLinear().domain([0, top || 1]).nice(4);
+  const y = log && !isShare ? scaleSymlog().domain([0, top || 1]) : isShare ? scaleLinear().domain([0, 1]) : scaleLinear().domain([0, top || 1]).nice(4);
   // Half an event is no place on an axis.
-  const ticks = top <= 5 && series.every((one) => one.values.every((value) => Number.isInteger(value ?? 0))) ? y.ticks(4).filter(Number.isInteger) : y.ticks(4);
-  const left = Math.max(...ticks.map((one) => axis(one).length)) * 7.2 + 14;
+  const ticks = log && !isShare ? decades(top) : top <= 5 && !isShare && series.every((one) => one.values.every((value) => Number.isInteger(value ?? 0))) ? y.ticks(4).filter(Number.isInteger) : y.ticks(4);
+  const left = Math.max(...ticks.map((one) => axisSays(one).length)) * 7.2 + 14;
   const box = { left, right: width - 12, top: 10, bottom: height - 26 };
   y.range([box.bottom, box.top]);
   const slot = (box.right - box.left) / Math.max(1, buckets.length);
@@ -106,7 +118,7 @@ export function TimeChart({ label, kind, buckets, series, stacked, height = 280,
     if (chosen && value(at) !== null) onOpen?.(chosen.key, at.bucket);
   }
 
-  const said = cursor && describePoint(series[cursor.series], buckets[cursor.bucket], value(cursor), say);
+  const said = cursor && describePoint(series[cursor.series], buckets[cursor.bucket], cursor.bucket, say);
   return (
     <div ref={ref} className="chart">
       <div role="application" aria-roledescription="chart" aria-label={label} aria-describedby={`${id}-hint`} tabIndex={0} className="chart-keys" onKeyDown={press} onBlur={() => setCursor(null)}>
@@ -116,7 +128,7 @@ export function TimeChart({ label, kind, buckets, series, stacked, height = 280,
             <g key={one}>
               <line x1={box.left} x2={box.right} y1={y(one)} y2={y(one)} stroke="var(--line)" />
               <text x={box.left - 8} y={y(one)} dy=".32em" textAnchor="end" fontSize="12" fill="var(--muted)" className="num">
-                {axis(one)}
+                {axisSays(one)}
               </text>
             </g>
           ))}
@@ -129,6 +141,7 @@ export function TimeChart({ label, kind, buckets, series, stacked, height = 280,
           {series.map((one, place) => (
             <g key={one.key} data-series={one.label} opacity={cursor && cursor.series !== place && series.length > 1 ? 0.55 : 1}>
               {one.compared && !stacked && <path d={path(one.compared, x, y) ?? ""} fill="none" stroke={one.colour} strokeWidth="1.5" strokeDasharray="1 4" strokeLinecap="round" opacity=".75" />}
+              {one.band && !stacked && kind !== "bar" && <path d={between(one.band, x, y) ?? ""} fill={one.colour} opacity=".16" data-band={one.label} />}
               {kind === "bar" ? (
                 <Bars {...{ one, place, count: series.length, bounds: bounds?.[place] ?? null, x, y, slot, buckets, fill: `url(#${id}-${place})` }} />
               ) : (
@@ -136,9 +149,12 @@ export function TimeChart({ label, kind, buckets, series, stacked, height = 280,
                   {kind === "area" && <path d={shape(one.values, bounds?.[place] ?? null, x, y) ?? ""} fill={one.colour} opacity={stacked ? 0.55 : 0.16} />}
                   <path d={path(heights(one, bounds?.[place] ?? null).slice(0, settled + 1), x, y) ?? ""} fill="none" stroke={one.colour} strokeWidth={stacked ? 1 : 2} strokeDasharray={series.length > 1 && !stacked ? one.dash : ""} strokeLinejoin="round" />
                   {settled < buckets.length - 1 && <path d={path(heights(one, bounds?.[place] ?? null), x, y, Math.max(0, settled)) ?? ""} fill="none" stroke={one.colour} strokeWidth="2" strokeDasharray="3 4" opacity=".8" data-incomplete="" />}
-                  {buckets.length === 1 && <circle cx={x(0)} cy={y(height_({ bucket: 0, series: place }))} r="4" fill={one.colour} />}
+                  {lonely(one.values).map((at) => (
+                    <circle key={at} cx={x(at)} cy={y(height_({ bucket: at, series: place }))} r="3.5" fill={one.colour} />
+                  ))}
                 </>
               )}
+              {one.band && !stacked && kind === "bar" && <Whiskers band={one.band} x={(at) => x(at) + offset(place, series.length, slot)} y={y} />}
             </g>
           ))}
           {cursor && value(cursor) !== null && kind !== "bar" && (
@@ -155,6 +171,16 @@ export function TimeChart({ label, kind, buckets, series, stacked, height = 280,
       {cursor && <Tooltip x={x(cursor.bucket)} width={width} bucket={buckets[cursor.bucket]} series={series} at={cursor.bucket} chosen={cursor.series} say={say} opens={Boolean(onOpen)} />}
     </div>
   );
+}
+
+function Whiskers({ band, x, y }: { band: ([number, number] | null)[]; x: (at: number) => number; y: (value: number) => number }) {
+  return band.map((one, at) => one && <path key={at} d={`M${x(at)} ${y(one[0])}V${y(one[1])}m-3 0h6M${x(at) - 3} ${y(one[0])}h6`} stroke="var(--text)" strokeWidth="1.2" fill="none" data-whisker="" />);
+}
+
+/** How far the bar of a series is beside the middle of its bucket. */
+function offset(place: number, count: number, slot: number): number {
+  const whole = Math.min(48, Math.max(1, slot - Math.min(8, slot * 0.25)));
+  return -whole / 2 + ((place + 0.5) * whole) / count;
 }
 
 function Bars({ one, place, count, bounds, x, y, slot, buckets, fill }: { one: Series; place: number; count: number; bounds: [number, number][] | null; x: (at: number) => number; y: (value: number) => number; slot: number; buckets: Bucket[]; fill: string }) {
@@ -196,6 +222,20 @@ function path(values: (number | null)[], x: (at: number) => number, y: (value: n
     .y((one) => y(one.value ?? 0))(points);
 }
 
+/** The places of values with none beside them, which a line would not show. */
+export function lonely(values: readonly (number | null)[]): number[] {
+  const is = (at: number) => (values[at] ?? null) !== null;
+  return values.flatMap((_, at) => (is(at) && !is(at - 1) && !is(at + 1) ? [at] : []));
+}
+
+function between(band: ([number, number] | null)[], x: (at: number) => number, y: (value: number) => number): string | null {
+  return area<[number, number] | null>()
+    .defined((one) => one !== null)
+    .x((_, at) => x(at))
+    .y0((one) => y(one![0]))
+    .y1((one) => y(one![1]))(band);
+}
+
 function shape(values: (number | null)[], bounds: [number, number][] | null, x: (at: number) => number, y: (value: number) => number): string | null {
   return area<number | null>()
     .defined((value) => value !== null)
@@ -205,7 +245,7 @@ function shape(values: (number | null)[], bounds: [number, number][] | null, x: 
 }
 
 function highest(series: Series[], bounds: [number, number][][] | null): number {
-  const all = bounds ? bounds.flat().map(([, high]) => high) : series.flatMap((one) => [...one.values, ...(one.compared ?? [])]);
+  const all = bounds ? bounds.flat().map(([, high]) => high) : series.flatMap((one) => [...one.values, ...(one.compared ?? []), ...(one.band ?? []).map((edge) => edge?.[1] ?? 0)]);
   return all.reduce<number>((most, one) => Math.max(most, one ?? 0), 0);
 }
 
@@ -216,7 +256,10 @@ function lastWhole(buckets: Bucket[]): number {
   return at;
 }
 
-function describePoint(series: Series | undefined, bucket: Bucket | undefined, value: number | null, say: (value: number) => string): string {
+function describePoint(series: Series | undefined, bucket: Bucket | undefined, at: number, say: (value: number) => string): string {
+  const value = series?.values[at] ?? null;
+  const edges = series?.band?.[at];
   const text = t("chart.point", { series: series?.label ?? "", when: bucketLabel(bucket?.label ?? ""), value: value === null ? t("common.none") : say(value) });
-  return bucket?.is_incomplete ? `${text} (${t("chart.incomplete")})` : text;
+  const told = edges ? t("chart.pointband", { point: text, low: say(edges[0]), high: say(edges[1]) }) : text;
+  return bucket?.is_incomplete ? `${told} (${t("chart.incomplete")})` : told;
 }

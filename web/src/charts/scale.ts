@@ -63,3 +63,27 @@ export function stack(series: (number | null)[][]): [number, number][][] {
 export function change(now: number | null, before: number | null | undefined): number | null {
   return now === null || !before ? null : (now - before) / before;
 }
+
+/** Return each value as a share of all at its place; nothing of nothing. */
+export function shares(series: (number | null)[][]): (number | null)[][] {
+  const sums = (series[0] ?? []).map((_, at) => series.reduce((sum, values) => sum + Math.max(0, values[at] ?? 0), 0));
+  return series.map((values) => values.map((value, at) => (sums[at]! > 0 ? Math.max(0, value ?? 0) / sums[at]! : 0)));
+}
+
+/** Return nothing and the powers of ten up to a number, the places of an axis that grows tenfold. */
+export function decades(top: number): number[] {
+  const found = [0];
+  for (let one = 1; one <= top; one *= 10) found.push(one);
+  if (found.length === 1 && top > 0) found.push(top);
+  return found;
+}
+
+/** Return the node an arrow key leads to: the nearest in height of the step beside, or the next in the same. */
+export function beside<N extends { step: number; place: number; y0?: number | undefined }>(nodes: N[], from: N, key: string): N | undefined {
+  const step = { ArrowLeft: from.step - 1, ArrowRight: from.step + 1, ArrowUp: from.step, ArrowDown: from.step }[key];
+  if (step === undefined) return undefined;
+  const within = nodes.filter((one) => one.step === step);
+  if (key === "ArrowUp" || key === "ArrowDown") return within.find((one) => one.place === from.place + (key === "ArrowUp" ? -1 : 1));
+  const away = (one: N) => Math.abs((one.y0 ?? 0) - (from.y0 ?? 0));
+  return [...within].sort((a, b) => away(a) - away(b))[0];
+}

@@ -1,6 +1,7 @@
 /** Turns what the controls show into a question of the API, and a place of its answer into who is behind it. */
 import type { Question } from "../api/types";
-import { ARITY, needsNumber, type Cond, type Interval, type Query, type Row } from "./types";
+import { formulaFault } from "./formula";
+import { ARITY, isGroup, needsNumber, type Clause, type Cond, type Interval, type Query, type Row } from "./types";
 
 type Filter = Record<string, unknown>;
 
@@ -10,9 +11,11 @@ export function question(query: Query): Question | null {
   switch (query.kind) {
     case "trends":
       if (query.rows.length === 0 || query.rows.some((row) => needsNumber(row.measure) && !row.of)) return null;
+      if (query.formulas.some((one) => formulaFault(one, query.rows.length) !== null)) return null;
       return {
         ...common,
         series: query.rows.map(series),
+        ...(query.formulas.length ? { formulas: query.formulas } : {}),
         interval: query.interval ?? usualInterval(query.range),
         breakdown: query.breakdown,
         compare: query.compare,
@@ -55,7 +58,15 @@ export function question(query: Query): Question | null {
     case "stickiness":
       return { ...common, step: step(query.rows[0]), interval: query.interval ?? "day" };
     case "web":
-      return { range: common.range, compare: query.compare, also: query.where.map(condition), top: 8 };
+      return { range: common.range, compare: query.compare, also: query.where.map(clause).filter((one) => one !== null), top: 8 };
+    case "distribution": {
+      const row = query.rows[0];
+      const measure = query.options["measure"] ?? "count";
+      if (measure !== "count" && !row?.of) return null;
+      return { ...common, step: step(row), measure, of: measure === "count" ? null : row?.of, per: query.options["per"] ?? "person", with_zero: query.options["zero"] === "yes" };
+    }
+    case "experience":
+      return { ...common, page: query.options["page"] ?? null };
   }
 }
 
@@ -65,10 +76,20 @@ export function range(text: string): unknown {
   return dates ? { since: dates[1], until: dates[2] ? dayAfter(dates[2]) : null } : text;
 }
 
-export function filter(conds: Cond[]): Filter | null {
-  const whole = conds.filter(isWhole);
-  if (whole.length === 0) return null;
-  return whole.length === 1 ? condition(whole[0]!) : { op: "and", filters: whole.map(condition) };
+export function filter(clauses: Clause[]): Filter | null {
+  return joined("and", clauses);
+}
+
+/** The filter of a clause, null of one in which nothing is whole. */
+export function clause(one: Clause): Filter | null {
+  if (isGroup(one)) return joined(one.join, one.clauses);
+  return isWhole(one) ? condition(one) : null;
+}
+
+function joined(op: "and" | "or", clauses: Clause[]): Filter | null {
+  const filters = clauses.map(clause).filter((one) => one !== null);
+  if (filters.length === 0) return null;
+  return filters.length === 1 ? filters[0]! : { op, filters };
 }
 
 /** Whether a condition has all the values it needs; one that is being written has not. */

@@ -5,12 +5,13 @@
  *   ?v=1&e=signup:unique_people&e=purchase:sum:revenue;plan:equals:pro&r=90d&i=week&b=country&c=previous_period
  *
  * Parts are split by `;`, `:` and `,`; what contains one of these is escaped with `~`. Numbers are
- * written `~n5`, truths `~ttrue`, so that the text "5" stays a text.
+ * written `~n5`, truths `~ttrue`, so that the text "5" stays a text. A group of conditions is
+ * `~(or~|plan:equals:pro~|plan:equals:team~)`, and `x=A / B` is a formula.
  */
-import { CHARTS, COMPARES, INTERVALS, MEASURES, OPS, query as empty, type Cond, type Kind, type Op, type Query, type Row, type Scalar } from "./types";
+import { CHARTS, COMPARES, condsOf, DEEPEST, INTERVALS, isGroup, MEASURES, OPS, query as empty, type Clause, type Cond, type Kind, type Op, type Query, type Row, type Scalar } from "./types";
 
 export const VERSION = "1";
-const MOST = { rows: 20, where: 20, values: 100, breakdown: 3 };
+const MOST = { rows: 20, where: 20, values: 100, breakdown: 3, formulas: 10, formula: 200 };
 const RANGE = /^(?:[1-9][0-9]{0,4}(?:min|h|d|w|mo|q|y)|today|yesterday|(?:this|last)_(?:week|month|quarter|year)|\d{4}-\d\d-\d\d\.\.(?:\d{4}-\d\d-\d\d)?)$/;
 const OPTION = /^[a-z_]{1,40}$/;
 
@@ -32,7 +33,8 @@ export function encode(query: Query): string {
     if (value !== null && value !== usual) found.append(name, value);
   };
   for (const row of query.rows) found.append("e", encodeRow(row));
-  for (const one of query.where) found.append("f", encodeCond(one));
+  for (const one of query.formulas) found.append("x", one);
+  for (const one of query.where) found.append("f", encodeClause(one));
   for (const one of query.breakdown) found.append("b", one);
   add("r", query.range, base.range);
   add("i", query.interval);
@@ -67,7 +69,8 @@ export function decode(kind: Kind, address: string, usual: Partial<Query> = {}):
     return usually;
   };
   found.rows = all("e", decodeRow, MOST.rows);
-  found.where = all("f", decodeCond, MOST.where);
+  found.formulas = all("x", (text) => (text && text.length <= MOST.formula ? text : null), MOST.formulas);
+  found.where = all("f", decodeClause, MOST.where);
   found.breakdown = all("b", (text) => text || null, MOST.breakdown);
   found.range = one("r", isRange, found.range);
   found.interval = one("i", among(INTERVALS), "") || null;
@@ -80,6 +83,46 @@ export function decode(kind: Kind, address: string, usual: Partial<Query> = {}):
     else dropped.push(`${name}=${value}`);
   }
   return { query: found, dropped };
+}
+
+export function encodeClause(clause: Clause): string {
+  if (!isGroup(clause)) return encodeCond(clause);
+  return `~(${[clause.join, ...clause.clauses.map(encodeClause)].join("~|")}~)`;
+}
+
+export function decodeClause(text: string): Clause | null {
+  const found = readClause(text, 0, 0);
+  return found !== null && found.end === text.length && condsOf([found.clause]).length <= MOST.where ? found.clause : null;
+}
+
+/** Read the clause that begins at a place, to where it ends: at the end, or before `~|` or `~)`. */
+function readClause(text: string, from: number, depth: number): { clause: Clause; end: number } | null {
+  if (!text.startsWith("~(", from)) {
+    const end = endOfCond(text, from);
+    const clause = decodeCond(text.slice(from, end));
+    return clause && { clause, end };
+  }
+  const join = /^~\((and|or)/.exec(text.slice(from, from + 5))?.[1] as "and" | "or" | undefined;
+  if (join === undefined || depth >= DEEPEST) return null;
+  const clauses: Clause[] = [];
+  let at = from + 2 + join.length;
+  while (text.startsWith("~|", at)) {
+    const found = readClause(text, at + 2, depth + 1);
+    if (found === null) return null;
+    clauses.push(found.clause);
+    at = found.end;
+  }
+  return text.startsWith("~)", at) ? { clause: { join, clauses }, end: at + 2 } : null;
+}
+
+/** What follows a `~` belongs to it, so that an escaped one ends nothing. */
+function endOfCond(text: string, from: number): number {
+  for (let at = from; at < text.length; at++) {
+    if (text[at] !== "~") continue;
+    if (text[at + 1] === "|" || text[at + 1] === ")") return at;
+    at++;
+  }
+  return text.length;
 }
 
 export function encodeCond(cond: Cond): string {
@@ -98,7 +141,7 @@ export function decodeCond(text: string): Cond | null {
 
 function encodeRow(row: Row): string {
   const head = [row.event === null ? "*" : escape(row.event), row.measure, ...(row.of === null ? [] : [escape(row.of)])].join(":");
-  return [head, ...row.where.map(encodeCond)].join(";");
+  return [head, ...row.where.map(encodeClause)].join(";");
 }
 
 function decodeRow(text: string): Row | null {
@@ -106,10 +149,10 @@ function decodeRow(text: string): Row | null {
   const [written, measure = "count", of, ...more] = split(head ?? "", ":");
   const event = written === "*" ? null : unescape(written ?? "");
   const number = of === undefined ? null : unescape(of);
-  const where = wheres.map(decodeCond);
+  const where = wheres.map(decodeClause);
   if (event === "" || (event === null && written !== "*") || more.length > 0) return null;
   if (!among(MEASURES)(measure) || (of !== undefined && number === null) || where.includes(null)) return null;
-  return { event, measure: measure as Row["measure"], of: number, where: where as Cond[] };
+  return { event, measure: measure as Row["measure"], of: number, where: where as Clause[] };
 }
 
 function encodeScalar(value: Scalar): string {

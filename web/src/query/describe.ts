@@ -1,13 +1,14 @@
 /** A query as a sentence: the title of its chart, and what a screen reader says of it. */
 import { bucketLabel, t, word, type MessageKey } from "../i18n/t";
-import { isWhole, usualInterval } from "./ask";
-import { COHORT, needsNumber, type Cond, type Query, type Row } from "./types";
+import { clause as filterOf, usualInterval } from "./ask";
+import { LETTERS } from "./formula";
+import { COHORT, isGroup, needsNumber, type Clause, type Cond, type Query, type Row } from "./types";
 
 /** Return the sentence, in plain text. */
 export function describe(query: Query): string {
-  const whole = query.where.filter(isWhole);
   const what = describeAll(query);
-  return whole.length ? t("describe.all", { what, conditions: listed(whole.map(describeCond)) }) : what;
+  const conditions = conditionsOf(query.where);
+  return conditions ? t("describe.all", { what, conditions }) : what;
 }
 
 function describeAll(query: Query): string {
@@ -18,7 +19,7 @@ function describeAll(query: Query): string {
     case "trends": {
       const per = t(`per.${query.interval ?? usualInterval(query.range)}`);
       const vs = query.compare ? t("describe.vs", { before: t(`describe.before.${query.compare}`) }) : "";
-      return t("describe.trend", { what: listed(query.rows.map(describeRow)), per, range, by, vs });
+      return t("describe.trend", { what: describeRows(query), per, range, by, vs });
     }
     case "funnels":
       return t("describe.funnel", { first: eventName(first), last: eventName(query.rows.at(-1)), n: query.rows.length, range, by });
@@ -39,6 +40,17 @@ function describeAll(query: Query): string {
       return t("describe.lifecycle", { event: eventName(first), per: t(`per.${query.interval ?? "week"}`), range });
     case "stickiness":
       return t("describe.stickiness", { event: eventName(first), range });
+    case "distribution": {
+      const per = word("distribution.each", query.options["per"] ?? "person");
+      const measure = query.options["measure"] ?? "count";
+      const event = eventName(first);
+      if (measure === "count") return t("describe.distribution", { per, event, range });
+      return t("describe.distribution.number", { measure: word("measure", measure), number: fieldName(first?.of ?? "…"), per, event, range });
+    }
+    case "experience": {
+      const page = query.options["page"];
+      return page === undefined ? t("describe.experience", { range }) : t("describe.experience.page", { page, range });
+    }
   }
 }
 
@@ -47,8 +59,26 @@ export function describeRow(row: Row): string {
   const what = needsNumber(row.measure)
     ? t("describe.what.number", { measure: word("measure", row.measure), number: fieldName(row.of ?? "…"), event })
     : t(`describe.what.${row.measure}` as MessageKey, { event });
-  const whole = row.where.filter(isWhole);
-  return whole.length ? t("describe.where", { what, conditions: listed(whole.map(describeCond)) }) : what;
+  const conditions = conditionsOf(row.where);
+  return conditions ? t("describe.where", { what, conditions }) : what;
+}
+
+function describeRows({ rows, formulas }: Query): string {
+  if (formulas.length === 0) return listed(rows.map(describeRow));
+  const series = rows.map((row, at) => t("describe.letter", { letter: LETTERS[at]!, what: describeRow(row) }));
+  return t("describe.formula", { formulas: listed(formulas), series: series.join(", ") });
+}
+
+/** What has to hold, in words; nothing of conditions that are still being written. */
+function conditionsOf(clauses: readonly Clause[]): string {
+  return listed(clauses.filter((one) => filterOf(one) !== null).map(describeClause));
+}
+
+export function describeClause(clause: Clause): string {
+  if (!isGroup(clause)) return describeCond(clause);
+  const parts = clause.clauses.filter((one) => filterOf(one) !== null).map(describeClause);
+  if (parts.length < 2) return parts[0] ?? t("builder.emptygroup");
+  return t("describe.group", { what: clause.join === "or" ? ored(parts) : listed(parts) });
 }
 
 export function describeCond(cond: Cond): string {
@@ -76,6 +106,10 @@ export function fieldName(field: string): string {
 
 function eventName(row: Row | undefined): string {
   return row?.event ?? t("describe.any");
+}
+
+function ored(parts: string[]): string {
+  return t("describe.or", { one: parts.slice(0, -1).join(", "), other: parts.at(-1)! });
 }
 
 function listed(parts: string[]): string {

@@ -28,6 +28,23 @@ export interface Cond {
   values: Scalar[];
 }
 
+/** Conditions of which all or any have to hold; a group may hold another, and no more than that. */
+export interface Group {
+  join: "and" | "or";
+  clauses: Clause[];
+}
+export type Clause = Cond | Group;
+export const DEEPEST = 2;
+
+export function isGroup(clause: Clause): clause is Group {
+  return "join" in clause;
+}
+
+/** Every condition of clauses, also those within groups. */
+export function condsOf(clauses: readonly Clause[]): Cond[] {
+  return clauses.flatMap((one) => (isGroup(one) ? condsOf(one.clauses) : [one]));
+}
+
 export const MEASURES = [
   "count", "unique_people", "unique_accounts", "sessions", "per_person",
   "sum", "avg", "min", "max", "median", "p90", "p95", "p99",
@@ -43,7 +60,7 @@ export interface Row {
   event: string | null;
   measure: Measure;
   of: string | null;
-  where: Cond[];
+  where: Clause[];
 }
 
 export const INTERVALS = ["minute", "hour", "day", "week", "month", "quarter", "year"] as const;
@@ -52,7 +69,7 @@ export const COMPARES = ["previous_period", "previous_year", "same_weekdays"] as
 export type Compare = (typeof COMPARES)[number];
 export const CHARTS = ["line", "area", "bar", "number", "table"] as const;
 export type ChartKind = (typeof CHARTS)[number];
-export const KINDS = ["trends", "funnels", "retention", "paths", "lifecycle", "stickiness", "web"] as const;
+export const KINDS = ["trends", "funnels", "retention", "paths", "lifecycle", "stickiness", "web", "distribution", "experience"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Options of one kind of question, by name, as in the API. */
@@ -62,7 +79,9 @@ export interface Query {
   kind: Kind;
   range: string;
   rows: Row[];
-  where: Cond[];
+  /** Arithmetic between the rows, which are A, B, C …: `A / B`. */
+  formulas: string[];
+  where: Clause[];
   breakdown: string[];
   interval: Interval | null;
   compare: Compare | null;
@@ -75,5 +94,5 @@ export function row(event: string | null = null, measure: Measure = "count"): Ro
 }
 
 export function query(kind: Kind, more: Partial<Query> = {}): Query {
-  return { kind, range: "30d", rows: [], where: [], breakdown: [], interval: null, compare: null, chart: "line", options: {}, ...more };
+  return { kind, range: "30d", rows: [], formulas: [], where: [], breakdown: [], interval: null, compare: null, chart: "line", options: {}, ...more };
 }

@@ -12,7 +12,7 @@ import { defined, draftOf, idsOf, isReady, NEW, NEW_RULE, RULES, type Cohort, ty
 import { describeCohort } from "../cohorts/describe";
 import { format, t } from "../i18n/t";
 import { encode } from "../query/codec";
-import { COHORT, query, row } from "../query/types";
+import { COHORT, condsOf, query, row } from "../query/types";
 import "../styles/setup.css";
 import { Badge, Button, Choice, IconButton } from "../ui/basics";
 import { DataTable, type Column } from "../ui/DataTable";
@@ -325,7 +325,7 @@ function RuleRow({ rule, cohorts, onChange }: { rule: Rule; cohorts: string[]; o
       {isDid && <EventBox value={rule.event} onChange={(event) => onChange({ event, conds: [] })} />}
       {rule.kind === "did" && <Whole label={t("rule.times")} after={t("rule.timesword")} value={rule.times} least={1} onChange={(times) => onChange({ times })} />}
       {isDid && <Whole label={t("rule.within")} after={t("rule.days")} value={rule.days} least={0} onChange={(days) => onChange({ days })} />}
-      {!isIn && <Conditions conds={rule.conds} event={isDid ? rule.event : null} onChange={(conds) => onChange({ conds })} />}
+      {!isIn && <Conditions conds={rule.conds} event={isDid ? rule.event : null} onChange={(conds) => onChange({ conds: condsOf(conds) })} />}
       {isIn && <Choice label={t("rule.cohort")} quiet value={rule.cohort} options={[["", "–"] as const, ...cohorts.map((one) => [one, one] as const)]} onChange={(cohort) => onChange({ cohort })} />}
       {!isReady(rule) && <Badge tone="warn">…</Badge>}
     </>

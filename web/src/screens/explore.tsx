@@ -4,6 +4,8 @@ import { useAsk, useNames } from "../api/queries";
 import { toNumber, type Line, type Question, type TrendsData } from "../api/types";
 import { Breakdown } from "../builder/Breakdown";
 import { Conditions } from "../builder/Conditions";
+import { Formulas } from "../builder/Formulas";
+import { BuilderRange } from "../builder/range";
 import { Rows } from "../builder/Rows";
 import { BigNumber } from "../charts/BigNumber";
 import { Legend } from "../charts/Legend";
@@ -11,16 +13,17 @@ import { paints } from "../charts/scale";
 import { TimeChart, type Series } from "../charts/TimeChart";
 import { bucketLabel, format, t, word } from "../i18n/t";
 import { filter, question, series as seriesOf } from "../query/ask";
-import { describe, describeRow } from "../query/describe";
-import { CHARTS, row, type ChartKind, type Query } from "../query/types";
+import { describe, describeRow, fieldName } from "../query/describe";
+import { LETTERS } from "../query/formula";
+import { CHARTS, condsOf, row, type ChartKind, type Query } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { Choice } from "../ui/basics";
 import { Empty } from "../ui/states";
 import { AnswerCard } from "./AnswerCard";
-import { CompareControl, Dropped, IntervalControl, PageHead, RangeControl } from "./controls";
+import { CompareControl, Dropped, IntervalControl, OptionControl, PageHead, RangeControl } from "./controls";
 import { useDrill } from "./drill";
 
-const LETTERS = "ABCDEFGHIJ";
+const STACKS = ["stacked", "share", "none"] as const;
 
 export default function Explore() {
   const names = useNames().data;
@@ -30,20 +33,25 @@ export default function Explore() {
   const { query, change, dropped } = url;
   const asked = useMemo(() => question(query), [query]);
   const result = useAsk("trends", asked);
-  const filtered = query.where.length > 0 || query.rows.some((one) => one.where.length > 0);
+  const filtered = condsOf(query.where).length > 0 || query.rows.some((one) => condsOf(one.where).length > 0);
+  const isDrawn = query.chart === "line" || query.chart === "area" || query.chart === "bar";
   return (
-    <>
+    <BuilderRange value={query.range}>
       <PageHead title={t("screen.explore")} lead={t("lead.explore")}>
         <RangeControl {...url} />
         <IntervalControl {...url} />
         <CompareControl {...url} />
         <Choice<ChartKind> label={t("chart.label")} value={query.chart} options={CHARTS.map((one) => [one, word("chart", one)] as const)} onChange={(chart) => change({ chart })} />
+        {isDrawn && query.chart !== "line" && <OptionControl {...url} name="stack" label={t("chart.stack")} options={STACKS.map((one) => [one, t(`chart.stack.${one}`)] as const)} />}
+        {isDrawn && query.options["stack"] !== "share" && <OptionControl {...url} name="scale" label={t("chart.scale")} options={(["linear", "log"] as const).map((one) => [one, t(`chart.scale.${one}`)] as const)} />}
+        {query.formulas.length > 0 && <OptionControl {...url} name="lines" label={t("chart.lines")} options={(["formulas", "all"] as const).map((one) => [one, t(`chart.lines.${one}`)] as const)} />}
       </PageHead>
       <Dropped what={dropped} />
       <section className="card builder" aria-label={t("builder.title")}>
         <Rows rows={query.rows} onChange={(rows) => change({ rows })} most={10} />
+        <Formulas formulas={query.formulas} series={query.rows.length} onChange={(formulas) => change({ formulas })} />
         <div className="builder-foot">
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
           <Breakdown fields={query.breakdown} onChange={(breakdown) => change({ breakdown })} />
         </div>
       </section>
@@ -65,7 +73,7 @@ export default function Explore() {
           {(answer) => <TrendView data={answer.data} query={query} asked={answer.question} />}
         </AnswerCard>
       )}
-    </>
+    </BuilderRange>
   );
 }
 
@@ -75,10 +83,13 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
   const drill = useDrill();
   const series = useMemo(() => seriesOfLines(data, query), [data, query]);
   const shown = alone ? series.filter((one) => one.key === alone) : series;
-  const additive = query.rows.every((one) => one.measure === "count" || one.measure === "sum");
+  // Only what adds up may lie on each other: a person of two groups would be two.
+  const additive = query.rows.every((one) => one.measure === "count" || one.measure === "sum") && query.formulas.length === 0;
+  const stack = query.options["stack"] ?? "stacked";
   const open = (key: string, bucket: number | null) => {
     const line = data.lines[Number(key)];
-    if (!line) return;
+    // Nobody is behind a quotient of numbers.
+    if (!line || isFormula(line)) return;
     const place = bucket === null ? data.range : data.buckets[bucket];
     const chosen = query.rows[LETTERS.indexOf(line.series)] ?? query.rows[0];
     if (!place || !chosen) return;
@@ -96,25 +107,51 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
   if (query.chart === "number") {
     return (
       <div className="grid">
-        {data.lines.map((line, at) => (
-          <BigNumber key={at} label={lineLabel(line, data, query)} value={toNumber(line.total)} {...(data.compared ? { before: toNumber(line.compared_total), than: t(`than.${data.compared.how}`) } : {})} trend={line.values.filter((_, bucket) => !data.buckets[bucket]?.is_incomplete).map(toNumber)} onOpen={() => open(String(at), null)} />
+        {shownLines(data, query).map((line, at) => (
+          <BigNumber key={at} label={lineLabel(line, data, query)} value={toNumber(line.total)} {...(data.compared ? { before: toNumber(line.compared_total), than: t(`than.${data.compared.how}`) } : {})} trend={line.values.filter((_, bucket) => !data.buckets[bucket]?.is_incomplete).map(toNumber)} {...(isFormula(line) ? {} : { onOpen: () => open(String(data.lines.indexOf(line)), null) })} />
         ))}
       </div>
     );
   }
   return (
     <div className="stack">
-      <TimeChart label={describe(query)} kind={query.chart === "area" || query.chart === "bar" ? query.chart : "line"} buckets={[...data.buckets]} series={shown} stacked={query.chart !== "line" && additive && shown.length > 1} onOpen={open} {...(height ? { height } : {})} />
-      <Legend series={series} totals={data.lines.map((line) => total(line))} alone={alone} onAlone={setAlone} />
+      <TimeChart label={describe(query)} kind={query.chart === "area" || query.chart === "bar" ? query.chart : "line"} buckets={[...data.buckets]} series={shown} stacked={query.chart !== "line" && additive && stack !== "none" && shown.length > 1} asShare={stack === "share"} log={query.options["scale"] === "log"} onOpen={open} {...(height ? { height } : {})} />
+      <Legend series={series} totals={shownLines(data, query).map((line) => total(line))} alone={alone} onAlone={setAlone} />
+      <Groups data={data} query={query} />
     </div>
   );
 }
 
+/** Says how many values there are beside those that are shown; nothing is left out silently. */
+function Groups({ data, query }: { data: TrendsData; query: Query }) {
+  const count = data.group_count;
+  if (count === null || count === undefined) return null;
+  const shown = new Set(data.lines.filter((line) => !line.is_other && line.series === "A").map((line) => JSON.stringify(line.breakdown))).size;
+  return (
+    <p className="muted num" data-groups={count}>
+      {count > shown ? t("groups.shown", { shown, n: count }) : t("groups.all", { n: count })}
+      {query.breakdown.length > 1 && ` ${query.breakdown.map(fieldName).join(" · ")}`}
+    </p>
+  );
+}
+
+/** The series F is a row; F1, F2 … are formulas. */
+function isFormula(line: Line): boolean {
+  return line.series.length > 1;
+}
+
+/** The lines to be drawn: with formulas these alone, unless all are wanted. */
+function shownLines(data: TrendsData, query: Query): Line[] {
+  const lines = [...data.lines];
+  return query.formulas.length > 0 && query.options["lines"] !== "all" ? lines.filter((one) => isFormula(one)) : lines;
+}
+
 export function seriesOfLines(data: TrendsData, query: Query): Series[] {
-  const labels = data.lines.map((line) => ({ label: lineLabel(line, data, query), isOther: line.is_other }));
+  const lines = shownLines(data, query);
+  const labels = lines.map((line) => ({ label: lineLabel(line, data, query), isOther: line.is_other }));
   const painted = paints(labels, data.breakdown.length > 0);
-  return data.lines.map((line, at) => ({
-    key: String(at),
+  return lines.map((line, at) => ({
+    key: String(data.lines.indexOf(line)),
     label: labels[at]!.label,
     values: line.values.map(toNumber),
     compared: line.compared_values?.map(toNumber) ?? null,
@@ -124,8 +161,8 @@ export function seriesOfLines(data: TrendsData, query: Query): Series[] {
 
 function lineLabel(line: Line, data: TrendsData, query: Query): string {
   const several = query.rows.length > 1;
-  const row = query.rows[LETTERS.indexOf(line.series)];
-  const what = row ? describeRow(row) : line.label;
+  const row = isFormula(line) ? undefined : query.rows[LETTERS.indexOf(line.series)];
+  const what = row ? describeRow(row) : isFormula(line) ? (query.formulas[Number(line.series.slice(1)) - 1] ?? line.label) : line.label;
   if (data.breakdown.length === 0) return what;
   const group = line.is_other ? t("common.other") : (line.breakdown ?? []).map((one) => (one === null ? t("common.none") : String(one))).join(" · ");
   return several ? `${what}: ${group}` : group;

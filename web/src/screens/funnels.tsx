@@ -8,7 +8,7 @@ import { Rows } from "../builder/Rows";
 import { format, t } from "../i18n/t";
 import { question } from "../query/ask";
 import { describe } from "../query/describe";
-import { row } from "../query/types";
+import { condsOf, row } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { DataTable, type Column } from "../ui/DataTable";
 import { Icon } from "../ui/Icon";
@@ -28,7 +28,7 @@ export default function Funnels() {
   const asked = useMemo(() => question(query), [query]);
   const result = useAsk("funnels", asked);
   const people = query.options["by"] === undefined || query.options["by"] === "person";
-  const filtered = query.where.length > 0 || query.rows.some((one) => one.where.length > 0);
+  const filtered = condsOf(query.where).length > 0 || query.rows.some((one) => condsOf(one.where).length > 0);
   return (
     <>
       <PageHead title={t("screen.funnels")} lead={t("lead.funnels")}>
@@ -41,7 +41,7 @@ export default function Funnels() {
       <section className="card builder" aria-label={t("builder.title")}>
         <Rows rows={query.rows} onChange={(rows) => change({ rows })} steps most={20} />
         <div className="builder-foot">
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
           <Breakdown fields={query.breakdown} onChange={(breakdown) => change({ breakdown })} />
         </div>
       </section>

@@ -1,11 +1,11 @@
 /** Paths: which ways people take. The picture and the tree below it say the same. */
 import { sankey, sankeyLinkHorizontal, type SankeyLink, type SankeyNode } from "d3-sankey";
-import { useMemo } from "react";
+import { useMemo, type KeyboardEvent } from "react";
 import { useAsk } from "../api/queries";
 import { toNumber, type PathsData, type Question } from "../api/types";
 import { EventBox } from "../builder/choices";
 import { Conditions } from "../builder/Conditions";
-import { paints } from "../charts/scale";
+import { beside, paints } from "../charts/scale";
 import { useWidth } from "../charts/useWidth";
 import { format, t } from "../i18n/t";
 import { question } from "../query/ask";
@@ -46,7 +46,7 @@ export default function Paths() {
               <EventBox label={t("paths.end")} value={query.options["end"] ?? null} any={t("paths.anywhere")} onChange={(event) => option("end", event)} />
             </>
           )}
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
         </div>
       </section>
       <AnswerCard title={describe(query)} insight="paths" question={asked} result={result} isEmpty={(data) => data.walks === 0} filtered={query.where.length > 0 || query.options["start"] !== undefined || query.options["end"] !== undefined} clear={() => change({ where: [], options: {} })} wider={() => change({ range: "90d" })} height={420}>
@@ -83,8 +83,22 @@ function Flow({ data, asked, title }: { data: PathsData; asked: Question; title:
   const colour = (node: Node) => (node.kind === "node" ? painted[names.indexOf(node.name)]!.colour : "var(--other)");
   const open = (text: string, place: Question) => drill({ title: text, people: { behind: { insight: "paths", question: asked, place } } });
   const named = (one: Node) => ({ kind: one.kind === "rest" ? "other" : one.kind, ...(one.kind === "node" ? { name: one.name } : {}) });
+  /** Left and right go to the step before and after, up and down within a step, Enter opens. */
+  function press(event: KeyboardEvent<SVGGElement>, one: Laid, label: string): void {
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      return open(label, { step: one.step, ...named(one) });
+    }
+    const next = beside(nodes, one, event.key);
+    if (!next) return;
+    event.preventDefault();
+    event.currentTarget.ownerSVGElement?.querySelector<SVGGElement>(`[data-node="${next.step}:${next.place}"]`)?.focus();
+  }
   return (
-    <div ref={ref} className="sankey-box" role="group" aria-label={title} tabIndex={0}>
+    <div ref={ref} className="sankey-box" role="group" aria-label={title} aria-describedby="sankey-hint" tabIndex={0}>
+      <p id="sankey-hint" className="sr">
+        {t("paths.hint")}
+      </p>
       <svg width={Math.max(width, data.steps.length * 130)} height={tall} data-chart="sankey" className="sankey">
         <g fill="none">
           {links.map((one, at) => {
@@ -103,7 +117,7 @@ function Flow({ data, asked, title }: { data: PathsData; asked: Question; title:
           const said = t("paths.nodecount", { name: shown, step: one.step + 1, n: format.short(one.count), share: format.percent(one.count / Math.max(1, data.walks)) });
           const label = shown === one.name || one.kind === "drop_off" ? said : `${said}, ${one.name}`;
           return (
-            <g key={`${one.step}:${one.place}`} className="node" role="button" tabIndex={0} aria-label={label} onClick={() => open(label, { step: one.step, ...named(one) })} onKeyDown={(event) => event.key === "Enter" && open(label, { step: one.step, ...named(one) })}>
+            <g key={`${one.step}:${one.place}`} data-node={`${one.step}:${one.place}`} className="node" role="button" tabIndex={0} aria-label={label} onClick={() => open(label, { step: one.step, ...named(one) })} onKeyDown={(event) => press(event, one, label)}>
               <rect x={one.x0} y={one.y0} width={(one.x1 ?? 0) - (one.x0 ?? 0)} height={Math.max(2, (one.y1 ?? 0) - (one.y0 ?? 0))} rx="2" fill={colour(one)} />
               <text x={(one.x1 ?? 0) + 5} y={((one.y0 ?? 0) + (one.y1 ?? 0)) / 2 - 1} fontSize="12" fill="var(--text)" stroke="var(--surface)" strokeWidth="3" paintOrder="stroke">
                 {shown}

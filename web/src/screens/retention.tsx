@@ -5,18 +5,21 @@ import { toNumber, type Question, type RetentionData } from "../api/types";
 import { Breakdown } from "../builder/Breakdown";
 import { EventBox } from "../builder/choices";
 import { Conditions } from "../builder/Conditions";
+import { BuilderRange } from "../builder/range";
 import { TimeChart } from "../charts/TimeChart";
 import { paints } from "../charts/scale";
 import { bucketLabel, format, t } from "../i18n/t";
 import { question } from "../query/ask";
 import { describe } from "../query/describe";
-import { row, type Row } from "../query/types";
+import { condsOf, row, type Row } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { AnswerCard } from "./AnswerCard";
 import { Dropped, IntervalControl, OptionControl, PageHead, RangeControl } from "./controls";
 import { useDrill } from "./drill";
 
 const START = { rows: [row()], range: "90d" };
+/** How many intervals after the start are looked at; 52 weeks are a year. */
+const BUCKETS = ["9", "13", "26", "52"] as const;
 const CRITERIA = ["on", "on_or_after", "on_or_before", "streak"] as const;
 
 export default function Retention() {
@@ -27,10 +30,12 @@ export default function Retention() {
   const start = query.rows[0] ?? row();
   const returning = query.rows[1];
   return (
-    <>
+    <BuilderRange value={query.range}>
       <PageHead title={t("screen.retention")} lead={t("lead.retention")}>
         <RangeControl {...url} />
         <IntervalControl {...url} intervals={["week", "day", "month"]} auto={false} />
+        <OptionControl {...url} name="buckets" label={t("retention.buckets")} options={BUCKETS.map((one) => [one, one] as const)} />
+        <OptionControl {...url} name="band" label={t("chart.band")} options={(["shown", "hidden"] as const).map((one) => [one, t(`chart.band.${one}`)] as const)} />
         <OptionControl {...url} name="criterion" label={t("retention.criterion")} options={CRITERIA.map((one) => [one, t(`retention.criterion.${one}`)] as const)} />
       </PageHead>
       <Dropped what={dropped} />
@@ -40,16 +45,16 @@ export default function Retention() {
           <StepRow label={t("retention.returning")} value={returning ?? row()} onChange={(one) => change({ rows: one.event === null && one.where.length === 0 ? [start] : [start, one] })} any={t("retention.same")} />
         </ol>
         <div className="builder-foot">
-          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} />
+          <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
           <Breakdown fields={query.breakdown} onChange={(breakdown) => change({ breakdown })} most={1} />
         </div>
       </section>
       {asked && (
-        <AnswerCard title={describe(query)} insight="retention" question={asked} result={result} isEmpty={(data) => data.groups.every((one) => one.people === 0)} filtered={query.where.length > 0} clear={() => change({ where: [] })} wider={() => change({ range: "90d" })}>
-          {(answer) => <RetentionView data={answer.data} asked={answer.question} />}
+        <AnswerCard title={describe(query)} insight="retention" question={asked} result={result} isEmpty={(data) => data.groups.every((one) => one.people === 0)} filtered={condsOf(query.where).length > 0} clear={() => change({ where: [] })} wider={() => change({ range: "90d" })}>
+          {(answer) => <RetentionView data={answer.data} asked={answer.question} withBand={query.options["band"] !== "hidden"} />}
         </AnswerCard>
       )}
-    </>
+    </BuilderRange>
   );
 }
 
@@ -65,11 +70,11 @@ function StepRow({ label, value, onChange, any }: { label: string; value: Row; o
   );
 }
 
-function RetentionView({ data, asked }: { data: RetentionData; asked: Question }) {
+function RetentionView({ data, asked, withBand }: { data: RetentionData; asked: Question; withBand: boolean }) {
   const groups = [...data.groups];
   const name = (one: (typeof groups)[number]) => (one.is_other ? t("common.other") : (one.breakdown ?? []).map((part) => (part === null ? t("common.none") : String(part))).join(" · ") || t("retention.all"));
   const painted = paints(groups.map((one) => ({ label: name(one), isOther: one.is_other })), data.breakdown.length > 0);
-  const series = groups.map((one, at) => ({ key: String(at), label: name(one), values: one.overall.map((cell) => percent(cell.rate)), ...painted[at]! }));
+  const series = groups.map((one, at) => ({ key: String(at), label: name(one), values: one.overall.map((cell) => percent(cell.rate)), band: withBand ? one.overall.map((cell) => edges(cell.interval)) : null, ...painted[at]! }));
   return (
     <div className="stack wide-gap">
       <h3>{t("retention.curve")}</h3>
@@ -130,6 +135,10 @@ function HeatTable({ title, data, group, asked }: { title: string; data: Retenti
       </div>
     </figure>
   );
+}
+
+function edges(interval: { low: number | string; high: number | string } | null): [number, number] | null {
+  return interval && [percent(interval.low)!, percent(interval.high)!];
 }
 
 function percent(rate: number | string | null): number | null {

@@ -1,19 +1,22 @@
 /** Web: a site on one page. A click on any row narrows all of it. */
-import { useMemo, useState } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 import { useAsk } from "../api/queries";
 import { toNumber, type Question, type WebData, type WebRow } from "../api/types";
 import { BigNumber } from "../charts/BigNumber";
 import { TimeChart } from "../charts/TimeChart";
 import { format, t, word } from "../i18n/t";
-import { condition, question, range, usualInterval } from "../query/ask";
-import { describe, describeCond } from "../query/describe";
+import { clause, question, range, usualInterval } from "../query/ask";
+import { describe, describeClause } from "../query/describe";
 import type { Cond } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { IconButton } from "../ui/basics";
+import { Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
 import { AnswerCard } from "./AnswerCard";
 import { CompareControl, Dropped, PageHead, RangeControl } from "./controls";
 import { useDrill } from "./drill";
+
+const WorldMap = lazy(() => import("../charts/WorldMap"));
 
 const USUAL = { compare: "previous_period" as const };
 /** The field whose value a row of a table has. */
@@ -24,7 +27,7 @@ const FIELDS: Record<string, string> = {
 const GROUPS: [string, string[]][] = [
   ["web.sources", ["channels", "referrers", "utm_campaigns"]],
   ["web.pages", ["pages", "entry_pages", "exit_pages"]],
-  ["web.places", ["countries", "devices", "browsers", "operating_systems"]],
+  ["web.places", ["devices", "browsers", "operating_systems"]],
 ];
 
 export default function Web() {
@@ -33,7 +36,7 @@ export default function Web() {
   const asked = useMemo(() => ({ ...question(query)!, tables: Object.keys(FIELDS) }), [query]);
   const result = useAsk("web", asked);
   const overTime = useMemo(
-    () => ({ series: [{ event: null, measure: "unique_people", filter: { op: "and", filters: [{ op: "equals", field: "kind", value: "page" }, ...query.where.map(condition)] } }], range: range(query.range), interval: usualInterval(query.range) }),
+    () => ({ series: [{ event: null, measure: "unique_people", filter: { op: "and", filters: [{ op: "equals", field: "kind", value: "page" }, ...query.where.map(clause).filter((one) => one !== null)] } }], range: range(query.range), interval: usualInterval(query.range) }),
     [query],
   );
   const trend = useAsk("trends", overTime);
@@ -50,8 +53,8 @@ export default function Web() {
           <span className="muted">{t("web.filtered")}</span>
           {query.where.map((one, at) => (
             <span key={at} className="chip">
-              <span className="chip-text">{describeCond(one)}</span>
-              <IconButton icon="close" label={t("builder.removefilter", { what: describeCond(one) })} onClick={() => change({ where: query.where.filter((_, place) => place !== at) })} />
+              <span className="chip-text">{describeClause(one)}</span>
+              <IconButton icon="close" label={t("builder.removefilter", { what: describeClause(one) })} onClick={() => change({ where: query.where.filter((_, place) => place !== at) })} />
             </span>
           ))}
         </div>
@@ -66,6 +69,7 @@ export default function Web() {
       </AnswerCard>
       {result.data && result.data.data.numbers.visits > 0 && (
         <div className={`grid-three ${result.isPlaceholderData ? "stale" : ""}`}>
+          <Places data={result.data.data} asked={result.data.question} narrow={narrow} />
           {GROUPS.map(([name, tables]) => (
             <TableCard key={name} titleKey={name} tables={tables} data={result.data.data} asked={result.data.question} narrow={narrow} />
           ))}
@@ -97,6 +101,24 @@ function TableCard({ titleKey, tables, data, asked, narrow }: { titleKey: string
   return (
     <section className="card" aria-label={word("web", titleKey.slice(4))}>
       <Tabs label={word("web", titleKey.slice(4))} value={chosen} onChange={setChosen} tabs={tables.map((one) => ({ id: one, label: word("web", one), content: <BarTable name={one} data={data} asked={asked} narrow={narrow} /> }))} />
+    </section>
+  );
+}
+
+/** The map of the countries; their list beside it says the same. */
+function Places({ data, asked, narrow }: { data: WebData; asked: Question; narrow: (cond: Cond) => void }) {
+  const drill = useDrill();
+  const rows = barsOf("countries", data);
+  const said = (code: string, visitors: number) => t("web.who", { n: format.number(visitors), value: countryName("countries", code) ?? code });
+  return (
+    <section className="card map-card" aria-label={t("web.map")}>
+      <h2>{t("web.map")}</h2>
+      <div className="map-columns">
+        <Suspense fallback={<Skeleton height={240} />}>
+          <WorldMap label={t("web.map")} values={rows.flatMap((one) => (one.value === null ? [] : [{ code: one.value, value: one.visitors, label: said(one.value, one.visitors) }]))} onOpen={(code, label) => drill({ title: label, people: { behind: { insight: "web", question: asked, place: { table: "countries", value: code } } } })} />
+        </Suspense>
+        <BarTable name="countries" data={data} asked={asked} narrow={narrow} />
+      </div>
     </section>
   );
 }
