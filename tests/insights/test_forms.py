@@ -37,7 +37,7 @@ def told(
         known["form_id"] = more.pop("form", "join")
     return Use(
         name=name, kind=kind, user=user, path="/a", time=SINCE + at * SECOND,
-        properties={name: value for name, value in known.items() if value is not None}, **more,
+        properties=known, **more,
     )  # fmt: skip
 
 

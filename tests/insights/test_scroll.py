@@ -38,7 +38,9 @@ def ping(user: str | None = "ana", path: str = "/a", **more: Any) -> Use:
 
 
 def _with_id(more: dict[str, Any]) -> dict[str, Any]:
-    known = {name: more.pop(name) for name in ("scroll_depth", "engaged_ms") if name in more}
+    known: dict[str, Any] = {
+        name: more.pop(name) for name in ("scroll_depth", "engaged_ms") if name in more
+    }
     if "id" in more:
         known["page_view_id"] = more.pop("id")
     return {**more, "properties": known}
@@ -221,10 +223,10 @@ def _assert_means(shown: Any, views: list[Any]) -> None:
     times = [Fraction(time, 1000) for *_, time in views if time is not None]
     assert (shown.mean_percent is None) == (not depths)
     if depths:
-        mean = sum(map(Fraction, depths)) / len(depths)
+        mean = sum(map(Fraction, depths), Fraction()) / len(depths)
         assert abs(Fraction(shown.mean_percent) - mean) <= Fraction(1, 2 * 10**9)
     assert (shown.median_seconds is None) == (not times)
     if times:
         assert Fraction(shown.median_seconds) == median(times)
-        mean = sum(times) / len(times)
+        mean = sum(times, Fraction()) / len(times)
         assert abs(Fraction(shown.mean_seconds) - mean) <= Fraction(1, 2 * 10**9)
