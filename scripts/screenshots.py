@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -35,8 +35,20 @@ SCREENS: Final[Mapping[str, str]] = {
     "live": "/live",
     "data": "/data",
     "sql": "/sql",
+    "experience": "/experience",
+    "distribution": "/distribution",
+    "cohorts": "/cohorts",
+    "setup": "/setup-guide",
     "settings": "/manage",
+    "stopped": "/funnels?v=1&" + "&".join(f"e={step}" for step in STEPS),
 }
+# What is done on a screen before its picture is taken.
+ACTS: Final[Mapping[str, Callable[[Page], None]]] = {
+    "stopped": lambda page: page.get_by_role(
+        "button", name="stopped before email_confirmed"
+    ).click(),
+}
+_SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 _PATIENCE_MS: Final = 120_000
 _LINK: Final = re.compile(r"http://\S+/enter#\S+")
 _SCALE: Final = "0.3"
@@ -96,17 +108,16 @@ def take(link: str, folder: Path, names: list[str]) -> None:
         expect(page.get_by_role("navigation", name="Screens")).to_be_visible(timeout=_PATIENCE_MS)
         at = link.partition("/enter#")[0]
         for name in names:
-            for scheme in ("light", "dark"):
-                _one(page, at + SCREENS[name], scheme, folder / f"{name}-{scheme}.png")
+            for scheme in _SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                page.goto(at + SCREENS[name])
+                settle(page)
+                if name in ACTS:
+                    ACTS[name](page)
+                    settle(page)
+                page.screenshot(path=folder / f"{name}-{scheme}.png")
             print(name, flush=True)
         browser.close()
-
-
-def _one(page: Page, address: str, scheme: Literal["light", "dark"], file: Path) -> None:
-    page.emulate_media(color_scheme=scheme)
-    page.goto(address)
-    settle(page)
-    page.screenshot(path=file)
 
 
 def settle(page: Page) -> None:
