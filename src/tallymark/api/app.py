@@ -21,8 +21,10 @@ from tallymark.core.registry import discover
 
 from .account_routes import ACCOUNT_ROUTES
 from .addresses import Addresses, Found, addresses
+from .annotation_routes import ANNOTATION_ROUTES
 from .ask_routes import ASK_ROUTES, insights
 from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
+from .board_routes import BOARD_ROUTES
 from .bodies import header_map
 from .collect_routes import Collection, send_reply
 from .control_routes import CONTROL_ROUTES
@@ -38,8 +40,11 @@ from .privacy_routes import PRIVACY_ROUTES
 from .problem import Disconnected, bug, problem_response
 from .projects import local_known
 from .routing import Match, NotThisWay, Routes
+from .saved_routes import SAVED_ROUTES
 from .service_routes import SERVICE_ROUTES, described
 from .services import Call, Route, Services
+from .share_routes import SHARE_ROUTES
+from .shared_routes import SHARED_ROUTES
 from .sign_in import Asked, check_csrf, cookie_text, known_of, signed_in
 from .tracker_routes import TRACKER_ROUTES
 from .web_routes import PAGE_ROUTE, WEB_ROUTES, is_page
@@ -56,6 +61,11 @@ def all_routes() -> tuple[Route, ...]:
         *FAILED_ROUTES,
         *PLAN_ROUTES,
         *DEFINITION_ROUTES,
+        *SAVED_ROUTES,
+        *BOARD_ROUTES,
+        *ANNOTATION_ROUTES,
+        *SHARE_ROUTES,
+        *SHARED_ROUTES,
         *PRIVACY_ROUTES,
         *ACCOUNT_ROUTES,
         *SERVICE_ROUTES,

@@ -22,12 +22,15 @@ from tallymark.core.errors import NotFound, Refused, TallymarkError
 from tallymark.core.policy import Policy
 from tallymark.core.registry import did_you_mean
 
+from .annotations import Annotations
 from .database import away_is_told, check, damage_is_told, engine_of
 from .definitions import DefinitionVersions
 from .keys import Key, Kind, checked_grace, digest, new_key_text, parse
 from .migrate import migrate
+from .named import NamedThings
 from .plans import StoredPlan, add_plan, newest_plan
-from .tables import API_KEY, PROJECT, SITE
+from .shares import Shares
+from .tables import API_KEY, DASHBOARD, PROJECT, SAVED_QUESTION, SITE
 from .users import Users
 
 GRACE_SECONDS = 24 * 3600
@@ -71,6 +74,10 @@ class Catalog:
         self._engine = engine_of(url)
         self.definitions = DefinitionVersions(self._read, self._write)
         self.users = Users(self._read, self._write)
+        self.saved = NamedThings(self._read, self._write, SAVED_QUESTION, "saved question")
+        self.dashboards = NamedThings(self._read, self._write, DASHBOARD, "dashboard")
+        self.annotations = Annotations(self._read, self._write)
+        self.shares = Shares(self._read, self._write)
         try:
             with away_is_told(), damage_is_told(), self._engine.connect() as connection:
                 check(connection)

@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from tallymark.core.errors import TallymarkError
 
 # The last of the steps in ``migrations``; a test compares the two.
-HEAD = "0005"
+HEAD = "0006"
 
 
 def migrate(connection: Connection) -> None:
