@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/tm/v1/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the annotations. */
+        get: operations["get_annotations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/ask/accounts": {
         parameters: {
             query?: never;
@@ -49,6 +66,23 @@ export interface paths {
         put?: never;
         /** What those who converted have more often than those who did not. */
         post: operations["ask_correlation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/ask/distribution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How a number is spread over people, accounts or sessions, in bins. */
+        post: operations["ask_distribution"];
         delete?: never;
         options?: never;
         head?: never;
@@ -168,6 +202,23 @@ export interface paths {
         put?: never;
         /** The people behind a number, those seen last first. */
         post: operations["ask_people"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/ask/property_lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Who gets, keeps, changes and loses a value of a property, by day, week or month. */
+        post: operations["ask_property_lifecycle"];
         delete?: never;
         options?: never;
         head?: never;
@@ -321,9 +372,60 @@ export interface paths {
         put?: never;
         /**
          * Make a backup.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder alone.
          */
         post: operations["post_backup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/browser-script": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell the version of the browser script, and the hash of each file for `integrity`. */
+        get: operations["get_browser_script"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/dashboards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the dashboards. */
+        get: operations["get_dashboards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/dashboards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a dashboard. */
+        get: operations["get_dashboards_id"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -375,6 +477,43 @@ export interface paths {
         get: operations["get_docs"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/e": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events (browser).
+         * @description Bodies are read as this protocol's clients send them.
+         */
+        post: operations["post_tm_v1_e"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/entrance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign in with the token of a link, once. */
+        post: operations["post_entrance"];
         delete?: never;
         options?: never;
         head?: never;
@@ -449,6 +588,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/failed/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export what was refused as JSON lines, oldest first. */
+        get: operations["get_failed_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/groups/{type}/{id}": {
         parameters: {
             query?: never;
@@ -494,7 +650,7 @@ export interface paths {
         put?: never;
         /**
          * End a key.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         post: operations["post_keys_key_revoke"];
         delete?: never;
@@ -514,7 +670,7 @@ export interface paths {
         put?: never;
         /**
          * Give a key a successor.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         post: operations["post_keys_key_rotate"];
         delete?: never;
@@ -643,6 +799,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set the password of an invited user. */
+        post: operations["post_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/people/{kind}/{id}": {
         parameters: {
             query?: never;
@@ -660,6 +833,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/people/{kind}/{id}/consent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Prove what the person an id belongs to agreed to. */
+        get: operations["get_people_kind_id_consent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/projects": {
         parameters: {
             query?: never;
@@ -669,16 +859,104 @@ export interface paths {
         };
         /**
          * List the projects.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in.
          */
         get: operations["get_projects"];
         put?: never;
         /**
          * Create a project.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least owner.
          */
         post: operations["post_projects"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add an annotation.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        post: operations["post_projects_project_annotations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/annotations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change an annotation.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        put: operations["put_projects_project_annotations_id"];
+        post?: never;
+        /**
+         * Delete an annotation.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_annotations_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/dashboards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Save a dashboard.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        post: operations["post_projects_project_dashboards"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/dashboards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replace a dashboard.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        put: operations["put_projects_project_dashboards_id"];
+        post?: never;
+        /**
+         * Delete a dashboard.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_dashboards_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -694,7 +972,7 @@ export interface paths {
         get?: never;
         /**
          * Make definitions those that hold, and tell what that does to numbers.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
          */
         put: operations["put_projects_project_definitions"];
         post?: never;
@@ -715,7 +993,7 @@ export interface paths {
         put?: never;
         /**
          * Say that failed events need no attention.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
          */
         post: operations["post_projects_project_failed_mark"];
         delete?: never;
@@ -735,7 +1013,7 @@ export interface paths {
         put?: never;
         /**
          * Try failed events again, with repairs.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
          */
         post: operations["post_projects_project_failed_replay"];
         delete?: never;
@@ -753,13 +1031,13 @@ export interface paths {
         };
         /**
          * List a project's keys.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         get: operations["get_projects_project_keys"];
         put?: never;
         /**
          * Create a key.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         post: operations["post_projects_project_keys"];
         delete?: never;
@@ -777,12 +1055,12 @@ export interface paths {
         };
         /**
          * Show the tracking plan.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least viewer of the project.
          */
         get: operations["get_projects_project_plan"];
         /**
          * Make a tracking plan the one that holds.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         put: operations["put_projects_project_plan"];
         post?: never;
@@ -802,11 +1080,99 @@ export interface paths {
         get?: never;
         /**
          * Replace a project's privacy policy.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         put: operations["put_projects_project_policy"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Save a question.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        post: operations["post_projects_project_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/saved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replace a saved question.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        put: operations["put_projects_project_saved_id"];
+        post?: never;
+        /**
+         * Delete a saved question.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_saved_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the links to what is shared.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        get: operations["get_projects_project_shares"];
+        put?: never;
+        /**
+         * Make a link with which anybody may see a saved question or dashboard.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        post: operations["post_projects_project_shares"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/shares/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a link.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_shares_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -821,18 +1187,18 @@ export interface paths {
         };
         /**
          * List a project's sites.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         get: operations["get_projects_project_sites"];
         put?: never;
         /**
          * Create a site: a name by which clients of a protocol call the project.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         post: operations["post_projects_project_sites"];
         /**
          * Remove a site; what it brought stays.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least admin of the project.
          */
         delete: operations["delete_projects_project_sites"];
         options?: never;
@@ -891,6 +1257,147 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the saved questions. */
+        get: operations["get_saved"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/saved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a saved question. */
+        get: operations["get_saved_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell who is signed in. */
+        get: operations["get_session"];
+        put?: never;
+        /** Sign in; the answer sets a cookie. */
+        post: operations["post_session"];
+        /** Sign out. */
+        delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the first owner. */
+        post: operations["post_setup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/setup/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the link with which somebody takes a new server over.
+         * @description Answered over the Unix socket of the data folder alone.
+         */
+        post: operations["post_setup_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/shared/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell what a link shows. With a password, a Tallymark-Pass header is needed. */
+        get: operations["get_shared_token"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/shared/{token}/tiles/{tile}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get the answer of one tile of what a link shows. With a password, a Tallymark-Pass header is needed. */
+        post: operations["post_shared_token_tiles_tile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/shared/{token}/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get a pass for the password of a link. */
+        post: operations["post_shared_token_unlock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/sql": {
         parameters: {
             query?: never;
@@ -925,6 +1432,104 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/tile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask what a tile of a dashboard shows, for the range and filters of the dashboard. */
+        post: operations["post_tile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/turned-away": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell which requests with events no project knows of, such as those with a wrong key. */
+        get: operations["get_turned_away"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the users.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least owner.
+         */
+        get: operations["get_users"];
+        put?: never;
+        /**
+         * Add a user; returns the token of their link.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least owner.
+         */
+        post: operations["post_users"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replace what a user may do.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least owner.
+         */
+        put: operations["put_users_user"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/users/{user}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a new link for a user.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least owner.
+         */
+        post: operations["post_users_user_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/verify": {
         parameters: {
             query?: never;
@@ -936,7 +1541,7 @@ export interface paths {
         put?: never;
         /**
          * Check that everything fits together.
-         * @description Answered only over the Unix socket of the data folder.
+         * @description Answered over the Unix socket of the data folder alone.
          */
         post: operations["post_verify"];
         delete?: never;
@@ -1096,6 +1701,28 @@ export interface components {
             members: (components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["Others"] | components["schemas"]["Ids"] | components["schemas"]["Did"] | components["schemas"]["Has"] | components["schemas"]["BehindNumber"] | components["schemas"]["InCohort"])[];
         };
         /**
+         * AllSaved
+         * @description Every saved question of the project, those changed last first.
+         */
+        AllSaved: {
+            saved: components["schemas"]["Saved"][];
+        };
+        /**
+         * AllTurnedAway
+         * @description Requests with events that no project knows of, since the server started.
+         */
+        AllTurnedAway: {
+            since_us: number;
+            requests: components["schemas"]["TurnedAway"][];
+        };
+        /**
+         * AllUsers
+         * @description Everybody who may sign in, by address.
+         */
+        AllUsers: {
+            users: components["schemas"]["User"][];
+        };
+        /**
          * And
          * @description All of the filters hold; true if there are none.
          */
@@ -1103,6 +1730,27 @@ export interface components {
             /** @enum {unknown} */
             op: "and";
             filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+        };
+        /**
+         * AnnotationToSave
+         * @description An annotation to keep.
+         */
+        AnnotationToSave: {
+            /** @description RFC 3339 instant, such as 2026-11-22T10:00:00Z. */
+            at: string;
+            text: string;
+            /**
+             * @default note
+             * @enum {unknown}
+             */
+            kind: "campaign" | "incident" | "note" | "release";
+        };
+        /**
+         * Annotations
+         * @description Every annotation of the project, by instant.
+         */
+        Annotations: {
+            annotations: components["schemas"]["ToldAnnotation"][];
         };
         /**
          * Answer
@@ -1215,7 +1863,7 @@ export interface components {
         };
         /**
          * BehindNumber
-         * @description The people behind one number of an answer, such as a bar.
+         * @description The people, or accounts, behind one number of an answer, such as a bar.
          */
         BehindNumber: {
             /** @enum {unknown} */
@@ -1248,6 +1896,56 @@ export interface components {
             low: number | string;
             high: number | string;
             count: number;
+        };
+        /**
+         * BoardBrief
+         * @description A dashboard in a list.
+         */
+        BoardBrief: {
+            id: string;
+            name: string;
+            description: string;
+            tiles: number;
+            owner: string;
+            updated_at: number;
+        };
+        /**
+         * BoardToReplace
+         * @description A dashboard as it is to be; ``version`` is the one that was changed.
+         */
+        BoardToReplace: {
+            /** @default [] */
+            tiles: (components["schemas"]["QuestionTile"] | components["schemas"]["TextTile"])[];
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+            name: string;
+            /** @default  */
+            description: string;
+            version: number;
+        };
+        /**
+         * BoardToSave
+         * @description A dashboard to keep under a name.
+         */
+        BoardToSave: {
+            /** @default [] */
+            tiles: (components["schemas"]["QuestionTile"] | components["schemas"]["TextTile"])[];
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+            name: string;
+            /** @default  */
+            description: string;
+        };
+        /**
+         * Boards
+         * @description Every dashboard of the project, those changed last first.
+         */
+        Boards: {
+            dashboards: components["schemas"]["BoardBrief"][];
         };
         /**
          * Branch
@@ -1288,6 +1986,27 @@ export interface components {
             label: string;
             first: number;
             until: number;
+        };
+        /**
+         * BuiltFile
+         * @description What the manifest says of a file: sizes in bytes, and the hash for ``integrity``.
+         */
+        BuiltFile: {
+            bytes: number;
+            gzip: number;
+            integrity: string;
+        };
+        /**
+         * ChangedUser
+         * @description What a user may do from now on; who is disabled is signed out at once.
+         */
+        ChangedUser: {
+            is_owner: boolean;
+            projects: {
+                [key: string]: "admin" | "analyst" | "viewer";
+            };
+            /** @default false */
+            is_disabled: boolean;
         };
         /**
          * CheckedLog
@@ -1451,16 +2170,6 @@ export interface components {
             interval: ("day" | "hour" | "minute" | "month" | "quarter" | "week" | "year") | null;
         };
         /**
-         * Compared
-         * @description The earlier range, with the counterpart of each bucket, null where it has none.
-         */
-        Compared: {
-            /** @enum {unknown} */
-            how: "previous_period" | "previous_year" | "same_weekdays";
-            range: components["schemas"]["Period"];
-            buckets: (components["schemas"]["Period"] | null)[];
-        };
-        /**
          * ComputedProperty
          * @description A value computed from the fields of each event, used as ``computed.<name>``.
          */
@@ -1474,6 +2183,23 @@ export interface components {
             value: string;
             /** @default  */
             description: string;
+        };
+        /**
+         * ConsentProof
+         * @description What one person agreed to: what holds at an instant, and every record, oldest first.
+         *
+         *         Of a purpose that is not there nobody said yes: what was refused is not kept.
+         */
+        ConsentProof: {
+            kind: string;
+            id: string;
+            /** @description The instant that `holds` is about. */
+            at: string;
+            /** @description By purpose. */
+            holds: {
+                [key: string]: components["schemas"]["HeldConsent"];
+            };
+            records: components["schemas"]["ProvenConsent"][];
         };
         /**
          * Contains
@@ -1661,6 +2387,34 @@ export interface components {
             keys: components["schemas"]["IssuedKey"][];
         };
         /**
+         * Credentials
+         * @description What somebody signs in with.
+         */
+        Credentials: {
+            email: string;
+            password: string;
+        };
+        /**
+         * Dashboard
+         * @description A dashboard. ``owner`` made it first; instants are microseconds since 1970.
+         */
+        Dashboard: {
+            /** @default [] */
+            tiles: (components["schemas"]["QuestionTile"] | components["schemas"]["TextTile"])[];
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+            id: string;
+            name: string;
+            description: string;
+            owner: string;
+            changed_by: string;
+            version: number;
+            created_at: number;
+            updated_at: number;
+        };
+        /**
          * Dates
          * @description A range of time: from ``since`` up to but not including ``until``, or the ``last`` so many.
          *
@@ -1808,6 +2562,125 @@ export interface components {
             status: "ignored" | "open";
         };
         /**
+         * DistributionData
+         * @description The answer of a distribution question; ``mean`` to ``most`` are of the number of a unit.
+         */
+        DistributionData: {
+            range: components["schemas"]["Period"];
+            timezone: string;
+            /** @enum {unknown} */
+            bots: "excluded" | "included";
+            /** @enum {unknown} */
+            per: "account" | "person" | "session";
+            /** @enum {unknown} */
+            measure: "count" | "max" | "min" | "sum";
+            of: string | null;
+            units: number;
+            amount: number | string | null;
+            mean: number | string | null;
+            median: number | string | null;
+            p90: number | string | null;
+            least: number | string | null;
+            most: number | string | null;
+            rows: components["schemas"]["DistributionRow"][];
+            warnings: string[];
+        };
+        /**
+         * DistributionQuestion
+         * @description How much of something each has.
+         */
+        DistributionQuestion: {
+            /**
+             * @description Absolute (since, until) or relative: 30d, 12h, today, yesterday, last_month.
+             * @default 30d
+             */
+            range: string | components["schemas"]["Dates"];
+            /**
+             * @description IANA zone of days and weeks; the project's if left out.
+             * @default null
+             */
+            timezone: string | null;
+            /**
+             * @description First day of a week.
+             * @default monday
+             * @enum {unknown}
+             */
+            week_start: "monday" | "sunday";
+            /**
+             * @description Only events that satisfy this count.
+             * @default null
+             */
+            filter: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Also count events of known robots, which are left out otherwise.
+             * @default false
+             */
+            include_bots: boolean;
+            /**
+             * @description What is done.
+             * @default {
+             *       "event": null,
+             *       "filter": null,
+             *       "label": null
+             *     }
+             */
+            step: string | components["schemas"]["Step"];
+            /**
+             * @description Of each: how many events, or the sum, least or greatest of a number.
+             * @default count
+             * @enum {unknown}
+             */
+            measure: "count" | "max" | "min" | "sum";
+            /**
+             * @description The number: value, revenue, properties.<name> …
+             * @default null
+             */
+            of: string | null;
+            /**
+             * @description Whose numbers they are.
+             * @default person
+             * @enum {unknown}
+             */
+            per: "account" | "person" | "session";
+            /**
+             * @description The edges of the bins, rising.
+             * @default []
+             */
+            bounds: (number)[];
+            /**
+             * @description How wide a bin is, if no edges are given.
+             * @default null
+             */
+            width: number | null;
+            /**
+             * @description Where the first bin of that width begins.
+             * @default null
+             */
+            start: number | null;
+            /**
+             * @description How many bins of one width there are at most.
+             * @default 20
+             */
+            bins: number;
+            /**
+             * @description Also count those who were active in the range and did not do it, as 0.
+             * @default false
+             */
+            with_zero: boolean;
+        };
+        /**
+         * DistributionRow
+         * @description Those from ``low`` up to, not including, ``high``; null if the row has no end on that side.
+         *
+         *         ``amount`` is what they have together, and null of a measure that adds nothing up.
+         */
+        DistributionRow: {
+            low: number | string | null;
+            high: number | string | null;
+            units: components["schemas"]["Rate"];
+            amount: number | string | null;
+        };
+        /**
          * Drift
          * @description Property names that are new, that came before and no more, and that come in several types.
          */
@@ -1850,6 +2723,13 @@ export interface components {
             field: string;
             /** @description Text, compared case and all. */
             value: string;
+        };
+        /**
+         * Entrance
+         * @description The token of a link that signs its user in.
+         */
+        Entrance: {
+            token: string;
         };
         /**
          * EntryBucket
@@ -2115,6 +2995,66 @@ export interface components {
             path: string | null;
         };
         /**
+         * FailedEnvelope
+         * @description A failed event as a line of an export. Times are RFC 3339 in UTC.
+         */
+        FailedEnvelope: {
+            /** @enum {unknown} */
+            v: 1;
+            /** @description The same in every export. */
+            failed_id: string;
+            project: string;
+            /** @description Place in the log. */
+            seq: number;
+            /** @description Public part of the key that sent it. */
+            source_key: string;
+            protocol: string;
+            received_at: string;
+            stage: string;
+            code: string;
+            /** @description reject if its sender was told, quarantine if it was told of a success; null of a failure of the plan that an older version stored. */
+            severity: ("quarantine" | "reject") | null;
+            /** @description Whether the same may be sent again and succeed, nothing being changed. */
+            retryable: boolean;
+            errors: components["schemas"]["FailedError"][];
+            event_id: string | null;
+            event_name: string | null;
+            event_time: string | null;
+            /** @description The request it came with: its place in the log. */
+            batch_id: number;
+            /** @description Place in its request; null of a whole request, or if not known. */
+            batch_index: number | null;
+            first_seq: number | null;
+            raw: components["schemas"]["KeptBytes"];
+            sdk: components["schemas"]["Program"];
+            server: components["schemas"]["Judge"];
+            /** @description How often it was tried: once, and once more for each replay. */
+            attempts: number;
+            replay_of: string | null;
+            /** @description How many failures it stands for: more than 1 if others came too fast to be kept. */
+            sampled: number;
+            /** @enum {unknown} */
+            status: "expired" | "fixed" | "ignored" | "open" | "replayed";
+        };
+        /**
+         * FailedError
+         * @description One thing that is wrong. ``got`` is a kind such as ``string``, never what was sent.
+         */
+        FailedError: {
+            /** @description Field that is wrong, or line of a file; may be empty. */
+            path: string;
+            /** @description What it is against, such as type, enum or required. */
+            rule: string;
+            /** @description What would have been right; empty if not known. */
+            expected: string;
+            /** @description Of which kind it was; empty if not known. */
+            got: string;
+            /** @description Event and version of the tracking plan, if it says so. */
+            schema: string;
+            /** @description The same in words. */
+            msg: string;
+        };
+        /**
          * FailedEvent
          * @description Something refused, in conflict or set aside, kept with its reason.
          */
@@ -2150,6 +3090,29 @@ export interface components {
              * @enum {unknown}
              */
             status: "expired" | "fixed" | "ignored" | "open" | "replayed";
+            /** @description reject if its sender was told, quarantine if it was told of a success; null of a failure of the plan that an older version stored. */
+            severity: ("quarantine" | "reject") | null;
+            /** @description Whether the same may be sent again and succeed, nothing being changed. */
+            retryable: boolean;
+            /** @description All that is wrong with it. */
+            errors: components["schemas"]["FailedError"][];
+            /** @description Place in its request; null of a whole request, or if not known. */
+            batch_index: number | null;
+            /** @description When it happened, if it had been read. */
+            event_time_us: number | null;
+            /** @description SDK that sent it, if it said so. */
+            sdk_name: string | null;
+            sdk_version: string | null;
+            /** @description The Tallymark that judged it. */
+            server_version: string | null;
+            /** @description The tracking plan that held then. */
+            plan_version: number | null;
+            /** @description How often it was tried: once, and once more for each replay. */
+            attempts: number;
+            /** @description The failed event whose replay it was, by place in the log. */
+            replay_of: number | null;
+            /** @description How many failures it stands for: more than 1 if others came too fast to be kept. */
+            sampled: number;
         };
         /**
          * FailedItem
@@ -2272,6 +3235,17 @@ export interface components {
             path: string;
             size_bytes: number;
             blake2b: string;
+        };
+        /**
+         * FirstOwner
+         * @description Who takes the server over, with the token it printed when it started.
+         */
+        FirstOwner: {
+            token: string;
+            email: string;
+            password: string;
+            /** @default  */
+            name: string;
         };
         /**
          * Formula
@@ -2654,6 +3628,32 @@ export interface components {
             filter: components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"];
         };
         /**
+         * Having
+         * @description How many events were looked at, and how many have the property, by type.
+         *
+         *         ``other`` are truth values, lists and objects; null is to lack it.
+         */
+        Having: {
+            events: number;
+            text: number;
+            number: number;
+            other: number;
+        };
+        /**
+         * HeldConsent
+         * @description What holds for one purpose; ``seq`` is the record that says so.
+         */
+        HeldConsent: {
+            /**
+             * @description A yes that has run out is unknown.
+             * @enum {unknown}
+             */
+            state: "granted" | "unknown" | "withdrawn";
+            since: string;
+            expires_at: string | null;
+            seq: number;
+        };
+        /**
          * Honoured
          * @description That Global Privacy Control is honoured, and since when.
          */
@@ -2707,6 +3707,14 @@ export interface components {
             high: number | string;
         };
         /**
+         * Invited
+         * @description A user, and the token of a link with which to set their password once, shown this once.
+         */
+        Invited: {
+            user: components["schemas"]["User"];
+            token: string;
+        };
+        /**
          * IsFalse
          * @description The field is false, and not missing.
          */
@@ -2733,6 +3741,27 @@ export interface components {
         IssuedKey: {
             key: components["schemas"]["Key"];
             secret: string;
+        };
+        /**
+         * Judge
+         * @description What judged it: the version of Tallymark, and of the tracking plan if there was one.
+         */
+        Judge: {
+            ver: string | null;
+            plan_version: number | null;
+        };
+        /**
+         * KeptBytes
+         * @description What is kept of what was sent: text if it is, else base64.
+         */
+        KeptBytes: {
+            /** @enum {unknown} */
+            enc: "base64" | "utf8";
+            /** @description Of the bytes in data; null once they are kept no longer. */
+            sha256: string | null;
+            /** @description How many were sent, before any cut. */
+            bytes: number;
+            data: string;
         };
         /**
          * Key
@@ -2994,6 +4023,14 @@ export interface components {
             cursor: string | null;
         };
         /**
+         * MadeShare
+         * @description A link just made; ``token`` is the end of its address, shown this once.
+         */
+        MadeShare: {
+            share: components["schemas"]["ToldShare"];
+            token: string;
+        };
+        /**
          * Manifest
          * @description What a backup holds.
          */
@@ -3097,13 +4134,14 @@ export interface components {
          * Monitored
          * @description One thing the tracking plan expects of the stream of an event, and what is so.
          *
-         *         Of freshness the figure is in seconds, of volume in events, of a null rate a share.
+         *         Of freshness the figure is in seconds, of volume in events, of a null rate a share, of drift the
+         *         largest population stability index of a source.
          */
         Monitored: {
             event: string;
             /** @enum {unknown} */
-            what: "freshness" | "null_rate" | "volume";
-            /** @description Of a null rate. */
+            what: "drift" | "freshness" | "null_rate" | "volume";
+            /** @description Of a null rate or drift. */
             property: string | null;
             /** @description Null where nothing has come. */
             found: number | null;
@@ -3119,7 +4157,7 @@ export interface components {
          * @description What is expected of the stream of an event.
          *
          *         ``freshness`` is the longest time without one; ``null_rate`` the largest share of events that lack a
-         *         property.
+         *         property; ``drift`` the largest population stability index of its values, against the week before.
          */
         Monitors: {
             /** @default null */
@@ -3128,6 +4166,31 @@ export interface components {
             volume: components["schemas"]["Volume"] | null;
             /** @default {} */
             null_rate: Record<string, never>;
+            /** @default {} */
+            drift: Record<string, never>;
+        };
+        /**
+         * Moved
+         * @description The value that moved furthest, with its shares of the events that have the property.
+         *
+         *         ``other values`` are texts beyond the 50 most frequent; numbers of more than 50 different values are
+         *         told by tenths of what they were before, such as ``21.5 to 22``.
+         */
+        Moved: {
+            value: string;
+            before: number;
+            now: number;
+        };
+        /**
+         * MyProject
+         * @description A project somebody may see, and as what.
+         */
+        MyProject: {
+            id: string;
+            name: string;
+            timezone: string;
+            /** @enum {unknown} */
+            role: "admin" | "analyst" | "owner" | "viewer";
         };
         /**
          * Names
@@ -3185,6 +4248,14 @@ export interface components {
             label: string;
         };
         /**
+         * NewPassword
+         * @description The password of somebody who was invited, with the token of the link.
+         */
+        NewPassword: {
+            token: string;
+            password: string;
+        };
+        /**
          * NewProject
          * @description A project to create; without an id it is made from the name.
          */
@@ -3196,6 +4267,21 @@ export interface components {
             timezone: string;
             /** @default {} */
             policy: components["schemas"]["Policy"];
+        };
+        /**
+         * NewUser
+         * @description Somebody to let in: their roles by project, or all of it as an owner.
+         */
+        NewUser: {
+            email: string;
+            /** @default  */
+            name: string;
+            /** @default false */
+            is_owner: boolean;
+            /** @default {} */
+            projects: {
+                [key: string]: "admin" | "analyst" | "viewer";
+            };
         };
         /**
          * Node
@@ -3293,6 +4379,13 @@ export interface components {
         Outcome: {
             accepted: number;
             failed: components["schemas"]["FailedItem"][];
+        };
+        /**
+         * OwnerLink
+         * @description The token of the link with which somebody takes a new server over, shown this once.
+         */
+        OwnerLink: {
+            token: string;
         };
         /**
          * Part
@@ -3626,6 +4719,11 @@ export interface components {
              */
             pre_consent: "cookieless" | "drop";
             /**
+             * @description Days after which a yes counts as nothing said; 395 are 13 months. 0: it lasts.
+             * @default 395
+             */
+            consent_days: number;
+            /**
              * @description Give events of browsers without any id an id of one day; else they are nobody's.
              * @default true
              */
@@ -3706,6 +4804,14 @@ export interface components {
             path: string | null;
         };
         /**
+         * Program
+         * @description A program by name and version, null where it did not say.
+         */
+        Program: {
+            name: string | null;
+            ver: string | null;
+        };
+        /**
          * Project
          * @description One body of events that is counted on its own; its id names its folder.
          */
@@ -3772,6 +4878,132 @@ export interface components {
             keep: string | null;
         };
         /**
+         * PropertyDrift
+         * @description One property of one event of one source, before and now.
+         *
+         *         Of too few events with the property, under 100 on either side, there is no index.
+         */
+        PropertyDrift: {
+            source: string;
+            protocol: string;
+            event: string;
+            property: string;
+            before: components["schemas"]["Having"];
+            now: components["schemas"]["Having"];
+            /** @description Population stability index of its values. */
+            psi: number | null;
+            /** @description What it exceeds once in a thousand times by chance. */
+            psi_by_chance: number | null;
+            /** @description What makes up most of the index. */
+            moved: components["schemas"]["Moved"] | null;
+            /** @description In what it drifts; empty if it is stable. */
+            drifts: ("lacking" | "new" | "types" | "values" | "vanished")[];
+        };
+        /**
+         * PropertyLifecycleData
+         * @description The answer of a property_lifecycle question.
+         */
+        PropertyLifecycleData: {
+            range: components["schemas"]["Period"];
+            /** @enum {unknown} */
+            interval: "day" | "month" | "week";
+            timezone: string;
+            /** @enum {unknown} */
+            bots: "excluded" | "included";
+            of: string;
+            /** @enum {unknown} */
+            per: "account" | "person";
+            buckets: components["schemas"]["Bucket"][];
+            values: components["schemas"]["ValueLine"][];
+            changes: components["schemas"]["tallymark.insights.property_lifecycle.Change"][];
+            warnings: string[];
+        };
+        /**
+         * PropertyLifecycleQuestion
+         * @description What becomes of the values of a property from one bucket to the next.
+         */
+        PropertyLifecycleQuestion: {
+            /**
+             * @description Absolute (since, until) or relative: 30d, 12h, today, yesterday, last_month.
+             * @default 30d
+             */
+            range: string | components["schemas"]["Dates"];
+            /**
+             * @description IANA zone of days and weeks; the project's if left out.
+             * @default null
+             */
+            timezone: string | null;
+            /**
+             * @description First day of a week.
+             * @default monday
+             * @enum {unknown}
+             */
+            week_start: "monday" | "sunday";
+            /**
+             * @description Only events that satisfy this count.
+             * @default null
+             */
+            filter: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Also count events of known robots, which are left out otherwise.
+             * @default false
+             */
+            include_bots: boolean;
+            /** @description The property: person.<name>, account.<name>, or a field of events. */
+            of: string;
+            /**
+             * @description Whose it is: that of the profile; of a field of events person, if left out.
+             * @default null
+             */
+            per: ("account" | "person") | null;
+            /**
+             * @description Length of a bucket.
+             * @default month
+             * @enum {unknown}
+             */
+            interval: "day" | "month" | "week";
+            /**
+             * @description How many values are shown; the rest is Other.
+             * @default 10
+             */
+            top: number;
+        };
+        /**
+         * ProvenConsent
+         * @description One choice for one purpose, as it was kept when it was made. Times are RFC 3339 in UTC.
+         */
+        ProvenConsent: {
+            /** @description Place in the log. */
+            seq: number;
+            /** @enum {unknown} */
+            purpose: "essential" | "measurement" | "performance" | "personalization" | "product" | "sharing";
+            /**
+             * @description Of a refusal nothing is kept.
+             * @enum {unknown}
+             */
+            state: "granted" | "withdrawn";
+            /** @description When it was said. */
+            at: string;
+            /** @description When it came. */
+            received_at: string;
+            /**
+             * @description sdk: a browser or app; api: your server; tcf, gpp: a consent string; import: a file.
+             * @enum {unknown}
+             */
+            source: "api" | "gpp" | "import" | "sdk" | "tcf";
+            /** @description The privacy text it is about. */
+            policy_version: string | null;
+            /** @description The form it was said in. */
+            ui_version: string | null;
+            /** @description The consent string it was read from. */
+            raw: string | null;
+            jurisdiction: string | null;
+            /** @description When it counts as nothing said; null if it lasts. */
+            expires_at: string | null;
+            /** @description The record that held before it, of the same id and purpose. */
+            previous: number | null;
+        };
+        /**
          * Provenance
          * @description What an answer depends on: asked again ``as_of`` this, the same question has the same data.
          *
@@ -3833,6 +5065,76 @@ export interface components {
             drift: components["schemas"]["Drift"];
             /** @description By event, as the plan says. */
             monitors: components["schemas"]["Monitored"][];
+            /** @description How properties drift, by source and event. */
+            compared: components["schemas"]["tallymark.api.drift_answers.Compared"];
+        };
+        /**
+         * QuestionContent
+         * @description A question with its insight, and how the pages write it.
+         */
+        QuestionContent: {
+            insight: string;
+            /** @default {} */
+            question: Record<string, never>;
+            /**
+             * @description How the pages write the question in their address.
+             * @default
+             */
+            address: string;
+        };
+        /**
+         * QuestionTile
+         * @description A tile that shows an answer: to a saved question, or to one that is only here.
+         */
+        QuestionTile: {
+            /** @enum {unknown} */
+            kind: "question";
+            id: string;
+            x: number;
+            y: number;
+            w: number;
+            h: number;
+            /** @default  */
+            title: string;
+            /** @default null */
+            saved: string | null;
+            /** @default null */
+            question: components["schemas"]["QuestionContent"] | null;
+        };
+        /**
+         * QuestionToReplace
+         * @description A saved question as it is to be; ``version`` is the one that was changed.
+         */
+        QuestionToReplace: {
+            insight: string;
+            /** @default {} */
+            question: Record<string, never>;
+            /**
+             * @description How the pages write the question in their address.
+             * @default
+             */
+            address: string;
+            name: string;
+            /** @default  */
+            description: string;
+            version: number;
+        };
+        /**
+         * QuestionToSave
+         * @description A question to keep under a name.
+         */
+        QuestionToSave: {
+            insight: string;
+            /** @default {} */
+            question: Record<string, never>;
+            /**
+             * @description How the pages write the question in their address.
+             * @default
+             */
+            address: string;
+            name: string;
+            /** @default  */
+            description: string;
         };
         /**
          * Questions
@@ -3922,6 +5224,13 @@ export interface components {
             checks: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Removed
+         * @description What was removed.
+         */
+        Removed: {
+            id: string;
         };
         /**
          * Repeat
@@ -4148,6 +5457,28 @@ export interface components {
             grace_seconds: number;
         };
         /**
+         * Saved
+         * @description A saved question; ask it as ``@id``. One of a file is changed by `tallymark apply` alone.
+         *
+         *         ``address`` is how the pages write the question, empty for one of a file. ``owner`` is the address
+         *         of whoever saved it first, empty for the owner of the data folder. Instants are microseconds.
+         */
+        Saved: {
+            id: string;
+            name: string;
+            description: string;
+            insight: string;
+            question: unknown;
+            address: string;
+            /** @enum {unknown} */
+            origin: "file" | "page";
+            owner: string;
+            changed_by: string;
+            version: number;
+            created_at: number;
+            updated_at: number;
+        };
+        /**
          * SavedQuestion
          * @description A question with a name.
          */
@@ -4161,6 +5492,17 @@ export interface components {
             question: Record<string, never>;
             /** @default  */
             description: string;
+        };
+        /**
+         * ScriptManifest
+         * @description What was built: the version, a digest of the sources, and the files.
+         */
+        ScriptManifest: {
+            version: string;
+            sources: string;
+            files: {
+                [key: string]: components["schemas"]["BuiltFile"];
+            };
         };
         /**
          * Segment
@@ -4292,6 +5634,20 @@ export interface components {
              * @default null
              */
             label: string | null;
+        };
+        /**
+         * Session
+         * @description Who is signed in, if anybody; ``csrf`` goes into X-CSRF-Token of calls that change something.
+         */
+        Session: {
+            /** @default null */
+            user: components["schemas"]["User"] | null;
+            /** @default [] */
+            projects: components["schemas"]["MyProject"][];
+            /** @default null */
+            csrf: string | null;
+            /** @default false */
+            needs_owner: boolean;
         };
         /**
          * SessionGroup
@@ -4426,6 +5782,82 @@ export interface components {
              * @default null
              */
             semantics: ("ga4" | "mixpanel" | "plausible" | "posthog") | null;
+        };
+        /**
+         * ShareToMake
+         * @description A link to make. What it locks holds for whoever opens it, and nothing in the link can change it.
+         */
+        ShareToMake: {
+            /** @enum {unknown} */
+            kind: "dashboard" | "question";
+            /** @description Id of the saved question or dashboard. */
+            target: string;
+            /**
+             * @description For whom it is.
+             * @default
+             */
+            label: string;
+            /**
+             * @description How long it works; until it is revoked if null.
+             * @default 30
+             */
+            days: number | null;
+            /**
+             * @description Needed to open it; at least 12 characters.
+             * @default null
+             */
+            password: string | null;
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+            /**
+             * @description Origins whose pages may show it in a frame.
+             * @default []
+             */
+            origins: string[];
+        };
+        /**
+         * SharedAnswer
+         * @description An answer as a link shows it: the numbers, and as of when and in which zone they are.
+         */
+        SharedAnswer: {
+            data: unknown;
+            /** @enum {unknown} */
+            view: "bar" | "flow" | "funnel" | "line" | "list" | "matrix" | "number" | "table";
+            table: components["schemas"]["Table"];
+            as_of: string;
+            timezone: string;
+        };
+        /**
+         * SharedTile
+         * @description One tile of what is shared: a text, or a question to be asked by its id.
+         */
+        SharedTile: {
+            id: string;
+            title: string;
+            x: number;
+            y: number;
+            w: number;
+            h: number;
+            /** @default null */
+            text: string | null;
+            /** @default null */
+            insight: string | null;
+            /** @default  */
+            address: string;
+        };
+        /**
+         * SharedView
+         * @description What a link shows. Without a range every question has its own.
+         */
+        SharedView: {
+            kind: string;
+            name: string;
+            description: string;
+            tiles: components["schemas"]["SharedTile"][];
+            range: unknown;
+            expires_at: number | null;
         };
         /**
          * Shown
@@ -4736,6 +6168,38 @@ export interface components {
             rows: unknown[][];
         };
         /**
+         * TextTile
+         * @description A tile of text. A few signs of Markdown are understood, and never HTML.
+         */
+        TextTile: {
+            /** @enum {unknown} */
+            kind: "text";
+            id: string;
+            x: number;
+            y: number;
+            w: number;
+            h: number;
+            /** @default  */
+            title: string;
+            text: string;
+        };
+        /**
+         * TileOrder
+         * @description A question of a tile, asked of a range and with filters that hold for all of its dashboard.
+         *
+         *         Without a range the question keeps its own.
+         */
+        TileOrder: {
+            /** @default null */
+            saved: string | null;
+            /** @default null */
+            question: components["schemas"]["QuestionContent"] | null;
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+        };
+        /**
          * TimelineData
          * @description A page of a timeline; ``total`` counts the events of all pages, ``total_sessions`` the sessions.
          */
@@ -4828,6 +6292,48 @@ export interface components {
             shown: components["schemas"]["EventRow"][];
         };
         /**
+         * ToldAnnotation
+         * @description What happened: an instant in UTC, a text, and of which kind it is.
+         */
+        ToldAnnotation: {
+            id: string;
+            at: string;
+            text: string;
+            /** @enum {unknown} */
+            kind: "campaign" | "incident" | "note" | "release";
+            owner: string;
+            updated_at: number;
+        };
+        /**
+         * ToldShare
+         * @description A link, without what opens it. Instants are microseconds since 1970.
+         */
+        ToldShare: {
+            id: string;
+            /** @enum {unknown} */
+            kind: "dashboard" | "question";
+            target: string;
+            label: string;
+            owner: string;
+            has_password: boolean;
+            has_filters: boolean;
+            has_range: boolean;
+            origins: string[];
+            created_at: number;
+            expires_at: number | null;
+            revoked_at: number | null;
+            is_over: boolean;
+            views: number;
+            viewed_at: number | null;
+        };
+        /**
+         * ToldShares
+         * @description Every link of the project, newest first.
+         */
+        ToldShares: {
+            shares: components["schemas"]["ToldShare"][];
+        };
+        /**
          * TrendsData
          * @description The answer of a trends question.
          */
@@ -4841,7 +6347,7 @@ export interface components {
             buckets: components["schemas"]["Bucket"][];
             breakdown: string[];
             lines: components["schemas"]["Line"][];
-            compared: components["schemas"]["Compared"] | null;
+            compared: components["schemas"]["tallymark.insights.trends.Compared"] | null;
             warnings: string[];
         };
         /**
@@ -4949,6 +6455,16 @@ export interface components {
             semantics: ("ga4" | "mixpanel" | "posthog") | null;
         };
         /**
+         * TurnedAway
+         * @description How many requests of a protocol were refused for a reason, and when the last one was.
+         */
+        TurnedAway: {
+            protocol: string;
+            code: string;
+            requests: number;
+            last_us: number;
+        };
+        /**
          * Underway
          * @description A question being answered: seconds so far, its statement, and how much of that is done.
          */
@@ -4960,6 +6476,61 @@ export interface components {
             statement: number;
             statements: number;
             percent: number | null;
+        };
+        /**
+         * Unlocked
+         * @description What stands for the password for some hours, to be sent as Tallymark-Pass.
+         */
+        Unlocked: {
+            /** @description Opaque. */
+            passing: string;
+        };
+        /**
+         * Unlocking
+         * @description The password of a link.
+         */
+        Unlocking: {
+            password: string;
+        };
+        /**
+         * User
+         * @description Somebody who may sign in; ``has_password`` is false until an invitation was followed.
+         */
+        User: {
+            id: string;
+            email: string;
+            name: string;
+            is_owner: boolean;
+            created_at: number;
+            disabled_at: number | null;
+            has_password: boolean;
+            /** @default {} */
+            projects: {
+                [key: string]: "admin" | "analyst" | "viewer";
+            };
+        };
+        /**
+         * ValueBucket
+         * @description Who has one value at the end of one bucket, and what became of those who had it before.
+         */
+        ValueBucket: {
+            have: number;
+            kept: number;
+            new: number;
+            back: number;
+            changed: number;
+            cleared: number;
+            kept_rate: components["schemas"]["Rate"];
+        };
+        /**
+         * ValueLine
+         * @description One value over the buckets; ``before`` had it at the start of the range. Other has none.
+         */
+        ValueLine: {
+            value: string | number | boolean | null;
+            is_other: boolean;
+            before: number;
+            buckets: components["schemas"]["ValueBucket"][];
         };
         /**
          * Verified
@@ -5386,6 +6957,28 @@ export interface components {
             after: unknown;
         };
         /**
+         * Compared
+         * @description What came since an instant beside what came in the seven days before it.
+         *
+         *         ``one_in_before`` and ``one_in_now`` are above 1 where only every so many event was looked at. Not
+         *         compared are ``too_few`` sources and events, with less than 100 on either side, and ``left_out``
+         *         sources and events, or properties, beyond the largest fifty. The ``properties`` are the first 200, those
+         *         that drift before others; ``drifting`` is how many do.
+         */
+        "tallymark.api.drift_answers.Compared": {
+            before_us: number;
+            one_in_before: number;
+            one_in_now: number;
+            /** @description How many events of sources were compared. */
+            streams: number;
+            too_few: number;
+            left_out: number;
+            /** @description Whether there was time to look at all that is not left out. */
+            is_finished: boolean;
+            drifting: number;
+            properties: components["schemas"]["PropertyDrift"][];
+        };
+        /**
          * Times
          * @description How long it took those who got there, in seconds; of two in a tie, nothing.
          */
@@ -5394,6 +6987,18 @@ export interface components {
             median: number | string | null;
             mean: number | string | null;
             p90: number | string | null;
+        };
+        /**
+         * Change
+         * @description How many went from one value to another in a bucket; null is no value, unless it is Other.
+         */
+        "tallymark.insights.property_lifecycle.Change": {
+            bucket: number;
+            was: string | number | boolean | null;
+            was_other: boolean;
+            into: string | number | boolean | null;
+            into_other: boolean;
+            units: number;
         };
         /**
          * Cell
@@ -5422,6 +7027,16 @@ export interface components {
             at_least: components["schemas"]["Rate"];
         };
         /**
+         * Compared
+         * @description The earlier range, with the counterpart of each bucket, null where it has none.
+         */
+        "tallymark.insights.trends.Compared": {
+            /** @enum {unknown} */
+            how: "previous_period" | "previous_year" | "same_weekdays";
+            range: components["schemas"]["Period"];
+            buckets: (components["schemas"]["Period"] | null)[];
+        };
+        /**
          * Change
          * @description One difference between two plans of an event, and whether it breaks.
          */
@@ -5434,7 +7049,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description Not as asked; `code` is one of: ALIAS_FANOUT, ALREADY_FOLLOWED, AUTH_INVALID, AUTH_IN_URL, AUTH_MISSING, AUTH_WRONG_KIND, BACKUP_INVALID, BAD_FIELD, BAD_ID, BATCH_TOO_LONG, BODY_INCOMPLETE, BODY_TOO_LARGE, CANNOT_LISTEN, CATALOG_AWAY, CATALOG_DAMAGED, CONSENT_DENIED, CONSENT_UNKNOWN, CURRENCY_INVALID, CURSOR_INVALID, DATA_DIR_IN_USE, DECOMPRESS_CORRUPT, DECOMPRESS_LIMIT, DEFINITION_INVALID, DNT, DUPLICATE, DUPLICATE_CONFLICT, ENRICH_FAILED, EVENT_TOO_LARGE, EXTRA_MISSING, FILE_UNREADABLE, GPC, IDENTIFY_IN_COOKIELESS, ID_TOO_LONG, ILLEGAL_ID, INTERNAL, JSON_DEPTH, JSON_NUMBER, JSON_SYNTAX, KEY_TOO_LONG, LINE_UNREADABLE, LINK_RETRACTED, LINK_UNKNOWN, LOG_DAMAGED, MERGE_LOOP, MERGE_REFUSED, METER_KEY_KIND, METHOD_NOT_ALLOWED, MISSING_FIELD, NAME_INVALID, NOT_FOUND, NOT_KEPT, NUL_CHAR, OPT_OUT, PII_BLOCKED, PLAN_BREAKS, PLAN_INVALID, PROJECT_EXISTS, PROJECT_UNKNOWN, PROTO_SYNTAX, QUERY_CANCELLED, QUERY_INVALID, QUERY_STOPPED, QUERY_TOO_LARGE, RATE_LIMITED, RESERVED_KEY, SCHEMA_ENUM, SCHEMA_MISSING, SCHEMA_PATTERN, SCHEMA_RANGE, SCHEMA_REQUIRED, SCHEMA_TYPE, SERVER_AWAY, SETTING_INVALID, SITE_EXISTS, STORAGE_PRESSURE, STORE_AWAY, STORE_DAMAGED, STORE_MOVED, STORE_REJECTED, STRICT_BATCH, SURROGATE, TIMEZONE_UNKNOWN, TIME_FUTURE, TIME_TOO_OLD, TIME_UNPARSABLE, TOO_MANY_PROPS, UNPLANNED_EVENT, UNPLANNED_PROP, UNSUPPORTED_ENCODING, UNSUPPORTED_MEDIA, UTF8_INVALID, VALUE_NONFINITE, VALUE_NOT_NUMERIC, VERSION_RETIRED, VERSION_UNKNOWN. */
+        /** @description Not as asked; `code` is one of: ALIAS_FANOUT, ALREADY_FOLLOWED, AUTH_INVALID, AUTH_IN_URL, AUTH_MISSING, AUTH_WRONG_KIND, BACKUP_INVALID, BAD_FIELD, BAD_ID, BATCH_TOO_LONG, BODY_INCOMPLETE, BODY_TOO_LARGE, CANNOT_LISTEN, CATALOG_AWAY, CATALOG_DAMAGED, CHANGED_MEANWHILE, CONSENT_DENIED, CONSENT_UNKNOWN, CONSENT_UNPARSABLE, CSRF_INVALID, CURRENCY_INVALID, CURSOR_INVALID, DATA_DIR_IN_USE, DECOMPRESS_CORRUPT, DECOMPRESS_LIMIT, DEFINITION_INVALID, DNT, DUPLICATE, DUPLICATE_CONFLICT, ENRICH_FAILED, EVENT_TOO_LARGE, EXTRA_MISSING, FILE_UNREADABLE, GPC, IDENTIFY_IN_COOKIELESS, ID_TOO_LONG, ILLEGAL_ID, INTERNAL, INVITATION_INVALID, JSON_DEPTH, JSON_NUMBER, JSON_SYNTAX, KEY_TOO_LONG, LAST_OWNER, LINE_UNREADABLE, LINK_RETRACTED, LINK_UNKNOWN, LOG_DAMAGED, MERGE_LOOP, MERGE_REFUSED, METER_KEY_KIND, METHOD_NOT_ALLOWED, METRIC_UNKNOWN, MISSING_FIELD, NAME_INVALID, NOT_FOUND, NOT_KEPT, NUL_CHAR, OPT_OUT, PASSWORD_WEAK, PII_BLOCKED, PLAN_BREAKS, PLAN_INVALID, PROJECT_EXISTS, PROJECT_UNKNOWN, PROTO_SYNTAX, QUERY_CANCELLED, QUERY_INVALID, QUERY_STOPPED, QUERY_TOO_LARGE, RATE_LIMITED, RESERVED_KEY, ROLE_TOO_LOW, SCHEMA_ENUM, SCHEMA_MISSING, SCHEMA_PATTERN, SCHEMA_RANGE, SCHEMA_REQUIRED, SCHEMA_TYPE, SERVER_AWAY, SETTING_INVALID, SHARE_ENDED, SHARE_LOCKED, SHARE_PERSONAL, SIGNED_OUT, SIGN_IN_FAILED, SIGN_IN_LIMITED, SITE_EXISTS, STORAGE_PRESSURE, STORE_AWAY, STORE_DAMAGED, STORE_MOVED, STORE_REJECTED, STRICT_BATCH, SURROGATE, TIMEZONE_UNKNOWN, TIME_FUTURE, TIME_TOO_OLD, TIME_UNPARSABLE, TOO_MANY_PROPS, UNPLANNED_EVENT, UNPLANNED_PROP, UNSUPPORTED_ENCODING, UNSUPPORTED_MEDIA, USER_EXISTS, UTF8_INVALID, VALUE_NONFINITE, VALUE_NOT_NUMERIC, VERSION_RETIRED, VERSION_UNKNOWN. */
         Problem: {
             headers: {
                 [name: string]: unknown;
@@ -5451,6 +7066,27 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_annotations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotations"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     ask_accounts: {
         parameters: {
             query?: {
@@ -5555,6 +7191,43 @@ export interface operations {
                         view: "table";
                         table: components["schemas"]["Table"];
                         question: components["schemas"]["CorrelationQuestion"];
+                        provenance: components["schemas"]["Provenance"];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ask_distribution: {
+        parameters: {
+            query?: {
+                /** @description An earlier moment: as_of of an answer's provenance, or a log position. */
+                as_of?: string;
+                /** @description Version of the project's definitions to ask with; 0 for none of them. */
+                definitions_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DistributionQuestion"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DistributionData"];
+                        /** @constant */
+                        view: "bar";
+                        table: components["schemas"]["Table"];
+                        question: components["schemas"]["DistributionQuestion"];
                         provenance: components["schemas"]["Provenance"];
                     };
                 };
@@ -5814,6 +7487,43 @@ export interface operations {
                         view: "list";
                         table: components["schemas"]["Table"];
                         question: components["schemas"]["PeopleQuestion"];
+                        provenance: components["schemas"]["Provenance"];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ask_property_lifecycle: {
+        parameters: {
+            query?: {
+                /** @description An earlier moment: as_of of an answer's provenance, or a log position. */
+                as_of?: string;
+                /** @description Version of the project's definitions to ask with; 0 for none of them. */
+                definitions_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PropertyLifecycleQuestion"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["PropertyLifecycleData"];
+                        /** @constant */
+                        view: "bar";
+                        table: components["schemas"]["Table"];
+                        question: components["schemas"]["PropertyLifecycleQuestion"];
                         provenance: components["schemas"]["Provenance"];
                     };
                 };
@@ -6133,6 +7843,71 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    get_browser_script: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScriptManifest"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Boards"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_dashboards_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     get_definitions: {
         parameters: {
             query?: {
@@ -6194,6 +7969,56 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_tm_v1_e: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "*/*": Record<string, never> | unknown[] | string;
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_entrance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Entrance"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -6311,6 +8136,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FailedPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_failed_export: {
+        parameters: {
+            query?: {
+                /** @description Only failures of this error code. */
+                code?: string;
+                /** @description Only of this event name. */
+                event?: string;
+                /** @description Only sent with this key, by its public part. */
+                source?: string;
+                /** @description Only of this wire protocol. */
+                protocol?: string;
+                /** @description Only of this status: open, fixed, replayed, ignored or expired. */
+                status?: string;
+                /** @description Only received from this instant on, in microseconds since 1970. */
+                since?: string;
+                /** @description Only received before this instant. */
+                until?: string;
+                /** @description Only the one at this place in the log. */
+                seq?: string;
+                /** @description Only those after this place in the log; `seq` of the last line that is there already. */
+                after?: string;
+                /** @description Most lines; all if left out. */
+                limit?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["FailedEnvelope"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -6597,6 +8464,31 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    post_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     get_people_kind_id: {
         parameters: {
             query?: {
@@ -6619,6 +8511,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Portrait"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_people_kind_id_consent: {
+        parameters: {
+            query?: {
+                /** @description As of this instant, RFC 3339 with an offset; now if left out. */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentProof"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -6665,6 +8584,164 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CreatedProject"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_projects_project_annotations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationToSave"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldAnnotation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_projects_project_annotations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationToSave"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldAnnotation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_annotations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_projects_project_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardToSave"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_projects_project_dashboards_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardToReplace"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_dashboards_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -6884,6 +8961,159 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    post_projects_project_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuestionToSave"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_projects_project_saved_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuestionToReplace"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_saved_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_projects_project_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldShares"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_projects_project_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareToMake"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeShare"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_shares_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldShare"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     get_projects_project_sites: {
         parameters: {
             query?: never;
@@ -7029,6 +9259,237 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    get_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllSaved"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_saved_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Credentials"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_setup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirstOwner"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_setup_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnerLink"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_shared_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedView"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_shared_token_tiles_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+                tile: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_shared_token_unlock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Unlocking"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unlocked"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     post_sql: {
         parameters: {
             query?: never;
@@ -7066,6 +9527,148 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TileOrder"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_turned_away: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllTurnedAway"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllUsers"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invited"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_users_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedUser"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_users_user_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invited"];
                 };
             };
             default: components["responses"]["Problem"];
