@@ -7,6 +7,7 @@ import { Conditions } from "../builder/Conditions";
 import { Rows } from "../builder/Rows";
 import { BigNumber } from "../charts/BigNumber";
 import { Legend } from "../charts/Legend";
+import { useMarks } from "../charts/marks";
 import { paints } from "../charts/scale";
 import { TimeChart, type Series } from "../charts/TimeChart";
 import { bucketLabel, format, t, word } from "../i18n/t";
@@ -16,9 +17,11 @@ import { CHARTS, row, type ChartKind, type Query } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { Choice } from "../ui/basics";
 import { Empty } from "../ui/states";
+import { useAnnotating } from "./annotate";
 import { AnswerCard } from "./AnswerCard";
 import { CompareControl, Dropped, IntervalControl, PageHead, RangeControl } from "./controls";
-import { useDrill } from "./drill";
+import { useDrill, useOpens } from "./drill";
+import { SaveBar } from "./saving";
 
 const LETTERS = "ABCDEFGHIJ";
 
@@ -38,6 +41,7 @@ export default function Explore() {
         <IntervalControl {...url} />
         <CompareControl {...url} />
         <Choice<ChartKind> label={t("chart.label")} value={query.chart} options={CHARTS.map((one) => [one, word("chart", one)] as const)} onChange={(chart) => change({ chart })} />
+        <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <Dropped what={dropped} />
       <section className="card builder" aria-label={t("builder.title")}>
@@ -53,6 +57,7 @@ export default function Explore() {
         <AnswerCard
           title={describe(query)}
           insight="trends"
+          query={query}
           question={asked}
           result={result}
           isEmpty={(data) => data.lines.every((line) => !Number(line.total) && line.values.every((one) => !Number(one)))}
@@ -73,6 +78,9 @@ export default function Explore() {
 export function TrendView({ data, query, asked, height }: { data: TrendsData; query: Query; asked: Question; height?: number }) {
   const [alone, setAlone] = useState<string | null>(null);
   const drill = useDrill();
+  const opens = useOpens();
+  const marks = useMarks(data.buckets);
+  const annotate = useAnnotating();
   const series = useMemo(() => seriesOfLines(data, query), [data, query]);
   const shown = alone ? series.filter((one) => one.key === alone) : series;
   const additive = query.rows.every((one) => one.measure === "count" || one.measure === "sum");
@@ -97,14 +105,14 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
     return (
       <div className="grid">
         {data.lines.map((line, at) => (
-          <BigNumber key={at} label={lineLabel(line, data, query)} value={toNumber(line.total)} {...(data.compared ? { before: toNumber(line.compared_total), than: t(`than.${data.compared.how}`) } : {})} trend={line.values.filter((_, bucket) => !data.buckets[bucket]?.is_incomplete).map(toNumber)} onOpen={() => open(String(at), null)} />
+          <BigNumber key={at} label={lineLabel(line, data, query)} value={toNumber(line.total)} {...(data.compared ? { before: toNumber(line.compared_total), than: t(`than.${data.compared.how}`) } : {})} trend={line.values.filter((_, bucket) => !data.buckets[bucket]?.is_incomplete).map(toNumber)} {...(opens ? { onOpen: () => open(String(at), null) } : {})} />
         ))}
       </div>
     );
   }
   return (
     <div className="stack">
-      <TimeChart label={describe(query)} kind={query.chart === "area" || query.chart === "bar" ? query.chart : "line"} buckets={[...data.buckets]} series={shown} stacked={query.chart !== "line" && additive && shown.length > 1} onOpen={open} {...(height ? { height } : {})} />
+      <TimeChart label={describe(query)} kind={query.chart === "area" || query.chart === "bar" ? query.chart : "line"} buckets={[...data.buckets]} series={shown} stacked={query.chart !== "line" && additive && shown.length > 1} marks={marks} onMark={annotate && ((what) => annotate("note" in what ? what : { at: data.buckets[what.bucket]!.since }))} onOpen={opens ? open : undefined} {...(height ? { height } : {})} />
       <Legend series={series} totals={data.lines.map((line) => total(line))} alone={alone} onAlone={setAlone} />
     </div>
   );
