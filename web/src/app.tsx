@@ -7,6 +7,7 @@ import { queries } from "./api/queries";
 import { begin, enter, signOut, suffices, useSession, useSessionState } from "./api/session";
 import { t, type MessageKey } from "./i18n/t";
 import { INNER, SCREENS, type Screen } from "./routes";
+import { AnnotateProvider } from "./screens/annotate";
 import { DrillProvider } from "./screens/drill";
 import { Entrance } from "./screens/signin";
 import { Button, Choice, Key } from "./ui/basics";
@@ -16,6 +17,7 @@ import { Empty, ErrorBox, Skeleton } from "./ui/states";
 import { Toasts } from "./ui/toast";
 import { useKeys } from "./ui/useKeys";
 
+const Shared = lazy(() => import("./screens/shared"));
 const Palette = lazy(() => import("./screens/palette"));
 const Preferences = lazy(() => import("./screens/preferences"));
 const THEMES = ["auto", "light", "dark"] as const;
@@ -28,11 +30,18 @@ export function App() {
   return (
     <QueryClientProvider client={queries}>
       <Router base={boot.base}>
-        <Signed />
+        <Route path="/share/:token">{({ token }) => <Suspense fallback={<Skeleton height={420} />}><Shared token={token} /></Suspense>}</Route>
+        <Unshared />
         <Toasts />
       </Router>
     </QueryClientProvider>
   );
+}
+
+/** Behind a link nobody is asked who they are. */
+function Unshared() {
+  const [shared] = useRoute("/share/:token");
+  return shared ? null : <Signed />;
 }
 
 function Signed() {
@@ -54,7 +63,9 @@ function Signed() {
   if (!session.project) return <NoProject />;
   return (
     <DrillProvider key={session.project}>
-      <Frame />
+      <AnnotateProvider>
+        <Frame />
+      </AnnotateProvider>
     </DrillProvider>
   );
 }

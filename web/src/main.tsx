@@ -5,6 +5,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/ui.css";
 import "./styles/screens.css";
+import "./styles/boards.css";
 
 // After an upgrade an old tab asks for files that are gone: the page is loaded again, once.
 window.addEventListener("vite:preloadError", (event) => {

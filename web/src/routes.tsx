@@ -29,6 +29,7 @@ export const SCREENS: readonly Screen[] = [
   { path: "/stickiness", name: "screen.stickiness", icon: "stickiness", group: "group.understand", view: lazy(() => import("./screens/lifecycle").then((all) => ({ default: all.Stickiness }))) },
   { path: "/people", name: "screen.people", icon: "people", group: "group.understand", key: "u", view: lazy(() => import("./screens/people")) },
   { path: "/cohorts", name: "screen.cohorts", icon: "cohorts", group: "group.understand", key: "c", view: lazy(() => import("./screens/cohorts")) },
+  { path: "/dashboards", name: "screen.dashboards", icon: "boards", group: "group.understand", key: "b", view: lazy(() => import("./screens/dashboards")) },
   { path: "/live", name: "screen.live", icon: "live", group: "group.watch", key: "l", view: lazy(() => import("./screens/live")) },
   { path: "/data", name: "screen.data", icon: "data", group: "group.govern", key: "d", view: lazy(() => import("./screens/data")) },
   { path: "/sql", name: "screen.sql", icon: "sql", group: "group.govern", key: "s", needs: "analyst", view: lazy(() => import("./screens/sql")) },
@@ -37,4 +38,8 @@ export const SCREENS: readonly Screen[] = [
 ];
 
 /** Screens that are come to from others and are not in the menu. */
-export const INNER: readonly { path: string; name: MessageKey; view: ComponentType }[] = [{ path: "/people/:kind/:id", name: "screen.person", view: lazy(() => import("./screens/person")) }];
+export const INNER: readonly { path: string; name: MessageKey; view: ComponentType }[] = [
+  { path: "/people/:kind/:id", name: "screen.person", view: lazy(() => import("./screens/person")) },
+  { path: "/dashboards/:id", name: "screen.dashboards", view: lazy(() => import("./screens/dashboard")) },
+  { path: "/saved/:id", name: "saved.title", view: lazy(() => import("./screens/saved")) },
+];

@@ -22,8 +22,10 @@ from tallymark.core.registry import discover
 
 from .account_routes import ACCOUNT_ROUTES
 from .addresses import Addresses, Found, addresses
+from .annotation_routes import ANNOTATION_ROUTES
 from .ask_routes import ASK_ROUTES, insights
 from .auth import PROJECT_HEADER, Known, key_text, refuse_secret_in_url
+from .board_routes import BOARD_ROUTES
 from .bodies import header_map
 from .cohort_routes import COHORT_ROUTES
 from .collect_routes import Collection, send_reply
@@ -40,8 +42,11 @@ from .privacy_routes import PRIVACY_ROUTES
 from .problem import Disconnected, bug, problem_response
 from .projects import local_known
 from .routing import Match, NotThisWay, Routes
+from .saved_routes import SAVED_ROUTES
 from .service_routes import SERVICE_ROUTES, described
 from .services import Call, Route, Services
+from .share_routes import SHARE_ROUTES
+from .shared_routes import SHARED_ROUTES
 from .sign_in import Asked, check_csrf, cookie_text, known_of, signed_in, user_by_token
 from .token_routes import TOKEN_ROUTES
 from .tracker_routes import TRACKER_ROUTES
@@ -60,6 +65,11 @@ def all_routes() -> tuple[Route, ...]:
         *PLAN_ROUTES,
         *DEFINITION_ROUTES,
         *COHORT_ROUTES,
+        *SAVED_ROUTES,
+        *BOARD_ROUTES,
+        *ANNOTATION_ROUTES,
+        *SHARE_ROUTES,
+        *SHARED_ROUTES,
         *PRIVACY_ROUTES,
         *ACCOUNT_ROUTES,
         *TOKEN_ROUTES,

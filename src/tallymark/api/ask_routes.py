@@ -47,6 +47,16 @@ class _Pair(Struct, frozen=True):
     after: _Told
 
 
+class Asked(Struct, frozen=True):
+    """A question on its way to the store, and the definitions it is asked with."""
+
+    insight: str
+    question: bytes
+    definitions: StoredDefinitions | None
+    as_of: str | None = None
+    id: str | None = None
+
+
 AT = {
     "as_of": "An earlier moment: as_of of an answer's provenance, or a log position.",
     "definitions_at": "Version of the project's definitions to ask with; 0 for none of them.",
@@ -66,23 +76,31 @@ async def forward(
     call: Call, insight: str, question: bytes, stored: StoredDefinitions | None
 ) -> Response:
     """Return the store's answer to a question that is asked with these definitions."""
-    asked: dict[str, object] = {
-        "project": call.caller.project.id,
-        "insight": insight,
-        "question": question,
-        "timezone": call.caller.project.timezone,
+    asked = Asked(insight, question, stored, as_of=text(call, "as_of"), id=_question_id(call))
+    return Response(await answered(call, asked), media_type="application/json")
+
+
+async def answered(call: Call, asked: Asked) -> bytes:
+    """Return what the store answers for the project of the caller; it stops when nobody waits."""
+    project = call.caller.project
+    question_id = asked.id or new_id(call.services.clock.now())
+    params: dict[str, object] = {
+        "project": project.id,
+        "insight": asked.insight,
+        "question": asked.question,
+        "timezone": project.timezone,
         "seconds": call.services.settings.question_seconds,
-        "as_of": text(call, "as_of"),
-        "id": _question_id(call),
+        "as_of": asked.as_of,
+        "id": question_id,
     }
-    if stored is not None:
-        asked |= {"definitions": stored.content, "definitions_version": stored.version}
+    if asked.definitions is not None:
+        stored = asked.definitions
+        params |= {"definitions": stored.content, "definitions_version": stored.version}
     try:
-        answer = await _while_wanted(call, call.services.store.call("ask", asked))
+        return await _while_wanted(call, call.services.store.call("ask", params))
     except Disconnected:
-        await _stop(call, str(asked["id"]), is_expected=True)
+        await _stop(call, question_id, is_expected=True)
         raise
-    return Response(answer, media_type="application/json")
 
 
 async def explain(call: Call) -> Response:

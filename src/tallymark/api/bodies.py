@@ -1,6 +1,6 @@
 """Reads the bytes of a request, never more than allowed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -81,14 +81,17 @@ async def _rest(receive: Receive, first: bytes, limit: int, room: Room) -> bytes
     return b"".join(chunks)
 
 
-def decode_body(body: bytes, wanted: type[T]) -> T:
-    """Return a JSON body as the struct wanted; raises Refused that names the field."""
+def decode_body(body: bytes, wanted: type[T], number: Callable[[str], Any] | None = None) -> T:
+    """Return a JSON body as the struct wanted; raises Refused that names the field.
+
+    ``number`` reads numbers with a point where the struct says nothing of what they are.
+    """
     try:
-        return msgspec.json.decode(body or b"{}", type=wanted)
+        return msgspec.json.Decoder(wanted, float_hook=number).decode(body or b"{}")
     except msgspec.ValidationError as error:
         text, path = misfit(error)
         raise Refused(text, code="BAD_FIELD", path=path) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(f"The body is not valid JSON: {error}.", code="JSON_SYNTAX") from None
 
 

@@ -1,16 +1,16 @@
 """What a project defines by name: pushed as one version, shown, and asked by name."""
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from starlette.responses import Response
 
 from tallymark.catalog.definitions import Pushed, StoredDefinitions
-from tallymark.core.errors import NotFound, Refused, TallymarkError, misfit
-from tallymark.core.registry import did_you_mean
+from tallymark.core.errors import Refused, TallymarkError, misfit
 from tallymark.core.settings import MIB
 from tallymark.insights.definition_changes import (
     DefinitionChange,
@@ -30,6 +30,7 @@ from tallymark.insights.insight import Answer
 
 from .ask_routes import AT, defined, forward, insights, whole
 from .bodies import MAX_QUESTION_BYTES, read_body
+from .saved_routes import of_page, saved_of
 from .services import Call, Route
 
 _LARGEST: Final = 8 * MIB
@@ -101,15 +102,18 @@ async def push_definitions(call: Call) -> Response:
     kept = call.services.catalog.definitions
     now = call.services.clock.now()
 
-    def look() -> tuple[StoredDefinitions | None, Definitions, str]:
+    def look() -> tuple[StoredDefinitions | None, Definitions, str, dict[str, SavedQuestion]]:
         timezone = call.services.catalog.project(project).timezone
-        return kept.newest(project), _read(body, now), timezone
+        new, saved = _read(body, now), _of_pages(call, project)
+        _need_other_names(new, saved)
+        return kept.newest(project), new, timezone, saved
 
-    held, new, timezone = await asyncio.to_thread(look)
+    held, new, timezone, saved = await asyncio.to_thread(look)
     content = encode_definitions(new).decode()
     old = Definitions() if held is None else decode_definitions(held.content)
     changes = changes_of(old, new)
-    concerned = dependents(old, new, changes)
+    # What was saved on the pages stays, and its numbers may move all the same.
+    concerned = dependents(_with(old, saved), _with(new, saved), changes)
     sides = _Sides(project, timezone, encode_definitions(old).decode(), content)
     effects = [await _effect(call, one, sides) for one in concerned[:_MOST_ASKED]]
     version = 0 if held is None else held.version
@@ -143,13 +147,31 @@ async def ask_saved(call: Call) -> Response:
     headers = call.headers
     body = await read_body(call.request.receive, headers, limit=MAX_QUESTION_BYTES)
     stored = await defined(call, whole(call, "definitions_at"))
-    saved = _saved(stored, call.params["name"])
+    saved = await saved_of(call, call.caller.project.id, stored, call.params["name"])
     try:
         changed = msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(f"The body is no JSON object: {error}.", code="JSON_SYNTAX") from None
     question = _encode({**saved.question, **changed})
     return await forward(call, saved.insight, question, stored)
+
+
+def _of_pages(call: Call, project: str) -> dict[str, SavedQuestion]:
+    kept = map(of_page, call.services.catalog.saved.all(project))
+    return {one.id: SavedQuestion(one.insight, one.question) for one in kept}
+
+
+def _need_other_names(new: Definitions, saved: Mapping[str, SavedQuestion]) -> None:
+    if both := sorted(new.questions.keys() & saved.keys()):
+        raise Refused(
+            f"questions.{both[0]}: A question of that name was saved on the pages.",
+            code="DEFINITION_INVALID", path=f"questions.{both[0]}",
+            hint="Choose another name, or delete the one that was saved.",
+        )  # fmt: skip
+
+
+def _with(definitions: Definitions, saved: Mapping[str, SavedQuestion]) -> Definitions:
+    return structs.replace(definitions, questions={**saved, **definitions.questions})
 
 
 class _Sides(Struct, frozen=True):
@@ -216,17 +238,6 @@ def _numbers(side: Any) -> dict[tuple[tuple[Any, ...], str], Any]:
 
 def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | Decimal) and not isinstance(cell, bool)
-
-
-def _saved(stored: StoredDefinitions | None, name: str) -> SavedQuestion:
-    known = {} if stored is None else decode_definitions(stored.content).questions
-    if name not in known:
-        raise NotFound(
-            f"There is no saved question {name[:80]!r}.",
-            hint=did_you_mean(name, known)
-            or "Define it in a file and push it with `tallymark apply`.",
-        )
-    return known[name]
 
 
 def _read(body: bytes, now: int) -> Definitions:

@@ -1,6 +1,7 @@
 """What the routes need of the rest, and what a route is."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct, field
@@ -89,10 +90,13 @@ class Call(Struct, frozen=True):
         """The headers by lower-case name."""
         return header_map(self.request.scope["headers"])
 
-    async def order(self, wanted: type[T]) -> T:
-        """Return the JSON body as the struct wanted; raises Refused that names the field."""
+    async def order(self, wanted: type[T], *, exact: bool = False) -> T:
+        """Return the JSON body as the struct wanted; raises Refused that names the field.
+
+        Exact keeps every digit of numbers where the struct says nothing of what they are.
+        """
         body = await read_body(self.request.receive, self.headers, limit=MAX_QUESTION_BYTES)
-        return decode_body(body, wanted)
+        return decode_body(body, wanted, Decimal if exact else None)
 
     @property
     def caller(self) -> Known:

@@ -22,13 +22,16 @@ from tallymark.core.errors import NotFound, Refused, TallymarkError
 from tallymark.core.policy import Policy
 from tallymark.core.registry import did_you_mean
 
+from .annotations import Annotations
 from .database import away_is_told, check, damage_is_told, engine_of
 from .definitions import DefinitionVersions
 from .keys import Key, Kind, checked_grace, digest, new_key_text, parse
 from .migrate import migrate
+from .named import NamedThings
 from .origins import checked_origins
 from .plans import PlanVersion, StoredPlan, add_plan, newest_plan, plan_at, plan_versions
-from .tables import API_KEY, PROJECT, SITE
+from .shares import Shares
+from .tables import API_KEY, DASHBOARD, PROJECT, SAVED_QUESTION, SITE
 from .tokens import Tokens
 from .users import Users
 
@@ -74,6 +77,10 @@ class Catalog:
         self.definitions = DefinitionVersions(self._read, self._write)
         self.users = Users(self._read, self._write)
         self.tokens = Tokens(self._read, self._write)
+        self.saved = NamedThings(self._read, self._write, SAVED_QUESTION, "saved question")
+        self.dashboards = NamedThings(self._read, self._write, DASHBOARD, "dashboard")
+        self.annotations = Annotations(self._read, self._write)
+        self.shares = Shares(self._read, self._write)
         try:
             with away_is_told(), damage_is_told(), self._engine.connect() as connection:
                 check(connection)

@@ -133,3 +133,59 @@ TOKEN = Table(
     Column("used_at", BigInteger),
     Index("ix_token_user_id", "user_id"),
 )
+
+
+def _named(name: str) -> Table:
+    """Return a table of things that people name, each version in place of the one before."""
+    return Table(
+        name,
+        METADATA,
+        Column("project", String(63), ForeignKey("project.id"), primary_key=True),
+        Column("id", String(63), primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("description", Text, nullable=False),
+        Column("content", Text, nullable=False),
+        Column("owner", String(254), nullable=False),
+        Column("changed_by", String(254), nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("created_at", BigInteger, nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+    )
+
+
+SAVED_QUESTION = _named("saved_question")
+DASHBOARD = _named("dashboard")
+
+ANNOTATION = Table(
+    "annotation",
+    METADATA,
+    Column("id", String(8), primary_key=True),
+    Column("project", String(63), ForeignKey("project.id"), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("owner", String(254), nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("ix_annotation_project", "project", "at_us"),
+)
+
+SHARE = Table(
+    "share",
+    METADATA,
+    Column("id", String(8), primary_key=True),
+    Column("project", String(63), ForeignKey("project.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("target", String(63), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("password", Text),
+    Column("content", Text, nullable=False),
+    Column("owner", String(254), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("views", BigInteger, nullable=False),
+    Column("viewed_at", BigInteger),
+    UniqueConstraint("digest"),
+    Index("ix_share_project", "project", "created_at"),
+)

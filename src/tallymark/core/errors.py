@@ -62,6 +62,9 @@ _TABLE: tuple[Code, ...] = (
     Code("INVITATION_INVALID", "auth", 400, "The link was used already, or is too old.", "Ask an owner for a new one, or start the server again for the first."),
     Code("PASSWORD_WEAK", "auth", 400, "The password is too short or too easily guessed.", "Take at least 12 characters, such as four words."),
     Code("USER_EXISTS", "auth", 409, "There is a user of this address already.", "Change what that user may do instead."),
+    Code("SHARE_ENDED", "auth", 410, "The link was revoked, has expired, or what it showed is gone.", "Ask whoever sent it for a new one."),
+    Code("SHARE_LOCKED", "auth", 401, "The link needs its password.", "Ask whoever sent it."),
+    Code("SHARE_PERSONAL", "auth", 403, "What would be shown tells single people apart, and is shown to nobody by a link.", "Share a question that counts people instead of naming them."),
     Code("LAST_OWNER", "auth", 409, "Nobody else could let others in.", "Make somebody else an owner first."),
     # decode
     Code("JSON_SYNTAX", "decode", 400, "The body is not valid JSON.", "Check the JSON; the message names the byte."),
@@ -137,6 +140,7 @@ _TABLE: tuple[Code, ...] = (
     Code("PROJECT_UNKNOWN", "service", 404, "No such project.", "List projects with `tallymark keys list`."),
     Code("PROJECT_EXISTS", "service", 409, "The project exists already.", "Choose another name."),
     Code("SITE_EXISTS", "service", 409, "A site of that name is registered for this protocol already.", "Remove it from its project first, or choose another name."),
+    Code("CHANGED_MEANWHILE", "service", 409, "Somebody else saved it since you opened it.", "Look at what they saved, or save yours as something new."),
     Code("STORE_AWAY", "service", 503, "The store process is restarting.", "Retry in a moment; collection goes on."),
     Code("SERVER_AWAY", "service", 503, "The server cannot be reached.", "Start it with `tallymark serve`, or check the address."),
     Code("STORE_MOVED", "service", 503, "The store holds a commit that seemed to fail.", "Nothing to do; loading begins again from what the store holds."),

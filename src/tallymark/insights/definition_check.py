@@ -40,11 +40,7 @@ class Flaw(Struct, frozen=True):
 
 def flaws(definitions: Definitions, insights: Mapping[str, Insight], now: int) -> list[Flaw]:
     """Return everything that is wrong with definitions, which then cannot be pushed."""
-    scope = Scope(
-        "", "UTC", now=now, log_position=0, event_names={}, properties={},
-        has_more_properties=True, has_more_profiles=True,
-        definitions=in_force(definitions),
-    )  # fmt: skip
+    scope = _scope(definitions, now)
     found: list[Flaw] = []
     checks: dict[KindName, Callable[[str, Any], None]] = {
         "events": lambda _, one: _check_event(one, scope),
@@ -66,6 +62,24 @@ def flaws(definitions: Definitions, insights: Mapping[str, Insight], now: int) -
             except RecursionError:
                 found.append(Flaw(kind, name, "", "It is nested too deeply.", "Make it flatter."))
     return found
+
+
+def check_question(
+    saved: SavedQuestion, definitions: Definitions, insights: Mapping[str, Insight], now: int
+) -> None:
+    """Raise InvalidQuery unless a question can be asked of a project that defines these things."""
+    try:
+        _check_question(saved, insights, _scope(definitions, now))
+    except RecursionError:
+        raise InvalidQuery("It is nested too deeply.", path="question") from None
+
+
+def _scope(definitions: Definitions, now: int) -> Scope:
+    return Scope(
+        "", "UTC", now=now, log_position=0, event_names={}, properties={},
+        has_more_properties=True, has_more_profiles=True,
+        definitions=in_force(definitions),
+    )  # fmt: skip
 
 
 def _check_name(kind: KindName, name: str) -> None:

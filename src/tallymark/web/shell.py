@@ -7,6 +7,7 @@ and the nonce under which its style elements are allowed.
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from typing import Any, Final
@@ -19,6 +20,7 @@ from .assets import page
 # Every path of the application starts here, so a prefix may not lead out of it or end the attribute.
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 MAX_PREFIX: Final = 200
+_NONE: Final = "'none'"
 _INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -43,15 +45,18 @@ def prefix(text: str) -> str | None:
     return given if is_one else None
 
 
-def shell(boot: Boot, nonce: str) -> Page:
-    """Return the page for one answer; ``nonce`` is used this once."""
+def shell(boot: Boot, nonce: str, origins: Sequence[str] = ()) -> Page:
+    """Return the page for one answer; ``nonce`` is used this once.
+
+    Only pages of these origins may show it in a frame.
+    """
     body = (
         page()
         .replace("<!--base-->", f'<base href="{escape(boot.base)}/">')
         .replace("<!--boot-->", _data(boot))
         .replace("%NONCE%", nonce)
     )
-    return Page(body.encode(), {**_HEADERS, "Content-Security-Policy": _policy(nonce)})
+    return Page(body.encode(), {**_HEADERS, "Content-Security-Policy": _policy(nonce, origins)})
 
 
 def _data(boot: Boot) -> str:
@@ -60,7 +65,7 @@ def _data(boot: Boot) -> str:
     return f'<script type="application/json" id="boot">{text}</script>'
 
 
-def _policy(nonce: str) -> str:
+def _policy(nonce: str, origins: Sequence[str]) -> str:
     # The nonce is for styles alone: react-aria adds two small style elements of its own.
     return "; ".join(
         [
@@ -73,7 +78,7 @@ def _policy(nonce: str) -> str:
             "object-src 'none'",
             "base-uri 'self'",
             "form-action 'self'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {' '.join(origins) or _NONE}",
         ]
     )
 

@@ -36,18 +36,21 @@ export interface Asked {
   body?: unknown;
   signal?: AbortSignal;
   headers?: Record<string, string>;
+  /** As nobody, whoever is signed in: for what a link shows. */
+  anonymous?: boolean;
 }
 
 /** Return the answer, unread; throws Problem for any but a success. */
 export async function call(path: string, asked: Asked = {}): Promise<Response> {
   const headers = new Headers(asked.headers);
-  authorize(headers, asked.method ?? "GET");
+  if (!asked.anonymous) authorize(headers, asked.method ?? "GET");
   if (asked.body !== undefined) headers.set("Content-Type", "application/json");
   let answer: Response;
   try {
     answer = await fetch(API + path, {
       method: asked.method ?? "GET",
       headers,
+      credentials: asked.anonymous ? "omit" : "same-origin",
       body: asked.body === undefined ? undefined : JSON.stringify(asked.body),
       signal: asked.signal,
     });
@@ -57,7 +60,7 @@ export async function call(path: string, asked: Asked = {}): Promise<Response> {
   }
   if (answer.ok) return answer;
   const problem = await problemOf(answer);
-  if (problem.status === 401) expired();
+  if (problem.status === 401 && !asked.anonymous) expired();
   throw problem;
 }
 

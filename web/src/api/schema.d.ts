@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/tm/v1/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the annotations. */
+        get: operations["get_annotations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/ask/accounts": {
         parameters: {
             query?: never;
@@ -441,6 +458,40 @@ export interface paths {
         };
         /** Tell the version of the browser script, and the hash of each file for `integrity`. */
         get: operations["get_browser_script"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/dashboards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the dashboards. */
+        get: operations["get_dashboards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/dashboards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a dashboard. */
+        get: operations["get_dashboards_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -891,6 +942,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/projects/{project}/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add an annotation.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        post: operations["post_projects_project_annotations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/annotations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change an annotation.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        put: operations["put_projects_project_annotations_id"];
+        post?: never;
+        /**
+         * Delete an annotation.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_annotations_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/projects/{project}/cohorts/{name}": {
         parameters: {
             query?: never;
@@ -910,6 +1005,50 @@ export interface paths {
          * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
          */
         delete: operations["delete_projects_project_cohorts_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/dashboards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Save a dashboard.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        post: operations["post_projects_project_dashboards"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/dashboards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replace a dashboard.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        put: operations["put_projects_project_dashboards_id"];
+        post?: never;
+        /**
+         * Delete a dashboard.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_dashboards_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1123,6 +1262,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/projects/{project}/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Save a question.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        post: operations["post_projects_project_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/saved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replace a saved question.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        put: operations["put_projects_project_saved_id"];
+        post?: never;
+        /**
+         * Delete a saved question.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_saved_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the links to what is shared.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        get: operations["get_projects_project_shares"];
+        put?: never;
+        /**
+         * Make a link with which anybody may see a saved question or dashboard.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        post: operations["post_projects_project_shares"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/projects/{project}/shares/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a link.
+         * @description Answered over the Unix socket of the data folder, and to whoever is signed in and at least analyst of the project.
+         */
+        delete: operations["delete_projects_project_shares_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/projects/{project}/sites": {
         parameters: {
             query?: never;
@@ -1202,6 +1429,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the saved questions. */
+        get: operations["get_saved"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/saved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a saved question. */
+        get: operations["get_saved_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/session": {
         parameters: {
             query?: never;
@@ -1258,6 +1519,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/shared/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell what a link shows. With a password, a Tallymark-Pass header is needed. */
+        get: operations["get_shared_token"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/shared/{token}/tiles/{tile}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get the answer of one tile of what a link shows. With a password, a Tallymark-Pass header is needed. */
+        post: operations["post_shared_token_tiles_tile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/shared/{token}/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get a pass for the password of a link. */
+        post: operations["post_shared_token_unlock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/sql": {
         parameters: {
             query?: never;
@@ -1286,6 +1598,23 @@ export interface paths {
         get: operations["get_status"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tm/v1/tile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask what a tile of a dashboard shows, for the range and filters of the dashboard. */
+        post: operations["post_tile"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1588,6 +1917,13 @@ export interface components {
             members: (components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["Others"] | components["schemas"]["Ids"] | components["schemas"]["Did"] | components["schemas"]["Has"] | components["schemas"]["BehindNumber"] | components["schemas"]["InCohort"])[];
         };
         /**
+         * AllSaved
+         * @description Every saved question of the project, those changed last first.
+         */
+        AllSaved: {
+            saved: components["schemas"]["Saved"][];
+        };
+        /**
          * AllTokens
          * @description Tokens, newest first, also those that work no more.
          */
@@ -1617,6 +1953,27 @@ export interface components {
             /** @enum {unknown} */
             op: "and";
             filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+        };
+        /**
+         * AnnotationToSave
+         * @description An annotation to keep.
+         */
+        AnnotationToSave: {
+            /** @description RFC 3339 instant, such as 2026-11-22T10:00:00Z. */
+            at: string;
+            text: string;
+            /**
+             * @default note
+             * @enum {unknown}
+             */
+            kind: "campaign" | "incident" | "note" | "release";
+        };
+        /**
+         * Annotations
+         * @description Every annotation of the project, by instant.
+         */
+        Annotations: {
+            annotations: components["schemas"]["ToldAnnotation"][];
         };
         /**
          * Answer
@@ -1762,6 +2119,56 @@ export interface components {
             low: number | string;
             high: number | string;
             count: number;
+        };
+        /**
+         * BoardBrief
+         * @description A dashboard in a list.
+         */
+        BoardBrief: {
+            id: string;
+            name: string;
+            description: string;
+            tiles: number;
+            owner: string;
+            updated_at: number;
+        };
+        /**
+         * BoardToReplace
+         * @description A dashboard as it is to be; ``version`` is the one that was changed.
+         */
+        BoardToReplace: {
+            /** @default [] */
+            tiles: (components["schemas"]["QuestionTile"] | components["schemas"]["TextTile"])[];
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+            name: string;
+            /** @default  */
+            description: string;
+            version: number;
+        };
+        /**
+         * BoardToSave
+         * @description A dashboard to keep under a name.
+         */
+        BoardToSave: {
+            /** @default [] */
+            tiles: (components["schemas"]["QuestionTile"] | components["schemas"]["TextTile"])[];
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+            name: string;
+            /** @default  */
+            description: string;
+        };
+        /**
+         * Boards
+         * @description Every dashboard of the project, those changed last first.
+         */
+        Boards: {
+            dashboards: components["schemas"]["BoardBrief"][];
         };
         /**
          * Branch
@@ -2209,6 +2616,26 @@ export interface components {
         Credentials: {
             email: string;
             password: string;
+        };
+        /**
+         * Dashboard
+         * @description A dashboard. ``owner`` made it first; instants are microseconds since 1970.
+         */
+        Dashboard: {
+            /** @default [] */
+            tiles: (components["schemas"]["QuestionTile"] | components["schemas"]["TextTile"])[];
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+            id: string;
+            name: string;
+            description: string;
+            owner: string;
+            changed_by: string;
+            version: number;
+            created_at: number;
+            updated_at: number;
         };
         /**
          * Dates
@@ -4155,6 +4582,14 @@ export interface components {
             cursor: string | null;
         };
         /**
+         * MadeShare
+         * @description A link just made; ``token`` is the end of its address, shown this once.
+         */
+        MadeShare: {
+            share: components["schemas"]["ToldShare"];
+            token: string;
+        };
+        /**
          * Manifest
          * @description What a backup holds.
          */
@@ -5271,6 +5706,74 @@ export interface components {
             compared: components["schemas"]["tallymark.api.drift_answers.Compared"];
         };
         /**
+         * QuestionContent
+         * @description A question with its insight, and how the pages write it.
+         */
+        QuestionContent: {
+            insight: string;
+            /** @default {} */
+            question: Record<string, never>;
+            /**
+             * @description How the pages write the question in their address.
+             * @default
+             */
+            address: string;
+        };
+        /**
+         * QuestionTile
+         * @description A tile that shows an answer: to a saved question, or to one that is only here.
+         */
+        QuestionTile: {
+            /** @enum {unknown} */
+            kind: "question";
+            id: string;
+            x: number;
+            y: number;
+            w: number;
+            h: number;
+            /** @default  */
+            title: string;
+            /** @default null */
+            saved: string | null;
+            /** @default null */
+            question: components["schemas"]["QuestionContent"] | null;
+        };
+        /**
+         * QuestionToReplace
+         * @description A saved question as it is to be; ``version`` is the one that was changed.
+         */
+        QuestionToReplace: {
+            insight: string;
+            /** @default {} */
+            question: Record<string, never>;
+            /**
+             * @description How the pages write the question in their address.
+             * @default
+             */
+            address: string;
+            name: string;
+            /** @default  */
+            description: string;
+            version: number;
+        };
+        /**
+         * QuestionToSave
+         * @description A question to keep under a name.
+         */
+        QuestionToSave: {
+            insight: string;
+            /** @default {} */
+            question: Record<string, never>;
+            /**
+             * @description How the pages write the question in their address.
+             * @default
+             */
+            address: string;
+            name: string;
+            /** @default  */
+            description: string;
+        };
+        /**
          * Questions
          * @description The questions being answered now.
          */
@@ -5381,6 +5884,13 @@ export interface components {
             checks: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Removed
+         * @description What was removed.
+         */
+        Removed: {
+            id: string;
         };
         /**
          * Repeat
@@ -5605,6 +6115,28 @@ export interface components {
         Rotation: {
             /** @default 86400 */
             grace_seconds: number;
+        };
+        /**
+         * Saved
+         * @description A saved question; ask it as ``@id``. One of a file is changed by `tallymark apply` alone.
+         *
+         *         ``address`` is how the pages write the question, empty for one of a file. ``owner`` is the address
+         *         of whoever saved it first, empty for the owner of the data folder. Instants are microseconds.
+         */
+        Saved: {
+            id: string;
+            name: string;
+            description: string;
+            insight: string;
+            question: unknown;
+            address: string;
+            /** @enum {unknown} */
+            origin: "file" | "page";
+            owner: string;
+            changed_by: string;
+            version: number;
+            created_at: number;
+            updated_at: number;
         };
         /**
          * SavedQuestion
@@ -5988,6 +6520,82 @@ export interface components {
             semantics: ("ga4" | "mixpanel" | "plausible" | "posthog") | null;
         };
         /**
+         * ShareToMake
+         * @description A link to make. What it locks holds for whoever opens it, and nothing in the link can change it.
+         */
+        ShareToMake: {
+            /** @enum {unknown} */
+            kind: "dashboard" | "question";
+            /** @description Id of the saved question or dashboard. */
+            target: string;
+            /**
+             * @description For whom it is.
+             * @default
+             */
+            label: string;
+            /**
+             * @description How long it works; until it is revoked if null.
+             * @default 30
+             */
+            days: number | null;
+            /**
+             * @description Needed to open it; at least 12 characters.
+             * @default null
+             */
+            password: string | null;
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+            /**
+             * @description Origins whose pages may show it in a frame.
+             * @default []
+             */
+            origins: string[];
+        };
+        /**
+         * SharedAnswer
+         * @description An answer as a link shows it: the numbers, and as of when and in which zone they are.
+         */
+        SharedAnswer: {
+            data: unknown;
+            /** @enum {unknown} */
+            view: "bar" | "flow" | "funnel" | "line" | "list" | "matrix" | "number" | "table";
+            table: components["schemas"]["Table"];
+            as_of: string;
+            timezone: string;
+        };
+        /**
+         * SharedTile
+         * @description One tile of what is shared: a text, or a question to be asked by its id.
+         */
+        SharedTile: {
+            id: string;
+            title: string;
+            x: number;
+            y: number;
+            w: number;
+            h: number;
+            /** @default null */
+            text: string | null;
+            /** @default null */
+            insight: string | null;
+            /** @default  */
+            address: string;
+        };
+        /**
+         * SharedView
+         * @description What a link shows. Without a range every question has its own.
+         */
+        SharedView: {
+            kind: string;
+            name: string;
+            description: string;
+            tiles: components["schemas"]["SharedTile"][];
+            range: unknown;
+            expires_at: number | null;
+        };
+        /**
          * Shown
          * @description One version of everything a project defines; 0 if nothing was ever pushed.
          */
@@ -6296,6 +6904,38 @@ export interface components {
             rows: unknown[][];
         };
         /**
+         * TextTile
+         * @description A tile of text. A few signs of Markdown are understood, and never HTML.
+         */
+        TextTile: {
+            /** @enum {unknown} */
+            kind: "text";
+            id: string;
+            x: number;
+            y: number;
+            w: number;
+            h: number;
+            /** @default  */
+            title: string;
+            text: string;
+        };
+        /**
+         * TileOrder
+         * @description A question of a tile, asked of a range and with filters that hold for all of its dashboard.
+         *
+         *         Without a range the question keeps its own.
+         */
+        TileOrder: {
+            /** @default null */
+            saved: string | null;
+            /** @default null */
+            question: components["schemas"]["QuestionContent"] | null;
+            /** @default null */
+            range: string | components["schemas"]["Dates"] | null;
+            /** @default [] */
+            filters: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"])[];
+        };
+        /**
          * TimelineData
          * @description A page of a timeline; ``total`` counts the events of all pages, ``total_sessions`` the sessions.
          */
@@ -6405,6 +7045,48 @@ export interface components {
             revoked_at: number | null;
             /** @default null */
             used_at: number | null;
+        };
+        /**
+         * ToldAnnotation
+         * @description What happened: an instant in UTC, a text, and of which kind it is.
+         */
+        ToldAnnotation: {
+            id: string;
+            at: string;
+            text: string;
+            /** @enum {unknown} */
+            kind: "campaign" | "incident" | "note" | "release";
+            owner: string;
+            updated_at: number;
+        };
+        /**
+         * ToldShare
+         * @description A link, without what opens it. Instants are microseconds since 1970.
+         */
+        ToldShare: {
+            id: string;
+            /** @enum {unknown} */
+            kind: "dashboard" | "question";
+            target: string;
+            label: string;
+            owner: string;
+            has_password: boolean;
+            has_filters: boolean;
+            has_range: boolean;
+            origins: string[];
+            created_at: number;
+            expires_at: number | null;
+            revoked_at: number | null;
+            is_over: boolean;
+            views: number;
+            viewed_at: number | null;
+        };
+        /**
+         * ToldShares
+         * @description Every link of the project, newest first.
+         */
+        ToldShares: {
+            shares: components["schemas"]["ToldShare"][];
         };
         /**
          * TrendsData
@@ -6550,6 +7232,21 @@ export interface components {
             statement: number;
             statements: number;
             percent: number | null;
+        };
+        /**
+         * Unlocked
+         * @description What stands for the password for some hours, to be sent as Tallymark-Pass.
+         */
+        Unlocked: {
+            /** @description Opaque. */
+            passing: string;
+        };
+        /**
+         * Unlocking
+         * @description The password of a link.
+         */
+        Unlocking: {
+            password: string;
         };
         /**
          * User
@@ -7108,7 +7805,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description Not as asked; `code` is one of: ALIAS_FANOUT, ALREADY_FOLLOWED, AUTH_INVALID, AUTH_IN_URL, AUTH_MISSING, AUTH_WRONG_KIND, BACKUP_INVALID, BAD_FIELD, BAD_ID, BATCH_TOO_LONG, BODY_INCOMPLETE, BODY_TOO_LARGE, CANNOT_LISTEN, CATALOG_AWAY, CATALOG_DAMAGED, CONSENT_DENIED, CONSENT_UNKNOWN, CONSENT_UNPARSABLE, CSRF_INVALID, CURRENCY_INVALID, CURSOR_INVALID, DATA_DIR_IN_USE, DECOMPRESS_CORRUPT, DECOMPRESS_LIMIT, DEFINITION_CHANGED, DEFINITION_INVALID, DNT, DUPLICATE, DUPLICATE_CONFLICT, ENRICH_FAILED, EVENT_TOO_LARGE, EXTRA_MISSING, FILE_UNREADABLE, GPC, IDENTIFY_IN_COOKIELESS, ID_TOO_LONG, ILLEGAL_ID, INTERNAL, INVITATION_INVALID, JSON_DEPTH, JSON_NUMBER, JSON_SYNTAX, KEY_TOO_LONG, LAST_OWNER, LINE_UNREADABLE, LINK_RETRACTED, LINK_UNKNOWN, LOG_DAMAGED, MERGE_LOOP, MERGE_REFUSED, METER_KEY_KIND, METHOD_NOT_ALLOWED, METRIC_UNKNOWN, MISSING_FIELD, NAME_INVALID, NOT_FOUND, NOT_KEPT, NUL_CHAR, OPT_OUT, ORIGIN_REFUSED, PASSWORD_WEAK, PII_BLOCKED, PLAN_BREAKS, PLAN_INVALID, PROJECT_EXISTS, PROJECT_UNKNOWN, PROTO_SYNTAX, QUERY_CANCELLED, QUERY_INVALID, QUERY_STOPPED, QUERY_TOO_LARGE, RATE_LIMITED, RESERVED_KEY, ROLE_TOO_LOW, SCHEMA_ENUM, SCHEMA_MISSING, SCHEMA_PATTERN, SCHEMA_RANGE, SCHEMA_REQUIRED, SCHEMA_TYPE, SERVER_AWAY, SETTING_INVALID, SIGNED_OUT, SIGN_IN_FAILED, SIGN_IN_LIMITED, SITE_EXISTS, STORAGE_PRESSURE, STORE_AWAY, STORE_DAMAGED, STORE_MOVED, STORE_REJECTED, STRICT_BATCH, SURROGATE, TIMEZONE_UNKNOWN, TIME_FUTURE, TIME_TOO_OLD, TIME_UNPARSABLE, TOO_MANY_PROPS, UNPLANNED_EVENT, UNPLANNED_PROP, UNSUPPORTED_ENCODING, UNSUPPORTED_MEDIA, USER_EXISTS, UTF8_INVALID, VALUE_NONFINITE, VALUE_NOT_NUMERIC, VERSION_RETIRED, VERSION_UNKNOWN. */
+        /** @description Not as asked; `code` is one of: ALIAS_FANOUT, ALREADY_FOLLOWED, AUTH_INVALID, AUTH_IN_URL, AUTH_MISSING, AUTH_WRONG_KIND, BACKUP_INVALID, BAD_FIELD, BAD_ID, BATCH_TOO_LONG, BODY_INCOMPLETE, BODY_TOO_LARGE, CANNOT_LISTEN, CATALOG_AWAY, CATALOG_DAMAGED, CHANGED_MEANWHILE, CONSENT_DENIED, CONSENT_UNKNOWN, CONSENT_UNPARSABLE, CSRF_INVALID, CURRENCY_INVALID, CURSOR_INVALID, DATA_DIR_IN_USE, DECOMPRESS_CORRUPT, DECOMPRESS_LIMIT, DEFINITION_CHANGED, DEFINITION_INVALID, DNT, DUPLICATE, DUPLICATE_CONFLICT, ENRICH_FAILED, EVENT_TOO_LARGE, EXTRA_MISSING, FILE_UNREADABLE, GPC, IDENTIFY_IN_COOKIELESS, ID_TOO_LONG, ILLEGAL_ID, INTERNAL, INVITATION_INVALID, JSON_DEPTH, JSON_NUMBER, JSON_SYNTAX, KEY_TOO_LONG, LAST_OWNER, LINE_UNREADABLE, LINK_RETRACTED, LINK_UNKNOWN, LOG_DAMAGED, MERGE_LOOP, MERGE_REFUSED, METER_KEY_KIND, METHOD_NOT_ALLOWED, METRIC_UNKNOWN, MISSING_FIELD, NAME_INVALID, NOT_FOUND, NOT_KEPT, NUL_CHAR, OPT_OUT, ORIGIN_REFUSED, PASSWORD_WEAK, PII_BLOCKED, PLAN_BREAKS, PLAN_INVALID, PROJECT_EXISTS, PROJECT_UNKNOWN, PROTO_SYNTAX, QUERY_CANCELLED, QUERY_INVALID, QUERY_STOPPED, QUERY_TOO_LARGE, RATE_LIMITED, RESERVED_KEY, ROLE_TOO_LOW, SCHEMA_ENUM, SCHEMA_MISSING, SCHEMA_PATTERN, SCHEMA_RANGE, SCHEMA_REQUIRED, SCHEMA_TYPE, SERVER_AWAY, SETTING_INVALID, SHARE_ENDED, SHARE_LOCKED, SHARE_PERSONAL, SIGNED_OUT, SIGN_IN_FAILED, SIGN_IN_LIMITED, SITE_EXISTS, STORAGE_PRESSURE, STORE_AWAY, STORE_DAMAGED, STORE_MOVED, STORE_REJECTED, STRICT_BATCH, SURROGATE, TIMEZONE_UNKNOWN, TIME_FUTURE, TIME_TOO_OLD, TIME_UNPARSABLE, TOO_MANY_PROPS, UNPLANNED_EVENT, UNPLANNED_PROP, UNSUPPORTED_ENCODING, UNSUPPORTED_MEDIA, USER_EXISTS, UTF8_INVALID, VALUE_NONFINITE, VALUE_NOT_NUMERIC, VERSION_RETIRED, VERSION_UNKNOWN. */
         Problem: {
             headers: {
                 [name: string]: unknown;
@@ -7125,6 +7822,27 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_annotations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotations"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     ask_accounts: {
         parameters: {
             query?: {
@@ -8050,6 +8768,50 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    get_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Boards"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_dashboards_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     get_definitions: {
         parameters: {
             query?: {
@@ -8731,6 +9493,85 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    post_projects_project_annotations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationToSave"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldAnnotation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_projects_project_annotations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationToSave"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldAnnotation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_annotations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     put_projects_project_cohorts_name: {
         parameters: {
             query?: never;
@@ -8778,6 +9619,85 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Defined"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_projects_project_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardToSave"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_projects_project_dashboards_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoardToReplace"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_dashboards_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -9100,6 +10020,159 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    post_projects_project_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuestionToSave"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    put_projects_project_saved_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuestionToReplace"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_saved_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_projects_project_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldShares"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_projects_project_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareToMake"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeShare"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    delete_projects_project_shares_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldShare"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     get_projects_project_sites: {
         parameters: {
             query?: never;
@@ -9245,6 +10318,50 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    get_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllSaved"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_saved_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     get_session: {
         parameters: {
             query?: never;
@@ -9358,6 +10475,80 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    get_shared_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedView"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_shared_token_tiles_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+                tile: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_shared_token_unlock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Unlocking"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unlocked"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     post_sql: {
         parameters: {
             query?: never;
@@ -9395,6 +10586,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    post_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TileOrder"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -1,11 +1,12 @@
 /** The answer as a table: what a chart shows, for whoever cannot or would rather not read a chart. */
+import type { ReactNode } from "react";
 import type { Table } from "../api/types";
 import { format } from "../i18n/t";
 import { DataTable, type Column } from "../ui/DataTable";
 
 type Cells = readonly unknown[];
 
-export function TableTwin({ table, label }: { table: Table; label: string }) {
+export function TableTwin({ table, label, caption }: { table: Table; label: string; caption?: ReactNode }) {
   const rows = table.rows as Cells[];
   const columns: Column<Cells>[] = table.columns.map((name, at) => ({
     id: `${at}`,
@@ -14,7 +15,7 @@ export function TableTwin({ table, label }: { table: Table; label: string }) {
     value: (row) => plain(row[at]),
     cell: (row) => shown(row[at]),
   }));
-  return <DataTable label={label} columns={columns} rows={rows} rowKey={(_, at) => String(at)} />;
+  return <DataTable label={label} columns={columns} rows={rows} rowKey={(_, at) => String(at)} caption={caption} />;
 }
 
 function plain(value: unknown): string | number | null {

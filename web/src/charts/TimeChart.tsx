@@ -3,6 +3,8 @@ import { scaleLinear, scaleSymlog } from "d3-scale";
 import { area, line } from "d3-shape";
 import { useId, useMemo, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { bucketLabel, format, t } from "../i18n/t";
+import type { Annotation } from "../api/boards";
+import { MarkButtons, MarkLines, type Mark } from "./marks";
 import { decades, shares, spread, stack, type Paint } from "./scale";
 import { Tooltip } from "./Tooltip";
 import { useWidth } from "./useWidth";
@@ -34,6 +36,9 @@ interface TimeChartProps {
   height?: number;
   /** Opens what is behind a point. */
   onOpen?: ((series: string, bucket: number) => void) | undefined;
+  /** Annotations, and what one does that is chosen; or, by the key `a`, the bucket that is looked at. */
+  marks?: readonly Mark[];
+  onMark?: ((what: { note: Annotation } | { bucket: number }) => void) | undefined;
   say?: (value: number) => string;
   /** How the axis says a number; shorter than a point does. */
   axis?: (value: number) => string;
@@ -44,7 +49,7 @@ interface Cursor {
   series: number;
 }
 
-export function TimeChart({ label, kind, buckets, series, stacked, asShare = false, log = false, height = 280, onOpen, say = format.number, axis = format.short }: TimeChartProps) {
+export function TimeChart({ label, kind, buckets, series, stacked, asShare = false, log = false, height = 280, onOpen, marks = [], onMark, say = format.number, axis = format.short }: TimeChartProps) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const [cursor, setCursor] = useState<Cursor | null>(null);
   const [byKey, setByKey] = useState(false);
@@ -107,6 +112,9 @@ export function TimeChart({ label, kind, buckets, series, stacked, asShare = fal
     } else if (event.key === "Enter" && cursor) {
       event.preventDefault();
       open(cursor);
+    } else if (event.key === "a" && cursor && onMark && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      onMark({ bucket: cursor.bucket });
     } else if (event.key === "Escape" && cursor) {
       event.stopPropagation();
       setCursor(null);
@@ -137,6 +145,7 @@ export function TimeChart({ label, kind, buckets, series, stacked, asShare = fal
               {bucketLabel(buckets[at]?.label ?? "")}
             </text>
           ))}
+          <MarkLines marks={marks} x={x} top={box.top} bottom={box.bottom} />
           {cursor && <line x1={x(cursor.bucket)} x2={x(cursor.bucket)} y1={box.top} y2={box.bottom} stroke="var(--line-strong)" strokeDasharray="2 2" />}
           {series.map((one, place) => (
             <g key={one.key} data-series={one.label} opacity={cursor && cursor.series !== place && series.length > 1 ? 0.55 : 1}>
@@ -162,6 +171,7 @@ export function TimeChart({ label, kind, buckets, series, stacked, asShare = fal
           )}
         </svg>
       </div>
+      <MarkButtons marks={marks} x={x} width={width} onOpen={onMark && ((note) => onMark({ note }))} />
       <p id={`${id}-hint`} className="sr">
         {t("chart.hint")}
       </p>

@@ -5,6 +5,8 @@ import { decode, encode, type Decoded } from "./codec";
 import type { Kind, Query } from "./types";
 
 export interface QueryUrl extends Decoded {
+  /** The saved question that this one was opened from, if it was. */
+  saved: string | null;
   change: (part: Partial<Query>) => void;
 }
 
@@ -12,11 +14,18 @@ export interface QueryUrl extends Decoded {
 export function useQueryUrl(kind: Kind, usual: Partial<Query> = {}): QueryUrl {
   const search = useSearch();
   const [path, navigate] = useLocation();
+  const saved = useMemo(() => new URLSearchParams(search).get("s"), [search]);
   const told = JSON.stringify(usual);
   const decoded = useMemo(() => decode(kind, search, JSON.parse(told) as Partial<Query>), [kind, search, told]);
   const change = useCallback(
-    (part: Partial<Query>) => navigate(`${path}?${encode({ ...decoded.query, ...part }) || "v=1"}`),
-    [decoded, navigate, path],
+    (part: Partial<Query>) => navigate(`${path}?${addressOf({ ...decoded.query, ...part }, saved)}`),
+    [decoded, navigate, path, saved],
   );
-  return { ...decoded, change };
+  return { ...decoded, saved, change };
+}
+
+/** Return what stands after the question mark of a query, and of the saved question it is. */
+export function addressOf(query: Query, saved: string | null): string {
+  const written = encode(query) || "v=1";
+  return saved === null ? written : `${written}&s=${encodeURIComponent(saved)}`;
 }

@@ -1,17 +1,27 @@
 /** One answer: its sentence, its chart or table, what can be done with it, and where it came from. */
 import type { UseQueryResult } from "@tanstack/react-query";
-import { useRef, useState, type ReactNode } from "react";
+import { lazy, Suspense, useRef, useState, type ReactNode } from "react";
 import { API } from "../api/client";
+import { useSession } from "../api/session";
 import type { Answer, InsightName, Question } from "../api/types";
+import { MarkCaption, useMarks, type Span } from "../charts/marks";
 import { csv, download, picture, png } from "../charts/export";
 import { TableTwin } from "../charts/TableTwin";
 import { format, t } from "../i18n/t";
+import type { Query } from "../query/types";
+import { addressOf } from "../query/useQueryUrl";
 import { Button, Code, copy } from "../ui/basics";
 import { Dialog } from "../ui/Dialog";
 import { Menu } from "../ui/Menu";
 import { useKeys } from "../ui/useKeys";
 import { ErrorBox, Notes, NothingFound, Skeleton } from "../ui/states";
 import { toast } from "../ui/toast";
+import { useAnnotating } from "./annotate";
+
+const AddToBoard = lazy(() => import("./adding").then((all) => ({ default: all.AddToBoard })));
+/** Insights over time, on which annotations stand. */
+const OVER_TIME: readonly InsightName[] = ["trends", "lifecycle", "web"];
+const NO_BUCKETS: readonly Span[] = [];
 
 /** Insights whose chart is one drawing; the others are tables that are drawn on. */
 const DRAWN: readonly InsightName[] = ["trends", "paths", "lifecycle"];
@@ -29,14 +39,21 @@ interface AnswerCardProps<K extends InsightName> {
   /** Whether the card begins as a table. */
   asTable?: boolean;
   height?: number;
+  /** How the pages write the question; without it the answer cannot be put on a dashboard. */
+  query?: Query;
 }
 
-export function AnswerCard<K extends InsightName>({ title, insight, question, result, isEmpty, children, filtered, clear, wider, asTable = false, height = 300 }: AnswerCardProps<K>) {
+export function AnswerCard<K extends InsightName>({ title, insight, question, result, isEmpty, children, filtered, clear, wider, asTable = false, height = 300, query }: AnswerCardProps<K>) {
   const [table, setTable] = useState<boolean | null>(null);
   const [about, setAbout] = useState(false);
+  const [adding, setAdding] = useState(false);
+  const may = useSession()?.mayChange ?? false;
+  const annotate = useAnnotating();
   const card = useRef<HTMLElement>(null);
   const answer = result.data;
   const tabled = table ?? asTable;
+  const told = answer?.data as { buckets?: readonly Span[] } | undefined;
+  const marks = useMarks(OVER_TIME.includes(insight) ? (told?.buckets ?? NO_BUCKETS) : NO_BUCKETS);
   useKeys({ t: () => setTable(!tabled) });
 
   async function save(kind: "csv" | "json" | "svg" | "png"): Promise<void> {
@@ -63,6 +80,8 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
     { id: "png", label: t("card.png"), act: () => void save("png") },
     { id: "curl", label: t("card.curl"), act: () => void copied(`curl ${address} \\\n  -H "Authorization: Bearer $TALLYMARK_KEY" \\\n  -H "Content-Type: application/json" \\\n  -d '${asked.replaceAll("'", "'\\''")}'`) },
     { id: "python", label: t("card.python"), act: () => void copied(python(insight, question)) },
+    ...(may && query ? [{ id: "board", label: t("card.board"), act: () => setAdding(true) }] : []),
+    ...(annotate && OVER_TIME.includes(insight) ? [{ id: "mark", label: t("mark.add"), act: () => annotate({ at: new Date().toISOString() }) }] : []),
     { id: "about", label: t("card.about"), act: () => setAbout(true) },
   ].filter((one) => !(tabled || !DRAWN.includes(insight)) || !["svg", "png"].includes(one.id));
 
@@ -82,9 +101,10 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
       ) : (
         <div className={result.isPlaceholderData ? "stale" : ""}>
           <Notes warnings={(answer.data as { warnings?: string[] }).warnings ?? []} />
-          {tabled ? <TableTwin table={answer.table} label={title} /> : children(answer)}
+          {tabled ? <TableTwin table={answer.table} label={title} caption={marks.length > 0 && <MarkCaption marks={marks} />} /> : children(answer)}
         </div>
       )}
+      <Suspense fallback={null}>{adding && query && <AddToBoard what={{ title, saved: null, content: { insight, question, address: addressOf(query, null) } }} onClose={() => setAdding(false)} />}</Suspense>
       {answer && <About answer={answer} open={about} onClose={() => setAbout(false)} />}
     </section>
   );

@@ -16,11 +16,17 @@ export interface Behind {
   events?: Question;
 }
 
-const Opening = createContext<(behind: Behind) => void>(() => undefined);
+const Opening = createContext<((behind: Behind) => void) | null>(null);
+const nothing = () => undefined;
 
 /** Return how to open what is behind a number. */
 export function useDrill(): (behind: Behind) => void {
-  return useContext(Opening);
+  return useContext(Opening) ?? nothing;
+}
+
+/** Whether numbers open at all; behind a link nobody may see who is meant. */
+export function useOpens(): boolean {
+  return useContext(Opening) !== null;
 }
 
 export function DrillProvider({ children }: { children: ReactNode }) {

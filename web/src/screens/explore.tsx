@@ -9,6 +9,7 @@ import { BuilderRange } from "../builder/range";
 import { Rows } from "../builder/Rows";
 import { BigNumber } from "../charts/BigNumber";
 import { Legend } from "../charts/Legend";
+import { useMarks } from "../charts/marks";
 import { paints } from "../charts/scale";
 import { TimeChart, type Series } from "../charts/TimeChart";
 import { bucketLabel, format, t, word } from "../i18n/t";
@@ -19,9 +20,11 @@ import { CHARTS, condsOf, row, type ChartKind, type Query } from "../query/types
 import { useQueryUrl } from "../query/useQueryUrl";
 import { Choice } from "../ui/basics";
 import { Empty } from "../ui/states";
+import { useAnnotating } from "./annotate";
 import { AnswerCard } from "./AnswerCard";
 import { CompareControl, Dropped, IntervalControl, OptionControl, PageHead, RangeControl } from "./controls";
-import { useDrill } from "./drill";
+import { useDrill, useOpens } from "./drill";
+import { SaveBar } from "./saving";
 
 const STACKS = ["stacked", "share", "none"] as const;
 
@@ -45,6 +48,7 @@ export default function Explore() {
         {isDrawn && query.chart !== "line" && <OptionControl {...url} name="stack" label={t("chart.stack")} options={STACKS.map((one) => [one, t(`chart.stack.${one}`)] as const)} />}
         {isDrawn && query.options["stack"] !== "share" && <OptionControl {...url} name="scale" label={t("chart.scale")} options={(["linear", "log"] as const).map((one) => [one, t(`chart.scale.${one}`)] as const)} />}
         {query.formulas.length > 0 && <OptionControl {...url} name="lines" label={t("chart.lines")} options={(["formulas", "all"] as const).map((one) => [one, t(`chart.lines.${one}`)] as const)} />}
+        <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <Dropped what={dropped} />
       <section className="card builder" aria-label={t("builder.title")}>
@@ -61,6 +65,7 @@ export default function Explore() {
         <AnswerCard
           title={describe(query)}
           insight="trends"
+          query={query}
           question={asked}
           result={result}
           isEmpty={(data) => data.lines.every((line) => !Number(line.total) && line.values.every((one) => !Number(one)))}
@@ -81,6 +86,9 @@ export default function Explore() {
 export function TrendView({ data, query, asked, height }: { data: TrendsData; query: Query; asked: Question; height?: number }) {
   const [alone, setAlone] = useState<string | null>(null);
   const drill = useDrill();
+  const opens = useOpens();
+  const marks = useMarks(data.buckets);
+  const annotate = useAnnotating();
   const series = useMemo(() => seriesOfLines(data, query), [data, query]);
   const shown = alone ? series.filter((one) => one.key === alone) : series;
   // Only what adds up may lie on each other: a person of two groups would be two.
@@ -108,14 +116,14 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
     return (
       <div className="grid">
         {shownLines(data, query).map((line, at) => (
-          <BigNumber key={at} label={lineLabel(line, data, query)} value={toNumber(line.total)} {...(data.compared ? { before: toNumber(line.compared_total), than: t(`than.${data.compared.how}`) } : {})} trend={line.values.filter((_, bucket) => !data.buckets[bucket]?.is_incomplete).map(toNumber)} {...(isFormula(line) ? {} : { onOpen: () => open(String(data.lines.indexOf(line)), null) })} />
+          <BigNumber key={at} label={lineLabel(line, data, query)} value={toNumber(line.total)} {...(data.compared ? { before: toNumber(line.compared_total), than: t(`than.${data.compared.how}`) } : {})} trend={line.values.filter((_, bucket) => !data.buckets[bucket]?.is_incomplete).map(toNumber)} {...(isFormula(line) || !opens ? {} : { onOpen: () => open(String(data.lines.indexOf(line)), null) })} />
         ))}
       </div>
     );
   }
   return (
     <div className="stack">
-      <TimeChart label={describe(query)} kind={query.chart === "area" || query.chart === "bar" ? query.chart : "line"} buckets={[...data.buckets]} series={shown} stacked={query.chart !== "line" && additive && stack !== "none" && shown.length > 1} asShare={stack === "share"} log={query.options["scale"] === "log"} onOpen={open} {...(height ? { height } : {})} />
+      <TimeChart label={describe(query)} kind={query.chart === "area" || query.chart === "bar" ? query.chart : "line"} buckets={[...data.buckets]} series={shown} stacked={query.chart !== "line" && additive && stack !== "none" && shown.length > 1} asShare={stack === "share"} log={query.options["scale"] === "log"} marks={marks} onMark={annotate && ((what) => annotate("note" in what ? what : { at: data.buckets[what.bucket]!.since }))} onOpen={opens ? open : undefined} {...(height ? { height } : {})} />
       <Legend series={series} totals={shownLines(data, query).map((line) => total(line))} alone={alone} onAlone={setAlone} />
       <Groups data={data} query={query} />
     </div>

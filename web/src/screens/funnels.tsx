@@ -18,6 +18,7 @@ import { AnswerCard } from "./AnswerCard";
 import { Correlation } from "./correlation";
 import { Dropped, OptionControl, PageHead, RangeControl } from "./controls";
 import { useDrill } from "./drill";
+import { SaveBar } from "./saving";
 
 const WINDOWS = ["14d", "30min", "1h", "1d", "7d", "30d"] as const;
 const START = { rows: [row(), row()] };
@@ -36,6 +37,7 @@ export default function Funnels() {
         <OptionControl {...url} name="window" label={t("funnel.window")} options={WINDOWS.map((one) => [one, t(`funnel.window.${one}`)] as const)} />
         <OptionControl {...url} name="order" label={t("funnel.order")} options={(["ordered", "strict", "any"] as const).map((one) => [one, t(`funnel.order.${one}`)] as const)} />
         <OptionControl {...url} name="by" label={t("funnel.by")} options={(["person", "session", "account"] as const).map((one) => [one, t(`funnel.by.${one}`)] as const)} />
+        <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <Dropped what={dropped} />
       <section className="card builder" aria-label={t("builder.title")}>
@@ -48,7 +50,7 @@ export default function Funnels() {
       {asked === null ? (
         <Empty title={t("state.choose.steps")} icon="funnels" />
       ) : (
-        <AnswerCard title={describe(query)} insight="funnels" question={asked} result={result} isEmpty={(data) => data.total.entered === 0} filtered={filtered} clear={() => change({ where: [], rows: query.rows.map((one) => ({ ...one, where: [] })) })} wider={() => change({ range: "90d" })}>
+        <AnswerCard title={describe(query)} insight="funnels" query={query} question={asked} result={result} isEmpty={(data) => data.total.entered === 0} filtered={filtered} clear={() => change({ where: [], rows: query.rows.map((one) => ({ ...one, where: [] })) })} wider={() => change({ range: "90d" })}>
           {(answer) => <FunnelView data={answer.data} asked={answer.question} people={people} />}
         </AnswerCard>
       )}
@@ -57,7 +59,7 @@ export default function Funnels() {
   );
 }
 
-function FunnelView({ data, asked, people }: { data: FunnelsData; asked: Question; people: boolean }) {
+export function FunnelView({ data, asked, people }: { data: FunnelsData; asked: Question; people: boolean }) {
   const drill = useDrill();
   const { total } = data;
   const open = (title: string, place: Question) => drill({ title, people: { behind: { insight: "funnels", question: asked, place } } });

@@ -68,7 +68,7 @@ export default function Home() {
         )}
       </section>
       <div className="home">
-        <AnswerCard title={describe(ACTIVITY)} insight="trends" question={asked} result={activity} isEmpty={(one) => one.lines.every((line) => !Number(line.total))} filtered={false}>
+        <AnswerCard title={describe(ACTIVITY)} insight="trends" query={ACTIVITY} question={asked} result={activity} isEmpty={(one) => one.lines.every((line) => !Number(line.total))} filtered={false}>
           {(answer) => <TrendView data={answer.data} query={ACTIVITY} asked={answer.question} height={240} />}
         </AnswerCard>
         <section className="card stack" aria-label={t("home.top")}>

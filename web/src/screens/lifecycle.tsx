@@ -5,6 +5,7 @@ import { useAsk } from "../api/queries";
 import type { LifecycleData, Question, StickinessData } from "../api/types";
 import { EventBox } from "../builder/choices";
 import { Conditions } from "../builder/Conditions";
+import { MarkButtons, MarkLines, useMarks } from "../charts/marks";
 import { useWidth } from "../charts/useWidth";
 import { spread } from "../charts/scale";
 import { bucketLabel, format, t } from "../i18n/t";
@@ -14,7 +15,9 @@ import { row, type Row } from "../query/types";
 import { useQueryUrl, type QueryUrl } from "../query/useQueryUrl";
 import { AnswerCard } from "./AnswerCard";
 import { Dropped, IntervalControl, PageHead, RangeControl } from "./controls";
-import { useDrill } from "./drill";
+import { useAnnotating } from "./annotate";
+import { useDrill, useOpens } from "./drill";
+import { SaveBar } from "./saving";
 
 const START = { rows: [row()], range: "90d" };
 const STATES = ["returning", "new", "resurrecting"] as const;
@@ -31,9 +34,10 @@ export function Lifecycle() {
       <PageHead title={t("screen.lifecycle")} lead={t("lead.lifecycle")}>
         <RangeControl {...url} />
         <IntervalControl {...url} intervals={["week", "day", "month"]} auto={false} />
+        <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <StepBox {...url} />
-      <AnswerCard title={describe(query)} insight="lifecycle" question={asked} result={result} isEmpty={(data) => data.buckets.every((one) => one.active === 0)} filtered={query.where.length > 0} clear={() => change({ where: [] })}>
+      <AnswerCard title={describe(query)} insight="lifecycle" query={query} question={asked} result={result} isEmpty={(data) => data.buckets.every((one) => one.active === 0)} filtered={query.where.length > 0} clear={() => change({ where: [] })}>
         {(answer) => <LifecycleView data={answer.data} asked={answer.question} />}
       </AnswerCard>
     </>
@@ -49,9 +53,10 @@ export function Stickiness() {
     <>
       <PageHead title={t("screen.stickiness")} lead={t("lead.stickiness")}>
         <RangeControl {...url} />
+        <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <StepBox {...url} />
-      <AnswerCard title={describe(query)} insight="stickiness" question={asked} result={result} isEmpty={(data) => data.periods.every((one) => one.people === 0)} filtered={query.where.length > 0} clear={() => change({ where: [] })}>
+      <AnswerCard title={describe(query)} insight="stickiness" query={query} question={asked} result={result} isEmpty={(data) => data.periods.every((one) => one.people === 0)} filtered={query.where.length > 0} clear={() => change({ where: [] })}>
         {(answer) => <StickinessView data={answer.data} asked={answer.question} />}
       </AnswerCard>
     </>
@@ -76,9 +81,12 @@ function StepBox({ query, change, dropped }: QueryUrl) {
 }
 
 /** Bars above and below a line in the middle: who is there, and who is gone. */
-function LifecycleView({ data, asked }: { data: LifecycleData; asked: Question }) {
+export function LifecycleView({ data, asked }: { data: LifecycleData; asked: Question }) {
   const [ref, width] = useWidth<HTMLDivElement>();
   const drill = useDrill();
+  const opens = useOpens();
+  const marks = useMarks(data.buckets);
+  const annotate = useAnnotating();
   const height = 320;
   const top = Math.max(1, ...data.buckets.map((one) => one.active));
   const bottom = Math.max(1, ...data.buckets.map((one) => one.dormant));
@@ -108,6 +116,7 @@ function LifecycleView({ data, asked }: { data: LifecycleData; asked: Question }
               {bucketLabel(data.buckets[at]!.label)}
             </text>
           ))}
+          <MarkLines marks={marks} x={x} top={8} bottom={height - 26} />
           {data.buckets.map((one, at) => {
             let from = 0;
             const parts: [State, number, number][] = STATES.map((state) => [state, from, (from += one[state])]);
@@ -117,13 +126,14 @@ function LifecycleView({ data, asked }: { data: LifecycleData; asked: Question }
               .map(([state, low, high]) => {
                 const label = `${bucketLabel(one.label)}, ${t(`lifecycle.${state}`)}: ${format.number(high - low)}`;
                 return (
-                  <rect key={state} className="opens" role="button" tabIndex={0} aria-label={label} x={x(at) - wide / 2} width={wide} y={y(high)} height={Math.max(1, y(low) - y(high) - 1)} rx="2" fill={COLOURS[state]} opacity={one.is_incomplete ? 0.55 : 1} onClick={() => open(at, state)} onKeyDown={(event) => event.key === "Enter" && open(at, state)}>
+                  <rect key={state} {...(opens ? { className: "opens", role: "button", tabIndex: 0 } : { role: "img" })} aria-label={label} x={x(at) - wide / 2} width={wide} y={y(high)} height={Math.max(1, y(low) - y(high) - 1)} rx="2" fill={COLOURS[state]} opacity={one.is_incomplete ? 0.55 : 1} onClick={() => opens && open(at, state)} onKeyDown={(event) => event.key === "Enter" && opens && open(at, state)}>
                     <title>{label}</title>
                   </rect>
                 );
               });
           })}
         </svg>
+        <MarkButtons marks={marks} x={x} width={width} onOpen={annotate && ((note) => annotate({ note }))} />
       </div>
       <ul className="legend">
         {(Object.keys(COLOURS) as State[]).map((state) => (
@@ -137,8 +147,9 @@ function LifecycleView({ data, asked }: { data: LifecycleData; asked: Question }
   );
 }
 
-function StickinessView({ data, asked }: { data: StickinessData; asked: Question }) {
+export function StickinessView({ data, asked }: { data: StickinessData; asked: Question }) {
   const drill = useDrill();
+  const opens = useOpens();
   const period = data.periods[0];
   if (!period) return null;
   const most = Math.max(1, ...period.times.map((one) => one.exactly.count));
@@ -151,7 +162,7 @@ function StickinessView({ data, asked }: { data: StickinessData; asked: Question
         {period.times.map((one) => {
           const label = `${t("stickiness.days")} ${one.times}: ${t("common.people", { n: one.exactly.count })}`;
           return (
-            <button key={one.times} type="button" disabled={one.exactly.count === 0} aria-label={label} title={label} onClick={() => drill({ title: label, people: { behind: { insight: "stickiness", question: asked, place: { period: 0, times: one.times, counted: "exactly" } } } })}>
+            <button key={one.times} type="button" disabled={one.exactly.count === 0 || !opens} aria-label={label} title={label} onClick={() => drill({ title: label, people: { behind: { insight: "stickiness", question: asked, place: { period: 0, times: one.times, counted: "exactly" } } } })}>
               <i style={{ blockSize: `${(100 * one.exactly.count) / most}%` }} />
             </button>
           );

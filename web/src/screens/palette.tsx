@@ -1,12 +1,14 @@
 /** The command palette: type a few letters of a screen, an event or an action. */
 import { useState, type KeyboardEvent } from "react";
 import { useLocation } from "wouter";
+import { useBoards, useSavedQuestions } from "../api/boards";
 import { useNames } from "../api/queries";
 import { nextTheme } from "../app";
 import { t } from "../i18n/t";
 import { encode } from "../query/codec";
 import { query, row } from "../query/types";
 import { SCREENS } from "../routes";
+import { hrefOf } from "./dashboards";
 import { narrowed, type OptionGroup } from "../ui/Combobox";
 import { Dialog } from "../ui/Dialog";
 import { Icon } from "../ui/Icon";
@@ -15,12 +17,16 @@ const MOST = 40;
 
 export default function Palette({ onClose, onPreferences }: { onClose: () => void; onPreferences: () => void }) {
   const names = useNames().data;
+  const boards = useBoards().data?.dashboards ?? [];
+  const saved = useSavedQuestions().data?.saved ?? [];
   const [, navigate] = useLocation();
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
   const groups: OptionGroup[] = [
     { label: t("palette.screens"), options: SCREENS.map((one) => ({ id: `go:${one.path}`, label: t(one.name), ...(one.key ? { note: `g ${one.key}` } : {}) })) },
     { label: t("palette.actions"), options: [{ id: "theme", label: t("palette.theme") }, { id: "preferences", label: t("app.settings") }] },
+    { label: t("screen.dashboards"), options: boards.map((one) => ({ id: `go:/dashboards/${one.id}`, label: one.name })) },
+    { label: t("saved.title"), options: saved.map((one) => ({ id: `go:${hrefOf(one)}`, label: one.name })) },
     { label: t("palette.events"), options: typed ? (names?.events ?? []).map((one) => ({ id: `event:${one.name}`, label: one.name })) : [] },
   ];
   const found = narrowed(groups, typed);

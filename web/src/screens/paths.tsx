@@ -14,7 +14,8 @@ import type { Options } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { AnswerCard } from "./AnswerCard";
 import { Dropped, OptionControl, PageHead, RangeControl } from "./controls";
-import { useDrill } from "./drill";
+import { useDrill, useOpens } from "./drill";
+import { SaveBar } from "./saving";
 
 const NODES = ["name", "path", "title", "properties.feature"] as const;
 
@@ -34,6 +35,7 @@ export default function Paths() {
         <RangeControl {...url} />
         <OptionControl {...url} name="node" label={t("paths.node")} options={NODES.map((one) => [one === "name" ? "" : one, one === "name" ? t("paths.node.event") : fieldName(one)] as const)} />
         <OptionControl {...url} name="depth" label={t("paths.depth")} options={["5", "3", "4", "6", "8"].map((one) => [one, one] as const)} />
+        <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <Dropped what={dropped} />
       <section className="card builder" aria-label={t("builder.title")}>
@@ -49,7 +51,7 @@ export default function Paths() {
           <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} add={t("builder.filters")} groups />
         </div>
       </section>
-      <AnswerCard title={describe(query)} insight="paths" question={asked} result={result} isEmpty={(data) => data.walks === 0} filtered={query.where.length > 0 || query.options["start"] !== undefined || query.options["end"] !== undefined} clear={() => change({ where: [], options: {} })} wider={() => change({ range: "90d" })} height={420}>
+      <AnswerCard title={describe(query)} insight="paths" query={query} question={asked} result={result} isEmpty={(data) => data.walks === 0} filtered={query.where.length > 0 || query.options["start"] !== undefined || query.options["end"] !== undefined} clear={() => change({ where: [], options: {} })} wider={() => change({ range: "90d" })} height={420}>
         {(answer) => (
           <div className="stack wide-gap">
             <Flow data={answer.data} asked={answer.question} title={describe(query)} />
@@ -73,9 +75,10 @@ interface Way {
   to: Node;
 }
 
-function Flow({ data, asked, title }: { data: PathsData; asked: Question; title: string }) {
+export function Flow({ data, asked, title }: { data: PathsData; asked: Question; title: string }) {
   const [ref, width] = useWidth<HTMLDivElement>(900);
   const drill = useDrill();
+  const opens = useOpens();
   const tall = Math.max(280, Math.max(...data.steps.map((one) => one.nodes.length)) * 64);
   const { nodes, links } = useMemo(() => layout(data, Math.max(width, data.steps.length * 130), tall), [data, width, tall]);
   const names = useMemo(() => [...new Set(nodes.map((one) => one.name))], [nodes]);
@@ -106,7 +109,7 @@ function Flow({ data, asked, title }: { data: PathsData; asked: Question; title:
             const to = one.target as Laid;
             const label = t("paths.link", { from: from.name, to: to.name, n: one.value });
             return (
-              <path key={at} d={sankeyLinkHorizontal()(one as never) ?? ""} stroke={colour(from)} strokeWidth={Math.max(1, one.width ?? 1)} opacity={to.kind === "drop_off" ? 0.18 : 0.36} className="way" onClick={() => open(label, { step: from.step, ...named(from), to_kind: named(to).kind, ...(to.kind === "node" ? { to_name: to.name } : {}) })}>
+              <path key={at} d={sankeyLinkHorizontal()(one as never) ?? ""} stroke={colour(from)} strokeWidth={Math.max(1, one.width ?? 1)} opacity={to.kind === "drop_off" ? 0.18 : 0.36} className={opens ? "way" : ""} onClick={() => opens && open(label, { step: from.step, ...named(from), to_kind: named(to).kind, ...(to.kind === "node" ? { to_name: to.name } : {}) })}>
                 <title>{label}</title>
               </path>
             );
@@ -117,7 +120,7 @@ function Flow({ data, asked, title }: { data: PathsData; asked: Question; title:
           const said = t("paths.nodecount", { name: shown, step: one.step + 1, n: format.short(one.count), share: format.percent(one.count / Math.max(1, data.walks)) });
           const label = shown === one.name || one.kind === "drop_off" ? said : `${said}, ${one.name}`;
           return (
-            <g key={`${one.step}:${one.place}`} data-node={`${one.step}:${one.place}`} className="node" role="button" tabIndex={0} aria-label={label} onClick={() => open(label, { step: one.step, ...named(one) })} onKeyDown={(event) => press(event, one, label)}>
+            <g key={`${one.step}:${one.place}`} data-node={`${one.step}:${one.place}`} {...(opens ? { className: "node", role: "button", tabIndex: 0 } : { role: "img" })} aria-label={label} onClick={() => opens && open(label, { step: one.step, ...named(one) })} onKeyDown={(event) => opens && press(event, one, label)}>
               <rect x={one.x0} y={one.y0} width={(one.x1 ?? 0) - (one.x0 ?? 0)} height={Math.max(2, (one.y1 ?? 0) - (one.y0 ?? 0))} rx="2" fill={colour(one)} />
               <text x={(one.x1 ?? 0) + 5} y={((one.y0 ?? 0) + (one.y1 ?? 0)) / 2 - 1} fontSize="12" fill="var(--text)" stroke="var(--surface)" strokeWidth="3" paintOrder="stroke">
                 {shown}

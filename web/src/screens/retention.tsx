@@ -15,7 +15,8 @@ import { condsOf, row, type Row } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { AnswerCard } from "./AnswerCard";
 import { Dropped, IntervalControl, OptionControl, PageHead, RangeControl } from "./controls";
-import { useDrill } from "./drill";
+import { useDrill, useOpens } from "./drill";
+import { SaveBar } from "./saving";
 
 const START = { rows: [row()], range: "90d" };
 /** How many intervals after the start are looked at; 52 weeks are a year. */
@@ -37,6 +38,7 @@ export default function Retention() {
         <OptionControl {...url} name="buckets" label={t("retention.buckets")} options={BUCKETS.map((one) => [one, one] as const)} />
         <OptionControl {...url} name="band" label={t("chart.band")} options={(["shown", "hidden"] as const).map((one) => [one, t(`chart.band.${one}`)] as const)} />
         <OptionControl {...url} name="criterion" label={t("retention.criterion")} options={CRITERIA.map((one) => [one, t(`retention.criterion.${one}`)] as const)} />
+        <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <Dropped what={dropped} />
       <section className="card builder" aria-label={t("builder.title")}>
@@ -50,7 +52,7 @@ export default function Retention() {
         </div>
       </section>
       {asked && (
-        <AnswerCard title={describe(query)} insight="retention" question={asked} result={result} isEmpty={(data) => data.groups.every((one) => one.people === 0)} filtered={condsOf(query.where).length > 0} clear={() => change({ where: [] })} wider={() => change({ range: "90d" })}>
+        <AnswerCard title={describe(query)} insight="retention" query={query} question={asked} result={result} isEmpty={(data) => data.groups.every((one) => one.people === 0)} filtered={condsOf(query.where).length > 0} clear={() => change({ where: [] })} wider={() => change({ range: "90d" })}>
           {(answer) => <RetentionView data={answer.data} asked={answer.question} withBand={query.options["band"] !== "hidden"} />}
         </AnswerCard>
       )}
@@ -70,7 +72,7 @@ function StepRow({ label, value, onChange, any }: { label: string; value: Row; o
   );
 }
 
-function RetentionView({ data, asked, withBand }: { data: RetentionData; asked: Question; withBand: boolean }) {
+export function RetentionView({ data, asked, withBand = true }: { data: RetentionData; asked: Question; withBand?: boolean }) {
   const groups = [...data.groups];
   const name = (one: (typeof groups)[number]) => (one.is_other ? t("common.other") : (one.breakdown ?? []).map((part) => (part === null ? t("common.none") : String(part))).join(" · ") || t("retention.all"));
   const painted = paints(groups.map((one) => ({ label: name(one), isOther: one.is_other })), data.breakdown.length > 0);
@@ -90,7 +92,7 @@ function HeatTable({ title, data, group, asked }: { title: string; data: Retenti
   const drill = useDrill();
   const groupPlace = data.breakdown.length && !group.is_other ? { group: { by: data.breakdown, values: group.breakdown } } : {};
   const open = (title_: string, place: Question) => drill({ title: title_, people: { behind: { insight: "retention", question: asked, place: { ...place, ...groupPlace } } } });
-  const opens = !group.is_other;
+  const opens = useOpens() && !group.is_other;
   return (
     <figure className="stack">
       <figcaption>

@@ -3,6 +3,7 @@ import { lazy, Suspense, useMemo, useState } from "react";
 import { useAsk } from "../api/queries";
 import { toNumber, type Question, type WebData, type WebRow } from "../api/types";
 import { BigNumber } from "../charts/BigNumber";
+import { useMarks, type Span } from "../charts/marks";
 import { TimeChart } from "../charts/TimeChart";
 import { format, t, word } from "../i18n/t";
 import { clause, question, range, usualInterval } from "../query/ask";
@@ -12,12 +13,15 @@ import { useQueryUrl } from "../query/useQueryUrl";
 import { IconButton } from "../ui/basics";
 import { Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
+import { useAnnotating } from "./annotate";
 import { AnswerCard } from "./AnswerCard";
 import { CompareControl, Dropped, PageHead, RangeControl } from "./controls";
-import { useDrill } from "./drill";
+import { useDrill, useOpens } from "./drill";
+import { SaveBar } from "./saving";
 
 const WorldMap = lazy(() => import("../charts/WorldMap"));
 
+const NO_BUCKETS: readonly Span[] = [];
 const USUAL = { compare: "previous_period" as const };
 /** The field whose value a row of a table has. */
 const FIELDS: Record<string, string> = {
@@ -40,12 +44,15 @@ export default function Web() {
     [query],
   );
   const trend = useAsk("trends", overTime);
+  const marks = useMarks(trend.data?.data.buckets ?? NO_BUCKETS);
+  const annotate = useAnnotating();
   const narrow = (cond: Cond) => change({ where: [...query.where, cond] });
   return (
     <>
       <PageHead title={t("screen.web")} lead={t("lead.web")}>
         <RangeControl {...url} />
         <CompareControl {...url} />
+        <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <Dropped what={dropped} />
       {query.where.length > 0 && (
@@ -59,11 +66,11 @@ export default function Web() {
           ))}
         </div>
       )}
-      <AnswerCard title={describe(query)} insight="web" question={asked} result={result} isEmpty={(data) => data.numbers.visits === 0} filtered={query.where.length > 0} clear={() => change({ where: [] })} wider={() => change({ range: "90d" })}>
+      <AnswerCard title={describe(query)} insight="web" query={query} question={asked} result={result} isEmpty={(data) => data.numbers.visits === 0} filtered={query.where.length > 0} clear={() => change({ where: [] })} wider={() => change({ range: "90d" })}>
         {(answer) => (
           <div className="stack wide-gap">
             <Numbers data={answer.data} asked={answer.question} />
-            {trend.data && <TimeChart label={t("web.overtime")} kind="area" height={220} stacked={false} buckets={[...trend.data.data.buckets]} series={[{ key: "0", label: t("web.visitors"), values: trend.data.data.lines[0]!.values.map(toNumber), colour: "var(--s1)", dash: "" }]} />}
+            {trend.data && <TimeChart label={t("web.overtime")} kind="area" marks={marks} onMark={annotate && ((what) => annotate("note" in what ? what : { at: trend.data.data.buckets[what.bucket]!.since }))} height={220} stacked={false} buckets={[...trend.data.data.buckets]} series={[{ key: "0", label: t("web.visitors"), values: trend.data.data.lines[0]!.values.map(toNumber), colour: "var(--s1)", dash: "" }]} />}
           </div>
         )}
       </AnswerCard>
@@ -79,15 +86,16 @@ export default function Web() {
   );
 }
 
-function Numbers({ data, asked }: { data: WebData; asked: Question }) {
+export function Numbers({ data, asked }: { data: WebData; asked: Question }) {
   const drill = useDrill();
+  const opens = useOpens();
   const { numbers } = data;
   const before = data.compared?.numbers;
   const than = data.compared ? t(`than.${data.compared.how}`) : "";
   const was = (value: number | string | null | undefined) => (before ? { before: toNumber(value), than } : {});
   return (
     <div className="grid-5">
-      <BigNumber label={t("web.visitors")} value={numbers.visitors} {...was(before?.visitors)} onOpen={() => drill({ title: t("web.visitors"), people: { behind: { insight: "web", question: asked, place: {} } } })} />
+      <BigNumber label={t("web.visitors")} value={numbers.visitors} {...was(before?.visitors)} {...(opens ? { onOpen: () => drill({ title: t("web.visitors"), people: { behind: { insight: "web", question: asked, place: {} } } }) } : {})} />
       <BigNumber label={t("web.visits")} value={numbers.visits} {...was(before?.visits)} />
       <BigNumber label={t("web.page_views")} value={numbers.page_views} {...was(before?.page_views)} />
       <BigNumber label={t("web.bounce")} value={toNumber(numbers.bounce_rate.value)} {...was(before?.bounce_rate.value)} say={format.percent} moreIsGood={false} />

@@ -18,9 +18,10 @@ interface DataTableProps<T> {
   rowKey: (row: T, index: number) => string;
   /** The first column names its row. */
   heads?: boolean;
+  caption?: ReactNode;
 }
 
-export function DataTable<T>({ label, columns, rows, rowKey, heads = true }: DataTableProps<T>) {
+export function DataTable<T>({ label, columns, rows, rowKey, heads = true, caption }: DataTableProps<T>) {
   const [sorted, setSorted] = useState<{ id: string; down: boolean } | null>(null);
   const shown = useMemo(() => {
     const by = columns.find((one) => one.id === sorted?.id)?.value;
@@ -31,6 +32,7 @@ export function DataTable<T>({ label, columns, rows, rowKey, heads = true }: Dat
   return (
     <div className="table-box" role="region" aria-label={label} tabIndex={0}>
       <table className="table">
+        {caption && <caption>{caption}</caption>}
         <thead>
           <tr>
             {columns.map((one) => {

@@ -1,0 +1,76 @@
+/** An answer as its screen draws it, wherever it stands: on a dashboard, or behind a link. */
+import { lazy, Suspense, useMemo } from "react";
+import type { Answer, DataOf, Question } from "../api/types";
+import { TableTwin } from "../charts/TableTwin";
+import { decode } from "../query/codec";
+import { KINDS, query, row, type Kind, type Measure, type Query, type Row } from "../query/types";
+import { Skeleton } from "../ui/states";
+
+const Trend = lazy(() => import("../screens/explore").then((all) => ({ default: all.TrendView })));
+const Funnel = lazy(() => import("../screens/funnels").then((all) => ({ default: all.FunnelView })));
+const Retention = lazy(() => import("../screens/retention").then((all) => ({ default: all.RetentionView })));
+const Flow = lazy(() => import("../screens/paths").then((all) => ({ default: all.Flow })));
+const Lifecycle = lazy(() => import("../screens/lifecycle").then((all) => ({ default: all.LifecycleView })));
+const Stickiness = lazy(() => import("../screens/lifecycle").then((all) => ({ default: all.StickinessView })));
+const Site = lazy(() => import("../screens/web").then((all) => ({ default: all.Numbers })));
+
+interface TileViewProps {
+  insight: string;
+  address: string;
+  title: string;
+  answer: Pick<Answer, "data" | "table"> & { question?: Question };
+  height: number;
+  /** Whether numbers open who is behind them. */
+  opens: boolean;
+}
+
+export function TileView({ insight, address, title, answer, height, opens }: TileViewProps) {
+  const shown = useMemo(() => queryOf(insight, address, answer.question ?? {}), [insight, address, answer.question]);
+  return (
+    <Suspense fallback={<Skeleton height={Math.min(height, 200)} />}>
+      <View {...{ title, answer, height, opens, shown }} />
+    </Suspense>
+  );
+}
+
+function View({ title, answer, height, opens, shown }: Omit<TileViewProps, "address" | "insight"> & { shown: Query | null }) {
+  const asked = answer.question ?? {};
+  const data = answer.data as unknown;
+  const table = <TableTwin table={answer.table} label={title} />;
+  if (shown === null || (shown.kind === "trends" && shown.chart === "table")) return table;
+  switch (shown.kind) {
+    case "trends":
+      return <Trend data={data as DataOf["trends"]} query={shown} asked={asked} height={Math.max(110, height - 44)} />;
+    case "funnels":
+      return <Funnel data={data as DataOf["funnels"]} asked={asked} people={opens && (asked["by"] ?? "person") === "person"} />;
+    case "retention":
+      return <Retention data={data as DataOf["retention"]} asked={asked} />;
+    case "paths":
+      return <Flow data={data as DataOf["paths"]} asked={asked} title={title} />;
+    case "lifecycle":
+      return <Lifecycle data={data as DataOf["lifecycle"]} asked={asked} />;
+    case "stickiness":
+      return <Stickiness data={data as DataOf["stickiness"]} asked={asked} />;
+    case "web":
+      return <Site data={data as DataOf["web"]} asked={asked} />;
+  }
+}
+
+/** Return the query of an answer; one of a file has no address, and is read from its question. */
+function queryOf(insight: string, address: string, asked: Question): Query | null {
+  if (!(KINDS as readonly string[]).includes(insight)) return null;
+  const kind = insight as Kind;
+  if (address) return decode(kind, address).query;
+  const series = (asked["series"] as { event?: unknown; measure?: Measure }[] | undefined) ?? [];
+  const rows: Row[] = series.map((one) => row(typeof one.event === "string" ? one.event : null, one.measure ?? "count"));
+  return query(kind, { rows: rows.length ? rows : [row()], breakdown: (asked["breakdown"] as string[] | undefined) ?? [] });
+}
+
+/** Where a question can be looked at and changed: its screen, with its address. */
+export function screenOf(insight: string, address: string, saved: string | null): string | null {
+  const path = ({ trends: "/explore" } as Record<string, string>)[insight] ?? `/${insight}`;
+  if (!(KINDS as readonly string[]).includes(insight) || (!address && saved === null)) return null;
+  const after = [address || "v=1", ...(saved === null ? [] : [`s=${encodeURIComponent(saved)}`])].join("&");
+  return `${path}?${after}`;
+}
+
