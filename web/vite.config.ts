@@ -15,7 +15,11 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          groups: [{ name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack|wouter)\// }],
+          groups: [
+            { name: "vendor", test: /node_modules\/(react|react-dom|scheduler|@tanstack|wouter)\// },
+            // Most screens need most of it: one file is sooner there than twenty small ones.
+            { name: "kit", test: /src\/(charts\/(?!WorldMap)|builder|query)\// },
+          ],
         },
       },
     },

@@ -111,7 +111,7 @@ def test_a_link_shows_its_question_with_what_it_locks_and_tells_nothing_of_how(
 
 def test_nothing_that_a_request_says_changes_what_a_link_asks(served: Harness) -> None:
     _, token = share(served, range="90d", filters=[LOCKED])
-    body = {
+    body: dict[str, Any] = {
         "range": "10y", "filters": [], "filter": None, "insight": "people", "saved": "other",
         "question": {"series": [{"event": "secret"}]}, "project": "other", "as_of": "1",
     }  # fmt: skip

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.journey.board import HOSTILE_TEXT, PERSON, Board, let_in
 from tests.journey.browser import PATIENCE_SECONDS
 from tests.journey.sdks import Target
@@ -52,9 +52,9 @@ def who(page: Page) -> list[str]:
     return found
 
 
-def card(page: Page, name: str) -> Page:
+def card(page: Page, name: str) -> Locator:
     """Return a part of the screen by its name, to look for things in."""
-    return page.get_by_role("region", name=name, exact=True).first  # type: ignore[return-value]
+    return page.get_by_role("region", name=name, exact=True).first
 
 
 def said(page: Page) -> str:

@@ -6,7 +6,7 @@ import { below, COLUMNS, freshId, placed, resized, stepped, type Box } from "../
 import { apiFilters, apiRange, decodeNarrow, encodeNarrow, OWN, pageFilters, pageRange } from "../src/boards/narrow";
 import { template, TEMPLATES } from "../src/boards/templates";
 import { marksOf } from "../src/charts/marks";
-import { ARITY, OPS, type Cond } from "../src/query/types";
+import { ARITY, COHORT, OPS, type Cond } from "../src/query/types";
 import { isWeb } from "../src/ui/Markdown";
 
 const box = fc.record({ x: fc.integer({ min: 0, max: 11 }), y: fc.integer({ min: 0, max: 20 }), w: fc.integer({ min: 1, max: 12 }), h: fc.integer({ min: 1, max: 8 }) });
@@ -53,19 +53,24 @@ group("the grid", () => {
 
 group("the range and filters of a dashboard", () => {
   const scalar = fc.oneof(fc.string({ minLength: 1 }), fc.integer(), fc.boolean());
-  const cond: fc.Arbitrary<Cond> = fc.constantFrom(...OPS).chain((op) => {
+  const cond: fc.Arbitrary<Cond> = fc.constantFrom(...OPS).chain((op): fc.Arbitrary<Cond> => {
     const most = ARITY[op] < 0 ? 4 : ARITY[op];
     const one = ["contains", "not_contains", "starts_with", "ends_with", "matches"].includes(op) ? fc.string({ minLength: 1 }) : scalar;
+    if (op === "in_cohort" || op === "not_in_cohort") return fc.record({ field: fc.constant(COHORT), op: fc.constant(op), values: fc.tuple(fc.string({ minLength: 1 })) });
     return fc.record({ field: fc.string({ minLength: 1 }), op: fc.constant(op), values: fc.array(one, { minLength: Math.max(1, most) === most ? most : Math.min(1, most), maxLength: most }) });
   });
   test("filters come back from the API as they were", () => {
-    fc.assert(fc.property(fc.array(cond, { maxLength: 4 }), (where) => expect(pageFilters(apiFilters(where))).toEqual(where)));
+    fc.assert(fc.property(fc.array(cond, { maxLength: 4 }), (where) => {
+      expect(pageFilters(apiFilters(where))).toEqual(where);
+    }));
   });
   test("what only the API can say is not taken for what it is not", () => {
     expect(pageFilters([{ op: "not", filter: { op: "exists", field: "a" } }])).toBeNull();
   });
   test("they come back from the address as they were", () => {
-    fc.assert(fc.property(fc.array(cond, { maxLength: 4 }), fc.constantFrom("7d", "this_month", OWN, "2026-01-01..2026-01-31"), (where, range) => expect(decodeNarrow(encodeNarrow({ range, where }), { range: "30d", where: [] })).toEqual({ range, where })));
+    fc.assert(fc.property(fc.array(cond, { maxLength: 4 }), fc.constantFrom("7d", "this_month", OWN, "2026-01-01..2026-01-31"), (where, range) => {
+      expect(decodeNarrow(encodeNarrow({ range, where }), { range: "30d", where: [] })).toEqual({ range, where });
+    }));
   });
   test("an address that says nothing leaves what is kept", () => {
     const kept = { range: "30d", where: [{ field: "country", op: "equals" as const, values: ["DE"] }] };

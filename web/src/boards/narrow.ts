@@ -2,7 +2,7 @@
 import type { ApiFilter, ApiRange } from "../api/boards";
 import { decodeCond, encodeCond, isRange } from "../query/codec";
 import { condition, range } from "../query/ask";
-import { OPS, type Cond, type Op, type Scalar } from "../query/types";
+import { COHORT, OPS, type Cond, type Op, type Scalar } from "../query/types";
 
 /** The word that stands for: every question of its own range. */
 export const OWN = "own";
@@ -34,10 +34,19 @@ export function pageFilters(filters: readonly ApiFilter[]): Cond[] | null {
 }
 
 function condOf(one: ApiFilter): Cond | null {
+  const cohort = cohortOf(one);
+  if (cohort !== null) return { field: COHORT, op: "in_cohort", values: [cohort] };
+  const not = one.op === "not" ? cohortOf(one["filter"] as ApiFilter) : null;
+  if (not !== null) return { field: COHORT, op: "not_in_cohort", values: [not] };
   const { op, field, value, values, pattern, low, high } = one as Record<string, unknown>;
   if (typeof field !== "string" || !(OPS as readonly unknown[]).includes(op)) return null;
   const given = values ?? (pattern !== undefined ? [pattern] : low !== undefined ? [low, high] : value !== undefined ? [value] : []);
   return { field, op: op as Op, values: given as Scalar[] };
+}
+
+/** Return the name of the cohort that a filter is about; one that is spelled out has none. */
+function cohortOf(one: ApiFilter): string | null {
+  return one.op === "in_cohort" && typeof one.cohort === "string" ? one.cohort : null;
 }
 
 export function encodeNarrow({ range: text, where }: Narrow): string {
