@@ -39,11 +39,14 @@ SCREENS: Final[Mapping[str, str]] = {
     "distribution": "/distribution",
     "cohorts": "/cohorts",
     "setup": "/setup-guide",
+    "dashboards": "/dashboards",
+    "dashboard": "/dashboards",
     "settings": "/manage",
     "stopped": "/funnels?v=1&" + "&".join(f"e={step}" for step in STEPS),
 }
 # What is done on a screen before its picture is taken.
 ACTS: Final[Mapping[str, Callable[[Page], None]]] = {
+    "dashboard": lambda page: _begun(page, "Product"),
     "stopped": lambda page: page.get_by_role(
         "button", name="stopped before email_confirmed"
     ).click(),
@@ -118,6 +121,16 @@ def take(link: str, folder: Path, names: list[str]) -> None:
                 page.screenshot(path=folder / f"{name}-{scheme}.png")
             print(name, flush=True)
         browser.close()
+
+
+def _begun(page: Page, template: str) -> None:
+    page.get_by_role("button", name=template, exact=True).click()
+    page.wait_for_url("**/dashboards/*")
+    settle(page)
+    # A new dashboard begins with its tiles in hand.
+    save = page.get_by_role("button", name="Save", exact=True)
+    if save.count():
+        save.click()
 
 
 def settle(page: Page) -> None:

@@ -2,6 +2,7 @@
 import type { BoardDraft, QuestionTile, TextTile, Tile } from "../api/boards";
 import { t } from "../i18n/t";
 import { question } from "../query/ask";
+import { describe } from "../query/describe";
 import { encode } from "../query/codec";
 import { query, row, type Query } from "../query/types";
 
@@ -58,7 +59,7 @@ function signup(events: readonly string[]): Tile[] {
 type Corner = readonly [number, number, number, number];
 
 function asked(id: string, [x, y, w, h]: Corner, shown: Query, title: string): QuestionTile {
-  return { kind: "question", id, x, y, w, h, title, saved: null, question: { insight: shown.kind, question: question(shown) ?? {}, address: encode(shown) || "v=1" } };
+  return { kind: "question", id, x, y, w, h, title: title || describe(shown), saved: null, question: { insight: shown.kind, question: question(shown) ?? {}, address: encode(shown) || "v=1" } };
 }
 
 function text(id: string, [x, y, w, h]: Corner, words: string): TextTile {
