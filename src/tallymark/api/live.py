@@ -228,7 +228,9 @@ def _seen(number: int, batch: Batch) -> Seen:
 
 def _seen_event(event: Event) -> SeenEvent:
     context = event.context
-    host, path = page_parts(context.page_url)
+    host = path = None
+    if context.page_url is not None:
+        host, path = page_parts(context.page_url)
     bot: Literal["user_agent", "declared"] | None = None
     if "bot" in event.flags:
         bot = "user_agent" if context.device_type == "bot" else "declared"

@@ -4,13 +4,15 @@ Of each event the newest are looked at, so that an old mistake that was mended i
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tallymark.api.plan_answers import Departure, PlannedTraffic, PlanTraffic
+from tallymark.core.clock import DAY
 from tallymark.core.sql import sql
 from tallymark.insights.event_rows import properties_of
 from tallymark.schema.enforce import Compiled, compiled, findings_of
-from tallymark.schema.plan import VERSION_PROPERTY, Plan
+from tallymark.schema.plan import VERSION_PROPERTY, Plan, decode_plan
 from tallymark.schema.validate import Finding
 from tallymark.store.engine import Fetch
 
@@ -18,6 +20,13 @@ _MOST_EVENTS: Final = 200
 _LOOKED_AT: Final = 500
 
 _Came = dict[str, tuple[int, list[dict[str, Any]]]]
+
+
+def traffic_asked(fetch: Fetch, params: Mapping[str, Any], now: int) -> PlanTraffic:
+    """Return what is asked for by the plan as JSON, its version, and how many days to look back."""
+    text, version = params.get("plan"), params.get("version")
+    plan = None if text is None else decode_plan(str(text))
+    return traffic(fetch, plan, version, now - int(params["days"]) * DAY)
 
 
 def traffic(fetch: Fetch, plan: Plan | None, version: int | None, since: int) -> PlanTraffic:

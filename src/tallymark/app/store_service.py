@@ -24,19 +24,19 @@ from tallymark.app.failed_telling import envelope
 from tallymark.app.failures import aged, held, lines_after, page_before, rows_after
 from tallymark.app.folders import Folders
 from tallymark.app.names import names
-from tallymark.app.planned import traffic
+from tallymark.app.planned import traffic_asked
 from tallymark.app.quality import quality
 from tallymark.app.scoping import Asking
 from tallymark.app.sides import answer_sides
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
 from tallymark.collect.replay import Where
-from tallymark.core.clock import DAY, Clock
+from tallymark.core.clock import Clock
 from tallymark.core.errors import NotFound, Refused
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
 from tallymark.identity import portraits
-from tallymark.schema.plan import Monitors, decode_plan
+from tallymark.schema.plan import Monitors
 from tallymark.store.engine import Engine, Fetch, Limits, Rows
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -224,9 +224,8 @@ class StoreService:
 
     def failed_rows(self, params: Params) -> bytes:
         """Return the failed events that are meant after a place in the log, in order, whole."""
-        project = self._known(params["project"])
         where = msgspec.convert(params["where"], Where)
-        with self._engine.reading(project, self._limits()) as fetch:
+        with self._engine.reading(self._known(params["project"]), self._limits()) as fetch:
             return _encode(rows_after(fetch, where, int(params["after"])))
 
     def failed_lines(self, params: Params) -> bytes:
@@ -239,8 +238,7 @@ class StoreService:
 
     def aged_failed(self, params: Params) -> bytes:
         """Return the places of failed events whose time has ended, after a place in the log."""
-        project = self._known(params["project"])
-        with self._engine.reading(project, self._limits()) as fetch:
+        with self._engine.reading(self._known(params["project"]), self._limits()) as fetch:
             return _encode(aged(fetch, int(params["before"]), int(params["after"])))
 
     def held(self, params: Params) -> bytes:
@@ -293,18 +291,13 @@ class StoreService:
 
     def names(self, params: Params) -> bytes:
         """List the events, properties and fields there are to ask about."""
-        project = self._known(params["project"])
-        with self._engine.reading(project, self._limits()) as fetch:
+        with self._engine.reading(self._known(params["project"]), self._limits()) as fetch:
             return _encode(names(fetch, self._clock.now()))
 
     def plan_traffic(self, params: Params) -> bytes:
         """Tell how what came differs from a tracking plan: project, plan (JSON), version, days."""
-        project = self._known(params["project"])
-        text, version = params.get("plan"), params.get("version")
-        since = self._clock.now() - int(params["days"]) * DAY
-        plan = None if text is None else decode_plan(str(text))
-        with self._engine.reading(project, self._limits()) as fetch:
-            return _encode(traffic(fetch, plan, version, since))
+        with self._engine.reading(self._known(params["project"]), self._limits()) as fetch:
+            return _encode(traffic_asked(fetch, params, self._clock.now()))
 
     def quality(self, params: Params) -> bytes:
         """Return how good what arrived in the last hours is, by source."""

@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import { json } from "../api/client";
 import { ask, useDefinitions, useNames, useStatus } from "../api/queries";
 import { useSession, type Session } from "../api/session";
-import { t, type MessageKey } from "../i18n/t";
+import { t } from "../i18n/t";
 import { IconButton } from "../ui/basics";
 import { Icon } from "../ui/Icon";
 import { prefer, usePreferences } from "../ui/preferences";
@@ -39,7 +39,7 @@ export function Todo() {
             <div>
               {one.done ? <b>{t(`todo.${one.id}`)}</b> : <Link href={one.href}>{t(`todo.${one.id}`)}</Link>}
               <span className="sr"> ({one.done ? t("todo.yes") : t("todo.no")})</span>
-              {!one.done && <p className="muted small">{t(`todo.${one.id}.why` as MessageKey)}</p>}
+              {!one.done && <p className="muted small">{t(`todo.why.${one.id}`)}</p>}
             </div>
           </li>
         ))}

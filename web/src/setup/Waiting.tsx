@@ -179,7 +179,7 @@ function TurnedAway({ away: { code, protocol, requests, last_us } }: { away: Awa
   return (
     <Row time={last_us} badge={<Badge tone="bad">{t("wait.away")}</Badge>} outcome="away">
       <p className="wrap">{t(kind, { n: requests, code, protocol: protocol || "–" })}</p>
-      {kind !== "wait.turned.other" && <p className="muted">{t(`${kind}.fix`)}</p>}
+      {kind !== "wait.turned.other" && <p className="muted">{t(kind === "wait.turned" ? "wait.turned.fix" : "wait.turned.address.fix")}</p>}
     </Row>
   );
 }
@@ -202,7 +202,7 @@ function Checks({ url, publicKey }: { url: string; publicKey: string | null }) {
       <ol className="checks">
         {(["blocker", "console", "key", "network", "sent"] as const).map((one) => (
           <li key={one}>
-            <b>{t(`wait.check.${one}`)}</b> <span className="muted wrap">{t(`wait.check.${one}.how`, { key, url })}</span>
+            <b>{t(`wait.check.${one}`)}</b> <span className="muted wrap">{t(`wait.how.${one}`, { key, url })}</span>
           </li>
         ))}
       </ol>
