@@ -66,13 +66,12 @@ def board(shared: Board) -> Iterator[Board]:
     assert shared.elsewhere == []
 
 
-def choose(page: Page | Locator, box: str, option: str) -> None:
+def choose(page: Page, box: str, option: str) -> None:
     """Choose in a combobox with the mouse."""
     field = page.get_by_role("combobox", name=box)
     field.click()
     field.fill(option)
-    root = page.page if isinstance(page, Locator) else page
-    root.get_by_role("option", name=re.compile(rf"^{re.escape(option)}(\s|$)")).first.click()
+    page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}(\s|$)")).first.click()
 
 
 def take(page: Page, box: str, typed: str) -> None:
@@ -99,7 +98,7 @@ def condition(page: Page, field: str, value: str) -> None:
 
 def totals(page: Page) -> list[str]:
     """Return what the legend says of each line."""
-    return page.get_by_role("list", name="Series").get_by_role("button").all_inner_texts()
+    return page.get_by_role("list", name="Series").get_by_role("button").all_text_contents()
 
 
 def answered(server: Target, question: dict[str, Any]) -> Any:
@@ -132,7 +131,7 @@ def test_a_group_within_a_group_is_built_by_mouse_and_gives_the_number_of_the_ap
     }
     expected = answered(told, asked)["lines"][0]["total"]
     assert expected == 7
-    assert totals(page) == [f"People who did signup_viewed\n{expected}"]
+    assert totals(page) == [f"People who did signup_viewed{expected}"]
     expect(page.get_by_role("heading", level=2)).to_contain_text("where (user id is u01 or (country is FR and plan is pro))")  # fmt: skip
     expect(inner.get_by_role("button", name="Add group")).to_have_count(0)
 
@@ -150,13 +149,13 @@ def test_a_group_is_built_without_a_mouse_and_back_takes_it_away(board: Board) -
     board.settle()
 
     expect(page.get_by_role("heading", level=2)).to_contain_text("where (country is DE or country is FR)")  # fmt: skip
-    assert totals(page) == ["People who did signup_viewed\n12"]
+    assert totals(page) == ["People who did signup_viewed12"]
     group.get_by_label("What must hold").select_option("All of")
     board.settle()
     expect(page.get_by_text("The filters leave nothing")).to_be_visible()
     page.go_back()
     board.settle()
-    assert totals(page) == ["People who did signup_viewed\n12"]
+    assert totals(page) == ["People who did signup_viewed12"]
 
 
 def test_a_formula_is_built_by_mouse_and_gives_the_number_of_the_api(
@@ -174,10 +173,10 @@ def test_a_formula_is_built_by_mouse_and_gives_the_number_of_the_api(
     series = [{"event": one, "measure": "unique_people"} for one in ("signup_viewed", "signup_started")]  # fmt: skip
     line = answered(told, {"series": series, "formulas": ["B / A"]})["lines"][-1]
     assert line["total"] == 0.666666667
-    assert totals(page) == ["B / A\n0.67"]
+    assert totals(page) == ["B / A0.67"]
     page.get_by_label("Lines").select_option("Formulas and series")
     board.settle()
-    assert [text.split("\n")[1] for text in totals(page)] == ["12", "8", "0.67"]
+    expect(page.get_by_role("list", name="Series").locator("b")).to_have_text(["12", "8", "0.67"])
 
 
 def test_a_formula_is_built_without_a_mouse(board: Board) -> None:
@@ -189,7 +188,7 @@ def test_a_formula_is_built_without_a_mouse(board: Board) -> None:
     board.settle()
 
     expect(page).to_have_url(re.compile(r"x=A\+-\+B"))
-    assert totals(page) == ["A - B\n4"]
+    assert totals(page) == ["A - B4"]
     # Nobody is behind a difference.
     page.get_by_role("application").focus()
     page.keyboard.press("End")
@@ -242,8 +241,8 @@ def test_of_many_values_eight_are_shown_and_it_says_of_how_many(board: Board) ->
     )
     shown = totals(page)
     assert len(shown) == 9
-    assert shown[0] == f"{HOSTILE_TEXT}\n12"
-    assert shown[-1] == "Other\n9"
+    assert shown[0] == f"{HOSTILE_TEXT}12"
+    assert shown[-1] == "Other9"
 
 
 def test_names_and_values_are_suggested_with_how_often_they_came_in_the_range(
@@ -277,14 +276,19 @@ def test_bars_are_shares_of_a_hundred_and_an_axis_grows_tenfold(board: Board) ->
     page.get_by_label("Show as").select_option("Share of 100 %")
     board.settle()
     expect(chart.get_by_text("100%", exact=True)).to_be_visible()
-    heights = chart.locator("rect[data-y]").evaluate_all("all => all.map(one => one.height.baseVal.value).filter(Boolean)")  # fmt: skip
+    bars = chart.locator("rect[data-y]").evaluate_all(
+        "all => all.map(one => [one.dataset.x, one.height.baseVal.value])"
+    )
+    heights: dict[str, float] = {}
+    for day, height in bars:
+        heights[day] = heights.get(day, 0) + height
     page.get_by_label("Show as").select_option("Beside each other")
     page.get_by_label("Axis").select_option("Tenfold (log)")
     board.settle()
 
-    assert len(heights) == 2
-    assert heights[0] == pytest.approx(heights[1])
-    ticks = chart.locator("g > text").all_inner_texts()
+    # Whatever the day, its bars are as high together; days of nothing have none.
+    assert {round(height) for height in heights.values()} == {0, 244}
+    ticks = chart.locator("g > text").all_text_contents()
     assert ticks[:2] == ["0", "1"]
 
 
