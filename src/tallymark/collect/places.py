@@ -5,11 +5,13 @@ looked at once. What is remembered of a query ends with the request: what the po
 be anybody's secret.
 """
 
+from functools import partial
 from typing import Final, TypeAlias
 
 from msgspec import structs
 
 from tallymark.core.event import Context
+from tallymark.core.known import Known
 from tallymark.core.policy import Policy
 from tallymark.privacy.scrub import (
     LONGEST_REMEMBERED,
@@ -22,10 +24,9 @@ from tallymark.privacy.scrub import (
     with_query,
 )
 
-from .enrich import NOBODY, Agent, user_agent
+from .enrich import Agent, user_agent
 
 _NOWHERE: Final = Context()
-_NO_ADDRESS: Final = Address("")
 
 Sender: TypeAlias = tuple[str | None, str | None, str | None, str | None]
 """Name and version of the library, locale and time zone."""
@@ -35,18 +36,21 @@ _NO_SENDER: Final[Sender] = (None, None, None, None)
 class Places:
     """Makes contexts of one request: what the step ``scrub_context`` leaves of them.
 
-    ``sent_by`` is the user agent of the request, None if it says nothing of the person. ``met_robot``
-    tells whether any use so far was a robot's.
+    ``sent_by`` is the user agent of the request, None if it says nothing of the person.
     """
 
     def __init__(self, policy: Policy, sent_by: str | None) -> None:
         self._policy = policy
         self._sent_by = sent_by
         self._clean = scrubber(policy)
-        self._queries: dict[str, Address] = {}
-        self._agents: dict[str | None, Agent] = {None: NOBODY}
-        self.met_robot = False
+        self._queries = Known(partial(scrub_query, policy=policy))
+        self._agents: Known[str | None, Agent] = Known(user_agent)
         self.nowhere = self.kept(_NOWHERE)
+
+    @property
+    def met_robot(self) -> bool:
+        """Whether any use so far was a robot's."""
+        return any(agent.is_bot for agent in self._agents.values())
 
     def page(
         self,
@@ -59,36 +63,24 @@ class Places:
     ) -> Context:
         """Return the context of a use that tells no more than its page, user agent and ``sender``."""
         told = agent or self._sent_by
-        machine = self._agents.get(told) or self._agent(told)
-        address = _NO_ADDRESS if url is None else self._address(url)
+        machine = self._agents[told]
+        campaign: tuple[tuple[str, str], ...] = ()
+        if url is not None:
+            address = self._address(url)
+            url, campaign = address.url, address.campaign
         if referrer is not None:
             referrer = self._address(referrer).url
-        # By their places: a name costs as much as a value.
+        if path is not None:
+            path = scrub_path(path, self._policy)
+        name, version, locale, zone = sender
+        # By their places: a name costs as much as a value, and ``*sender`` twice as much as all of them.
         made = Context(
-            None if url is None else address.url,
-            None if path is None else scrub_path(path, self._policy),
-            None,
-            title,
-            referrer,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            machine.device_type,
-            None,
-            None,
-            machine.os,
-            machine.os_version,
-            machine.browser,
-            machine.browser_version,
-            None,
-            None,
-            *sender,
+            url, path, None, title, referrer, None, None, None, None, None, None,
+            machine.device_type, None, None, machine.os, machine.os_version,
+            machine.browser, machine.browser_version, None, None, name, version, locale, zone,
             user_agent=agent if told is None else None,
-        )
-        return structs.replace(made, **dict(address.campaign)) if address.campaign else made
+        )  # fmt: skip
+        return structs.replace(made, **dict(campaign)) if campaign else made
 
     def kept(self, told: Context) -> Context:
         """Return what may be kept of any context.
@@ -115,7 +107,7 @@ class Places:
                 kept["page_path"] = clean
         raw = told.user_agent or self._sent_by
         if raw is not None and not self._policy.keep_user_agent:
-            machine = self._agents.get(raw) or self._agent(raw)
+            machine = self._agents[raw]
             return structs.replace(
                 told,
                 device_type=told.device_type or machine.device_type,
@@ -130,23 +122,12 @@ class Places:
 
     def is_bot(self, agent: str | None) -> bool:
         """Return whether whoever sent a use by this user agent is a robot."""
-        told = agent or self._sent_by
-        return (self._agents.get(told) or self._agent(told)).is_bot
-
-    def _agent(self, told: str | None) -> Agent:
-        found = self._agents[told] = user_agent(told)
-        self.met_robot = self.met_robot or found.is_bot
-        return found
+        return self._agents[agent or self._sent_by].is_bot
 
     def _address(self, url: str) -> Address:
+        if "?" not in url and "#" not in url and len(url) <= LONGEST_REMEMBERED:
+            return self._clean(url)
         if "#" in url or len(url) > LONGEST_REMEMBERED:
             return scrub_url(url, self._policy)
-        if "?" not in url:
-            return self._clean(url)
         base, _, query = url.partition("?")
-        asked = self._queries.get(query) or self._query(query)
-        return with_query(self._clean(base), asked)
-
-    def _query(self, query: str) -> Address:
-        found = self._queries[query] = scrub_query(query, self._policy)
-        return found
+        return with_query(self._clean(base), self._queries[query])
