@@ -5,13 +5,11 @@ looked at once. What is remembered of a query ends with the request: what the po
 be anybody's secret.
 """
 
-from functools import partial
 from typing import Final, TypeAlias
 
 from msgspec import structs
 
 from tallymark.core.event import Context
-from tallymark.core.known import Known
 from tallymark.core.policy import Policy
 from tallymark.privacy.scrub import (
     LONGEST_REMEMBERED,
@@ -24,7 +22,7 @@ from tallymark.privacy.scrub import (
     with_query,
 )
 
-from .enrich import Agent, user_agent
+from .enrich import NOBODY, Agent, user_agent
 
 _NOWHERE: Final = Context()
 
@@ -36,21 +34,22 @@ _NO_SENDER: Final[Sender] = (None, None, None, None)
 class Places:
     """Makes contexts of one request: what the step ``scrub_context`` leaves of them.
 
-    ``sent_by`` is the user agent of the request, None if it says nothing of the person.
+    ``sent_by`` is the user agent of the request, None if it says nothing of the person. ``met_robot``
+    tells whether any use so far was a robot's.
     """
 
     def __init__(self, policy: Policy, sent_by: str | None) -> None:
         self._policy = policy
         self._sent_by = sent_by
         self._clean = scrubber(policy)
-        self._queries = Known(partial(scrub_query, policy=policy))
-        self._agents: Known[str | None, Agent] = Known(user_agent)
-        self.nowhere = self.kept(_NOWHERE)
+        self._queries: dict[str, Address] = {}
+        self._agents: dict[str | None, Agent] = {None: NOBODY}
+        self.met_robot = False
 
     @property
-    def met_robot(self) -> bool:
-        """Whether any use so far was a robot's."""
-        return any(agent.is_bot for agent in self._agents.values())
+    def nowhere(self) -> Context:
+        """The context of a use that tells of none."""
+        return self.kept(_NOWHERE)
 
     def page(
         self,
@@ -63,7 +62,7 @@ class Places:
     ) -> Context:
         """Return the context of a use that tells no more than its page, user agent and ``sender``."""
         told = agent or self._sent_by
-        machine = self._agents[told]
+        machine = self._agents.get(told) or self._agent(told)
         campaign: tuple[tuple[str, str], ...] = ()
         if url is not None:
             address = self._address(url)
@@ -107,7 +106,7 @@ class Places:
                 kept["page_path"] = clean
         raw = told.user_agent or self._sent_by
         if raw is not None and not self._policy.keep_user_agent:
-            machine = self._agents[raw]
+            machine = self._agents.get(raw) or self._agent(raw)
             return structs.replace(
                 told,
                 device_type=told.device_type or machine.device_type,
@@ -122,7 +121,13 @@ class Places:
 
     def is_bot(self, agent: str | None) -> bool:
         """Return whether whoever sent a use by this user agent is a robot."""
-        return self._agents[agent or self._sent_by].is_bot
+        told = agent or self._sent_by
+        return (self._agents.get(told) or self._agent(told)).is_bot
+
+    def _agent(self, told: str | None) -> Agent:
+        found = self._agents[told] = user_agent(told)
+        self.met_robot = self.met_robot or found.is_bot
+        return found
 
     def _address(self, url: str) -> Address:
         if "?" not in url and "#" not in url and len(url) <= LONGEST_REMEMBERED:
@@ -130,4 +135,9 @@ class Places:
         if "#" in url or len(url) > LONGEST_REMEMBERED:
             return scrub_url(url, self._policy)
         base, _, query = url.partition("?")
-        return with_query(self._clean(base), self._queries[query])
+        asked = self._queries.get(query) or self._query(query)
+        return with_query(self._clean(base), asked)
+
+    def _query(self, query: str) -> Address:
+        found = self._queries[query] = scrub_query(query, self._policy)
+        return found
