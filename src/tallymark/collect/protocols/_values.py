@@ -99,11 +99,9 @@ def when(value: Any) -> int | None:
     Takes ISO 8601 (UTC where it names no offset) and numbers, or text of numbers, of seconds,
     milliseconds, microseconds or nanoseconds since 1970, told apart by their size.
     """
-    # First what nearly all clients say.
+    # First what nearly all numbers are.
     if type(value) is int and _MILLISECONDS_FROM <= value < _MICROSECONDS_FROM:
         return value * 1_000
-    if value is None:
-        return None
     if isinstance(value, str):
         value = value.strip()
         if len(value) > 40:
@@ -112,13 +110,7 @@ def when(value: Any) -> int | None:
         if value[4:5] == "-" or not value.replace(".", "", 1).isdecimal():
             return _iso(value)
         value = int(value) if value.isdecimal() else Decimal(value)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
-        return None
-    for limit, scale in _UNITS:
-        if value < limit:
-            return int(value * scale)
-    # Compared first: a number of more digits than the context has cannot be divided.
-    return int(value // 1000) if value < _LATEST * 1000 else None
+    return None if value is None else _since_1970(value)
 
 
 def content_id(*parts: Any) -> str:
@@ -137,6 +129,16 @@ def as_json(value: Any) -> str:
         return _encode(value).decode()
     except (RecursionError, ValueError, TypeError, msgspec.MsgspecError):
         return ""
+
+
+def _since_1970(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
+        return None
+    for limit, scale in _UNITS:
+        if value < limit:
+            return int(value * scale)
+    # Compared first: a number of more digits than the context has cannot be divided.
+    return int(value // 1000) if value < _LATEST * 1000 else None
 
 
 def _iso(value: str) -> int | None:

@@ -232,9 +232,11 @@ def _custom(given: Mapping[str, Any]) -> dict[str, Any]:
             match pair:
                 case [str(name), value] if name:
                     found[name] = value
-    for name, value in given.items():
-        if name[:9] == "dimension" and name[9:].isdecimal():
-            found[name] = value
+    found |= {
+        name: value
+        for name, value in given.items()
+        if name[:9] == "dimension" and name[9:].isdecimal()
+    }
     view = text(given.get("pv_id"))
     if view is not None:
         found["page_view_id"] = view
