@@ -25,7 +25,6 @@ from tallymark.privacy.scrub import (
 from .enrich import NOBODY, Agent, user_agent
 
 _NOWHERE: Final = Context()
-_NO_ADDRESS: Final = Address("")
 
 Sender: TypeAlias = tuple[str | None, str | None, str | None, str | None]
 """Name and version of the library, locale and time zone."""
@@ -46,7 +45,11 @@ class Places:
         self._queries: dict[str, Address] = {}
         self._agents: dict[str | None, Agent] = {None: NOBODY}
         self.met_robot = False
-        self.nowhere = self.kept(_NOWHERE)
+
+    @property
+    def nowhere(self) -> Context:
+        """The context of a use that tells of none."""
+        return self.kept(_NOWHERE)
 
     def page(
         self,
@@ -60,35 +63,23 @@ class Places:
         """Return the context of a use that tells no more than its page, user agent and ``sender``."""
         told = agent or self._sent_by
         machine = self._agents.get(told) or self._agent(told)
-        address = _NO_ADDRESS if url is None else self._address(url)
+        campaign: tuple[tuple[str, str], ...] = ()
+        if url is not None:
+            address = self._address(url)
+            url, campaign = address.url, address.campaign
         if referrer is not None:
             referrer = self._address(referrer).url
-        # By their places: a name costs as much as a value.
+        if path is not None:
+            path = scrub_path(path, self._policy)
+        name, version, locale, zone = sender
+        # By their places: a name costs as much as a value, and ``*sender`` twice as much as all of them.
         made = Context(
-            None if url is None else address.url,
-            None if path is None else scrub_path(path, self._policy),
-            None,
-            title,
-            referrer,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            machine.device_type,
-            None,
-            None,
-            machine.os,
-            machine.os_version,
-            machine.browser,
-            machine.browser_version,
-            None,
-            None,
-            *sender,
+            url, path, None, title, referrer, None, None, None, None, None, None,
+            machine.device_type, None, None, machine.os, machine.os_version,
+            machine.browser, machine.browser_version, None, None, name, version, locale, zone,
             user_agent=agent if told is None else None,
-        )
-        return structs.replace(made, **dict(address.campaign)) if address.campaign else made
+        )  # fmt: skip
+        return structs.replace(made, **dict(campaign)) if campaign else made
 
     def kept(self, told: Context) -> Context:
         """Return what may be kept of any context.
@@ -139,10 +130,10 @@ class Places:
         return found
 
     def _address(self, url: str) -> Address:
+        if "?" not in url and "#" not in url and len(url) <= LONGEST_REMEMBERED:
+            return self._clean(url)
         if "#" in url or len(url) > LONGEST_REMEMBERED:
             return scrub_url(url, self._policy)
-        if "?" not in url:
-            return self._clean(url)
         base, _, query = url.partition("?")
         asked = self._queries.get(query) or self._query(query)
         return with_query(self._clean(base), asked)

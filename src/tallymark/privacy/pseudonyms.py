@@ -23,6 +23,8 @@ _STRICTNESS: Final[Mapping[Treatment | None, int]] = {None: 0, "truncate": 1, "h
 _TRUNCATED: Final = 3
 # Longer text is prose; a look through megabytes of it would cost more than it finds.
 _LONGEST: Final = 2_000
+# Such as a@b.c: nothing that is looked for is shorter, and many a value is.
+_SHORTEST: Final = 5
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
 _JWT = re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")
@@ -161,7 +163,7 @@ def _hints(text: str) -> bool:
 
 
 def _suspect(text: str) -> str | None:
-    if not _hints(text):
+    if len(text) < _SHORTEST or not _hints(text):
         return None
     for kind, looks_like in _KINDS:
         if looks_like(text):

@@ -288,8 +288,10 @@ def take(
     empty = 0
     for index, item in enumerate(items):
         try:
-            # What is refused is refused whole.
-            found = tuple(read(item))
+            found = read(item)
+            if type(found) is not list:
+                # What is refused is refused whole.
+                found = tuple(found)
         except Refused as why:
             failed.append(set_aside(index, item, why, settings))
             continue

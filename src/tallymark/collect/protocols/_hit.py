@@ -53,12 +53,15 @@ class Use(Struct, frozen=True):
 
 def use_of(given: Mapping[str, Any], policy: Policy) -> Use:
     """Return what a hit is: the first that fits, else a view of a page."""
-    found = (read(given, policy) for read in _READERS)
-    return next((use for use in found if use is not None), None) or _view(given)
+    for read in _READERS:
+        if (use := read(given, policy)) is not None:
+            return use
+    return _view(given)
 
 
 def _ping(given: Mapping[str, Any], _policy: Policy) -> Use | None:
-    return Use("page_ping", "heartbeat") if text(given.get("ping")) == "1" else None
+    is_ping = "ping" in given and text(given["ping"]) == "1"
+    return Use("page_ping", "heartbeat") if is_ping else None
 
 
 def _sale(given: Mapping[str, Any], _policy: Policy) -> Use | None:
@@ -74,7 +77,7 @@ def _sale(given: Mapping[str, Any], _policy: Policy) -> Use | None:
 
 def _link(given: Mapping[str, Any], policy: Policy) -> Use | None:
     for parameter, name in (("link", "outlink"), ("download", "download")):
-        if (address := text(given.get(parameter))) is not None:
+        if parameter in given and (address := text(given[parameter])) is not None:
             return Use(name, "interaction", {"url": scrub_url(address, policy).url})
     return None
 

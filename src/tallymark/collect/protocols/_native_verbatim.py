@@ -5,6 +5,7 @@ that nothing is out of the ordinary.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Final
 
@@ -17,13 +18,23 @@ from tallymark.collect.protocol import Caller, Decoded, Request
 from tallymark.core.errors import Refused
 from tallymark.core.event import NO_PROPERTIES, Context, TimeRule, Verbatim
 from tallymark.core.ids import new_id
+from tallymark.core.known import Known
 from tallymark.core.settings import Settings
 
 from ._checks import Terms, believed_time, checked_name, client_time, terms
 from ._native_events import have_plain_ids, rare_fields, sent_at_of
 from ._reading import UNREADABLE, holds_nul
 from ._verbatim import are_plain, is_ordinary
-from ._wire import Time, WireContext, WireUse, WireUses, context, number
+from ._wire import (
+    Time,
+    WireContext,
+    WirePage,
+    WireProgram,
+    WireUse,
+    WireUses,
+    context,
+    number,
+)
 
 _LIST: Final = Decoder(list[WireUse], float_hook=number)
 _BATCH: Final = Decoder(WireUses, float_hook=number)
@@ -34,6 +45,9 @@ _CONSENT: Final = attrgetter("consent")
 _NAME: Final = b'"properties"'
 # Escapes of the letters that names of fields are made of.
 _ESCAPED: Final = (b"\\u006", b"\\u007")
+_NO_GROUPS: Final[dict[str, str]] = {}
+_NO_PAGE: Final = WirePage()
+_NO_LIBRARY: Final = WireProgram()
 
 
 def verbatim(request: Request, caller: Caller, settings: Settings) -> Decoded | None:
@@ -90,7 +104,8 @@ def _are_ordinary(uses: Sequence[WireUse], body: bytes, settings: Settings, call
 
 def _events(uses: Sequence[WireUse], agreed: Terms, places: Places) -> list[Verbatim]:
     """Return each use as the log takes it; raises Refused for one that it may not."""
-    names: dict[str, str] = {}
+    names = Known(partial(checked_name, max_bytes=agreed.settings.max_name_bytes))
+    nowhere = places.nowhere
     events: list[Verbatim] = []
     # Times in milliseconds that are neither seconds nor in the future nor of a clock to be repaired.
     first, last = _SURELY_MS, -1 if agreed.skew else agreed.received_at // 1000
@@ -100,11 +115,13 @@ def _events(uses: Sequence[WireUse], agreed: Terms, places: Places) -> list[Verb
     for use in uses:
         given, where = use.time, use.context
         if type(given) is int and first <= given <= last:
-            time, rule, client = given * 1000, _AS_SAID, given * 1000
+            time = client = given * 1000
+            rule = _AS_SAID
         else:
             time, rule, client = _time(given, agreed)
+        # By their places: a name costs as much as a value.
         event = Verbatim(
-            names.get(use.name) or _named(use.name, names, agreed),
+            names[use.name],
             use.id or new_id(agreed.received_at),
             time,
             rule,
@@ -113,9 +130,10 @@ def _events(uses: Sequence[WireUse], agreed: Terms, places: Places) -> list[Verb
             "native",
             use.user_id,
             use.anonymous_id,
-            session_id=use.session_id,
-            properties=use.properties,
-            context=places.nowhere if where is None else _context(where, places),
+            _NO_GROUPS,
+            use.session_id,
+            use.properties,
+            nowhere if where is None else _context(where, places),
         )
         if not _is_common(use):
             event = _rare(event, use, agreed)
@@ -133,41 +151,35 @@ def _time(given: Time | None, agreed: Terms) -> tuple[int, TimeRule, int | None]
     return time, rule, client
 
 
-def _named(name: str, names: dict[str, str], agreed: Terms) -> str:
-    found = names[name] = checked_name(name, agreed.settings.max_name_bytes)
-    return found
-
-
 def _context(where: WireContext, places: Places) -> Context:
-    page = where.page
-    is_short = (
-        page is not None
-        and where.campaign is None
-        and where.device is None
-        and where.os is None
-        and where.browser is None
-        and where.app is None
-        and where.library is None
-        and where.screen is None
-        and where.location is None
-        and where.locale is None
-        and where.timezone is None
-        and where.ip is None
+    is_more = (
+        where.campaign
+        or where.device
+        or where.os
+        or where.browser
+        or where.app
+        or where.screen
+        or where.location
+        or where.ip
     )
-    if page is None or not is_short:
+    if is_more:
         return places.kept(context(where))
-    return places.page(page.url, page.title, page.referrer, page.path, where.user_agent)
+    page, library = where.page or _NO_PAGE, where.library or _NO_LIBRARY
+    return places.page(
+        page.url,
+        page.title,
+        page.referrer,
+        page.path,
+        where.user_agent,
+        (library.name, library.version, where.locale, where.timezone),
+    )
 
 
 def _is_common(use: WireUse) -> bool:
     return (
         use.id is not None
-        and use.account is None
-        and use.groups is None
-        and use.unit is None
-        and use.currency is None
-        and use.value is UNSET
-        and use.revenue is UNSET
+        and use.account is use.groups is use.unit is use.currency is None
+        and use.value is use.revenue is UNSET
     )
 
 

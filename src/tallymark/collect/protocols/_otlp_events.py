@@ -75,9 +75,7 @@ def read_item(item: Item, reading: Reading) -> list[Event | Command]:
 
 def own_id(item: dict[str, Any]) -> tuple[str, str | None]:
     """Return the namespace and the id of an item; only spans name one, and log records their span's."""
-    trace, span = _hex(item.get("traceId")), _hex(item.get("spanId"))
-    is_span = trace and span and "endTimeUnixNano" in item
-    return NAMESPACE, f"{trace}-{span}" if is_span else None
+    return NAMESPACE, _span_id(item, _hex(item.get("traceId")), _hex(item.get("spanId")))
 
 
 class _About(Struct, frozen=True):
@@ -110,7 +108,7 @@ def _span(about: _About) -> tuple[Told, Whose]:
     if item.get("events"):
         about = _with_exception(about)
         properties["span.events"] = _names(item["events"])
-    _, found = own_id(item)
+    found = _span_id(item, trace, span)
     return _told(
         about,
         name=_name(item),
@@ -289,6 +287,10 @@ def _line(severity: str | None, body: Any) -> str:
     words = _QUOTED.sub("*", first).split()
     shown = ("*" if _VARIABLE.search(word) else word for word in words)
     return " ".join((severity or "LOG", *shown))
+
+
+def _span_id(item: dict[str, Any], trace: str | None, span: str | None) -> str | None:
+    return f"{trace}-{span}" if trace and span and "endTimeUnixNano" in item else None
 
 
 def _hex(given: Any) -> str | None:

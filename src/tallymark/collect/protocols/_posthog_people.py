@@ -40,10 +40,13 @@ def who(item: dict[str, Any], given: dict[str, Any]) -> Who:
     it wants no profile: then it made the id up.
     """
     distinct = _distinct_id(item, given)
-    device = _id(given.get("$device_id"))
-    identified = given.get("$is_identified")
-    is_client = device is not None or isinstance(identified, bool)
+    device, identified = given.get("$device_id"), given.get("$is_identified")
     has_profile = given.get("$process_person_profile") is not False
+    if device is None and identified is None and distinct is not None:
+        # What servers send, and nearly all that most of them say of anybody.
+        return Who(distinct, None) if has_profile else Who(None, distinct, False)
+    device = _id(device)
+    is_client = device is not None or isinstance(identified, bool)
     if distinct is None:
         return Who(None, device, has_profile, is_client)
     if isinstance(identified, bool):

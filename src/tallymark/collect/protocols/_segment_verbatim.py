@@ -4,26 +4,27 @@ Gives what ``segment.decode`` and the steps would give, or nothing where it cann
 that nothing is out of the ordinary.
 """
 
-import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, structs
 from msgspec.json import Decoder
 
 from tallymark.collect.places import Places, Sender
 from tallymark.core.errors import Refused
-from tallymark.core.event import NO_PROPERTIES, Context, TimeRule, Verbatim
+from tallymark.core.event import NO_PROPERTIES, Verbatim
+from tallymark.core.known import Known
 
-from ._checks import Terms, are_plain, believed_time
+from ._checks import Terms, are_plain
+from ._foreign import believed
 from ._names import named
 from ._reading import UNREADABLE, holds_nul
 from ._segment_context import NOBODY
 from ._values import text, when
 from ._verbatim import are_plain as are_plain_texts
 
-_SECOND: Final = len("2026-09-21T14:00:00")
-_MILLISECONDS: Final = re.compile(r"\.[0-9]{3}Z")
+_NO_GROUPS: Final[dict[str, str]] = {}
 # Each may be revenue, which has a field of its own.
 _MONEY: Final = (b'"revenue"', b'"total"', b'"value"')
 
@@ -117,113 +118,85 @@ def _are_ordinary(found: _Tracks, agreed: Terms, *, may_be_personal: bool) -> bo
     if not all(map(_is_ordinary, tracks)):
         return False
     texts = [one.properties for one in tracks if one.properties is not NO_PROPERTIES]
+    together = b"".join(texts)
     return not texts or (
-        are_plain_texts(texts, limits, may_be_personal=may_be_personal)
-        and not any(name in b"".join(texts) for name in _MONEY)
+        not any(name in together for name in _MONEY)
+        and are_plain_texts(texts, limits, may_be_personal=may_be_personal)
     )
 
 
 def _is_ordinary(one: _Track) -> bool:
     return (
-        one.originalTimestamp is UNSET
-        and one.sentAt is UNSET
-        and one.groupId is UNSET
+        one.originalTimestamp is one.sentAt is one.groupId is UNSET
         and (one.userId or one.anonymousId) is not None
     )
 
 
 def _events(tracks: Sequence[_Track], agreed: Terms, places: Places) -> list[Verbatim] | None:
-    names: dict[str, tuple[str, tuple[str, ...]]] = {}
-    seconds: dict[str, int | None] = {}
-    senders: dict[Sender, Sender] = {}
+    names = Known(partial(_named, max_bytes=agreed.settings.max_name_bytes))
+    # Few clients send a batch, and each says the same of itself with every event.
+    agents, senders = Known(text), Known(_sender)
     events: list[Verbatim] = []
     for one in tracks:
-        name, flags = names.get(one.event) or names.setdefault(
-            one.event, named(one.event.strip(), agreed.settings.max_name_bytes)
-        )
         where = one.context or _NOWHERE
         if not _is_short(where):
             return None
-        agent = text(where.userAgent)
-        if places.is_bot(agent):
-            flags = (*flags, "bot")
-        time, rule, client = _time(one.timestamp, agreed, seconds)
-        events.append(
-            Verbatim(
-                name,
-                one.messageId,
-                time,
-                rule,
-                client,
-                "track",
-                "segment",
-                one.userId,
-                one.anonymousId,
-                properties=one.properties,
-                context=_context(where, agent, places, senders),
-                flags=flags,
-            )
+        name, flags = names[one.event]
+        client = when(one.timestamp)
+        time, rule = believed(client, agreed)
+        page, library = where.page or _NO_PAGE, where.library or _NO_LIBRARY
+        referrer = text(page.referrer)
+        context = places.page(
+            text(page.url),
+            text(page.title),
+            None if referrer == NOBODY else referrer,
+            text(page.path),
+            agents[where.userAgent],
+            senders[library.name, library.version, where.locale, where.timezone],
         )
+        # By their places: a name costs as much as a value.
+        event = Verbatim(
+            name,
+            one.messageId,
+            time,
+            rule,
+            client,
+            "track",
+            "segment",
+            one.userId,
+            one.anonymousId,
+            _NO_GROUPS,
+            None,
+            one.properties,
+            context,
+            flags=flags,
+        )
+        events.append(event)
+    if places.met_robot:
+        return [
+            _flagged(event, places.is_bot(agents[(one.context or _NOWHERE).userAgent]))
+            for event, one in zip(events, tracks, strict=True)
+        ]
     return events
 
 
-def _time(
-    given: str | None, agreed: Terms, seconds: dict[str, int | None]
-) -> tuple[int, TimeRule, int | None]:
-    client = None if given is None else _instant(given, seconds)
-    if client is None:
-        return agreed.received_at, "received", None
-    if client <= agreed.received_at and not agreed.skew:
-        return client, "client", client
-    try:
-        time, rule = believed_time(client, agreed, is_metered=False)
-    except Refused:
-        return agreed.received_at, "clamped", client
-    return time, rule, client
+def _flagged(event: Verbatim, is_bot: bool) -> Verbatim:
+    return structs.replace(event, flags=(*event.flags, "bot")) if is_bot else event
 
 
-def _instant(given: str, seconds: dict[str, int | None]) -> int | None:
-    """Return what ``when`` does; of times that differ in their milliseconds only the first is read."""
-    second, rest = given[:_SECOND], given[_SECOND:]
-    if not _MILLISECONDS.fullmatch(rest) or "." in second or "," in second:
-        return when(given)
-    if second not in seconds:
-        seconds[second] = when(second + "Z")
-    known = seconds[second]
-    return when(given) if known is None else known + int(rest[1:4]) * 1000
+def _named(given: str, max_bytes: int) -> tuple[str, tuple[str, ...]]:
+    return named(given.strip(), max_bytes)
 
 
-def _context(
-    where: _Where, agent: str | None, places: Places, senders: dict[Sender, Sender]
-) -> Context:
-    page, library = where.page or _NO_PAGE, where.library or _NO_LIBRARY
-    referrer = text(page.referrer)
-    told = (library.name, library.version, where.locale, where.timezone)
-    if told not in senders:
-        name, version, locale, zone = told
-        senders[told] = (text(name), text(version), text(locale), text(zone))
-    return places.page(
-        text(page.url),
-        text(page.title),
-        None if referrer == NOBODY else referrer,
-        text(page.path),
-        agent,
-        senders[told],
-    )
+def _sender(told: Sender) -> Sender:
+    name, version, locale, zone = told
+    return text(name), text(version), text(locale), text(zone)
 
 
 def _is_short(where: _Where) -> bool:
     return (
-        where.ip is UNSET
-        and where.app is UNSET
-        and where.campaign is UNSET
-        and where.device is UNSET
-        and where.os is UNSET
-        and where.location is UNSET
-        and where.screen is UNSET
-        and where.groupId is UNSET
-        and where.sessionId is UNSET
-        and where.consent is UNSET
-        and where.consentManagement is UNSET
+        where.ip is where.app is where.campaign is where.device is where.os is UNSET
+        and where.location is where.screen is where.groupId is where.sessionId is UNSET
+        and where.consent is where.consentManagement is UNSET
         and (where.page is None or where.page.search is None)
     )

@@ -27,6 +27,7 @@ _SCREEN = re.compile(r"(\d{1,6})\s*[xX×]\s*(\d{1,6})\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:[-_][A-Za-z0-9]{1,8})*")
 # What no browser sends, and what to look through would cost more than it tells.
 _LONGEST_QUERY: Final = 16 * 1024
+_EXACT_BELOW: Final = 10**18
 
 
 def open_form(request: Request, settings: Settings) -> Loose:
@@ -51,6 +52,8 @@ def check_site(named: str | None, site: str | None) -> None:
 
 def figure(value: Any) -> int | Decimal | None:
     """Return a number, or text that is one, exactly; None for anything else."""
+    if type(value) is int and -_EXACT_BELOW < value < _EXACT_BELOW:
+        return value
     found = amount(value)
     if found is None:
         return None
@@ -59,8 +62,11 @@ def figure(value: Any) -> int | Decimal | None:
 
 def words(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return those members that hold a text, under other names."""
-    found = {name: text(given[key]) for key, name in names.items() if key in given}
-    return {name: value for name, value in found.items() if value is not None}
+    found: dict[str, Any] = {}
+    for key, name in names.items():
+        if key in given and (value := text(given[key])) is not None:
+            found[name] = value
+    return found
 
 
 def figures(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -78,6 +84,8 @@ def figures(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any
 
 def screen(value: Any) -> dict[str, Any]:
     """Return the width and height of a screen written as ``1920x1080``."""
+    if value is None:
+        return {}
     found = _SCREEN.match((text(value) or "")[:20])
     if found is None:
         return {}
@@ -86,7 +94,7 @@ def screen(value: Any) -> dict[str, Any]:
 
 def language(value: Any) -> str | None:
     """Return the first language of a list such as ``de-CH,de;q=0.9``."""
-    found = _LANGUAGE.match((text(value) or "")[:100])
+    found = None if value is None else _LANGUAGE.match((text(value) or "")[:100])
     return found[0] if found else None
 
 

@@ -228,17 +228,19 @@ def _custom(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return custom variables under their names, custom dimensions, and the view of the page."""
     found: dict[str, Any] = {}
     for scope in ("_cvar", "cvar"):
-        for pair in _json(given.get(scope)).values():
+        for pair in _json(given[scope]).values() if scope in given else ():
             match pair:
                 case [str(name), value] if name:
                     found[name] = value
     found |= {
         name: value
         for name, value in given.items()
-        if name.startswith("dimension") and name[9:].isdecimal()
+        if name[:9] == "dimension" and name[9:].isdecimal()
     }
     view = text(given.get("pv_id"))
-    return {**found, "page_view_id": view} if view is not None else found
+    if view is not None:
+        found["page_view_id"] = view
+    return found
 
 
 def _json(value: Any) -> dict[str, Any]:
@@ -254,7 +256,8 @@ def _json(value: Any) -> dict[str, Any]:
 
 def _context(given: Mapping[str, Any], use: Use, around: _Around) -> Context:
     page = text(given.get("url")) or text(around.request.headers.get("referer"))
-    hints, place = _json(given.get("uadata")), given if around.is_trusted else {}
+    hints = _json(given["uadata"]) if "uadata" in given else {}
+    place = given if around.is_trusted else {}
     return Context(
         page_url=page,
         page_title=use.title,

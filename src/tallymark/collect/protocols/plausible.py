@@ -79,7 +79,10 @@ def _body(request: Request) -> dict[str, Any]:
 
 
 def _first(given: Mapping[str, Any], *names: str) -> Any:
-    return next((given[name] for name in names if given.get(name) is not None), None)
+    for name in names:
+        if (value := given.get(name)) is not None:
+            return value
+    return None
 
 
 def _told(given: dict[str, Any]) -> Told:
@@ -128,10 +131,9 @@ def _context(given: dict[str, Any]) -> Context:
         screen_width=pixels(_first(given, "w", "screen_width")),
     )
     query = query_of(page)
-    if query.get("utm_source"):
-        return found
     # The short forms that sites use instead; those in full are found in every page's address.
-    return structs.replace(found, utm_source=query.get("ref") or query.get("source") or None)
+    source = None if query.get("utm_source") else query.get("ref") or query.get("source")
+    return structs.replace(found, utm_source=source) if source else found
 
 
 def _with_hash_route(page: str | None) -> str | None:

@@ -231,10 +231,14 @@ def _sent_at(request: Request, envelope: dict[str, Any]) -> int | None:
 
 def _is_server(items: list[Any]) -> bool | None:
     """Return whether a customer's server sent this; None leaves it to the kind of key."""
-    given = [mapping(mapping(item).get("properties")) for item in items]
-    if any(one.get("$is_server") is True or one.get("$geoip_disable") is True for one in given):
-        return True
-    return False if any("$device_id" in one or one.get("$lib") == "web" for one in given) else None
+    has_device = False
+    for item in items:
+        given = item.get("properties") if isinstance(item, dict) else None
+        if isinstance(given, dict):
+            if given.get("$is_server") is True or given.get("$geoip_disable") is True:
+                return True
+            has_device = has_device or "$device_id" in given or given.get("$lib") == "web"
+    return False if has_device else None
 
 
 def _changes(

@@ -6,6 +6,7 @@ self-describing event the name is that of its schema, and its contexts become pr
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -14,10 +15,12 @@ from tallymark.collect.loose import Loose, from_base64, values
 from tallymark.collect.protocol import Caller, Decoded, Endpoint, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
 from tallymark.core.event import Context, Event, Kind
+from tallymark.core.known import Known
 from tallymark.core.policy import Policy
 from tallymark.core.settings import Settings
 from tallymark.privacy.scrub import scrub_url
 
+from ._checks import Terms
 from ._foreign import Told, agreed, event, is_placeholder, sent_at, take
 from ._values import amount, currency, mapping, sequence, text, when
 from ._visit import (
@@ -86,6 +89,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     terms = agreed(settings, received_at=request.received_at, public=caller.kind == "public")
     is_anonymous = "sp-anonymous" in request.headers
     is_server = bool(items) and all(text(mapping(one).get("p")) in _SERVERS for one in items)
+    by_sent: Known[int | None, Terms] = Known(partial(sent_at, terms))
 
     def read(item: Any) -> list[Event]:
         given = mapping(item)
@@ -97,7 +101,7 @@ def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
             told = _without_ids(told)
         elif told.user_id is None and told.anonymous_id is None and not is_server:
             told = structs.replace(told, flags=(*told.flags, COOKIELESS))
-        return [event(told, sent_at(terms, sent))]
+        return [event(told, by_sent[sent])]
 
     decoded = Decoded(0, server_side=is_server, hides_address=is_anonymous)
     return take(items, read, settings, decoded)
@@ -173,9 +177,10 @@ def _without_ids(told: Told) -> Told:
 
 
 def _anonymous(given: dict[str, Any], session: dict[str, Any]) -> str | None:
-    ids = (given.get("duid"), session.get("userId"), given.get("tnuid"), given.get("nuid"))
-    known = (text(one) for one in ids)
-    return next((one for one in known if one is not None and not is_placeholder(one)), None)
+    for one in (given.get("duid"), session.get("userId"), given.get("tnuid"), given.get("nuid")):
+        if one is not None and (known := text(one)) is not None and not is_placeholder(known):
+            return known
+    return None
 
 
 def _use(given: dict[str, Any], entities: Mapping[str, list[Any]], policy: Policy) -> _Use:
@@ -262,12 +267,14 @@ def _one(entities: Mapping[str, list[Any]], name: str) -> dict[str, Any]:
 
 
 def _groups(entities: Mapping[str, list[Any]]) -> dict[str, str]:
-    account = text(_one(entities, "account").get("id"))
+    account = text(_one(entities, "account").get("id")) if entities else None
     return {"account": account} if account is not None else {}
 
 
 def _told_by(entities: Mapping[str, list[Any]]) -> dict[str, Any]:
     """Return contexts as properties: those that a site made, and the view of the page."""
+    if not entities:
+        return {}
     found = {
         name: many[0] if len(many) == 1 else many
         for name, many in entities.items()
