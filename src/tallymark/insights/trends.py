@@ -11,22 +11,23 @@ import msgspec
 from msgspec import Struct
 
 from tallymark.core.errors import InvalidQuery
-from tallymark.core.sql import Sql, sql
+from tallymark.core.sql import Sql
 from tallymark.store.engine import Rows
 
-from . import fields, measures
+from . import measures
 from ._trends_plan import Plan, plan_of, statements
 from ._trends_question import TrendsPlace, TrendsQuestion, place_of
 from ._trends_rules import RULES
 from .comparison import Compare
 from .group_values import OTHER_LABEL, shown, values_of
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Insight, Members, Scope, Table
 from .lines import Line, Numbers, Value, formula_line, numbers_in, series_line
 from .measures import Series
 from .metrics import LETTERS, expanded
 from .ranges import Interval, Span
 from .selection import Period, field_names, period, warnings_of
 from .timeline import Bucket, timeline
+from .units import of_events
 from .windows import ReachingSeries
 
 
@@ -84,7 +85,7 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
 
 
 def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Members:
-    """Return who is behind a number: each person, and each account, with an event that it counts."""
+    """Return who is behind a number: each person, account and session with an event it counts."""
     plan = plan_of(question, scope)
     number = place_of(question, place.series, "behind.place.series")
     series = plan.series[number]
@@ -96,11 +97,7 @@ def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Membe
         )
     frame = msgspec.structs.replace(plan.frame, span=_span(plan, number, place.bucket))
     source = measures.behind(series, question, place.group, frame)
-    accounts = _distinct(Sql("e.account_key"), source)
-    return msgspec.structs.replace(
-        _distinct(fields.person(scope), source),
-        also=(msgspec.structs.replace(accounts, unit="account"),),
-    )
+    return of_events(source, scope)
 
 
 def table(data: TrendsData) -> Table:
@@ -145,13 +142,6 @@ def _groups(plan: Plan, rows: Rows) -> dict[int | None, list[Value] | None]:
         if place is not None and bucket is None:
             groups[place] = values_of(plan.by, values)
     return dict(sorted(groups.items(), key=lambda item: item[0] or 0))
-
-
-def _distinct(key: Sql, source: Sql) -> Members:
-    statement = sql(
-        "SELECT DISTINCT {key} AS key\n{source}\n  AND {key} IS NOT NULL", key=key, source=source
-    )
-    return Members((Columnar(statement),), lambda results: results[0]["key"])
 
 
 def _span(plan: Plan, number: int, bucket: int | None) -> Span:
