@@ -14,7 +14,7 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql
 from tallymark.store.engine import Rows
 
-from . import measures
+from . import currencies, measures
 from ._trends_plan import Plan, plan_of, statements
 from ._trends_question import TrendsPlace, TrendsQuestion, place_of
 from ._trends_rules import RULES
@@ -54,15 +54,25 @@ class TrendsData(Struct, frozen=True):
 
 
 def to_sql(question: TrendsQuestion, scope: Scope) -> tuple[Sql, ...]:
-    """Return a statement for each series and range, the range asked for first."""
-    return statements(plan_of(question, scope))
+    """Return a statement for each series and range, the range asked for first.
+
+    After them one for each series that adds money up, of how many currencies it is.
+    """
+    plan = plan_of(question, scope)
+    money = [
+        currencies.counted(measures.behind(series, question, None, plan.frame))
+        for series in question.series
+        if currencies.is_added_up(series.of, _named(question, series))
+    ]
+    return (*statements(plan), *money)
 
 
 def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> TrendsData:
     """Return the answer from the rows of the statements, in their order."""
     plan = plan_of(question, scope)
     count = len(question.series)
-    found = [numbers_in(one) for one in rows]
+    last = count * len(plan.reaches)
+    found = [numbers_in(one) for one in rows[:last]]
     groups = _groups(plan, rows[plan.leading])
     if any(None in one for one in found):
         groups[None] = None
@@ -80,7 +90,9 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
         breakdown=list(question.breakdown),
         lines=lines,
         compared=_compared(plan),
-        warnings=_warnings(question, scope),
+        warnings=_warnings(
+            question, scope, max((int(one.rows[0][0]) for one in rows[last:]), default=0)
+        ),
     )
 
 
@@ -196,19 +208,21 @@ def _compared(plan: Plan) -> Compared | None:
     )
 
 
-def _warnings(question: TrendsQuestion, scope: Scope) -> list[str]:
+def _named(question: TrendsQuestion, series: Series) -> list[str]:
+    return [*field_names([question.filter, series.filter]), *question.breakdown]
+
+
+def _warnings(question: TrendsQuestion, scope: Scope, most_currencies: int) -> list[str]:
     found: list[str] = []
     for series in question.series:
-        used = [*field_names([question.filter, series.filter]), *question.breakdown]
+        used = _named(question, series)
         found += warnings_of(
             series.event,
             [*used, *([series.of] if series.of else [])],
             scope,
             measured=measures.measured(series, question),
         )
-        if series.of == "revenue" and "currency" not in used:
-            found.append("Revenue of all currencies is added up; filter or break down by currency.")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *currencies.warnings_of(most_currencies)]))
 
 
 trends = Insight(
