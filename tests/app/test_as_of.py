@@ -1,6 +1,7 @@
 """An answer can be had again, byte for byte, and what changed since is told cause by cause."""
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from tallymark.core.clock import DAY, SystemClock, rfc3339
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.event import Context, Event
 from tallymark.store.engine import Limits
+from tallymark.store.engines.duckdb import DuckEngine
 
 LIMITS = Limits(seconds=20, memory_bytes=128 * 1024 * 1024, rows=10_000)
 RANGE = {"since": rfc3339(T0 - DAY), "until": rfc3339(T0 + 2 * DAY)}
@@ -70,14 +72,38 @@ class Past:
 
     def told(self, answer: dict[str, Any]) -> Told:
         source = answer["provenance"]
-        return Told(source["insight"], source["as_of"], answer["question"], answer["table"])
+        return Told(
+            source["insight"], source["as_of"], answer["question"], answer["table"],
+            version=source["version"],
+        )  # fmt: skip
+
+    def make_store_again(self) -> None:
+        """Throw the store away, and make it of what the log holds."""
+        self.world.loader.close()
+        self.world.engine.close()
+        for kept in ("store.duckdb", "store.duckdb.wal"):
+            (self.world.folder / kept).unlink(missing_ok=True)
+        shutil.rmtree(self.world.folder / "index", ignore_errors=True)
+        self.world.engine = DuckEngine(
+            lambda _: self.world.folder / "store.duckdb",
+            memory_bytes=LIMITS.memory_bytes,
+            threads=1,
+        )
+        self.world.loader = self.world.build()
+        self.answering = Answering(self.world.engine, self.world.settings, self.clock)
+        self.world.load()
 
     def explained(
-        self, before: dict[str, Any], after: dict[str, Any], askings: Sequence[Asking] = ()
+        self,
+        before: dict[str, Any],
+        after: dict[str, Any],
+        askings: Sequence[Asking] = (),
+        *,
+        first: Told | None = None,
     ) -> Any:
         with self.world.engine.reading("p", LIMITS) as reading:
             return explain(
-                Pair(self.told(before), self.told(after)), askings or [Asking("p", "", b"{}")] * 2,
+                Pair(first or self.told(before), self.told(after)), askings or [Asking("p", "", b"{}")] * 2,
                 reading, self.world.settings, self.clock,
             )  # fmt: skip
 
@@ -186,6 +212,67 @@ def test_what_cannot_be_had_again_is_told_as_such() -> None:
         ).changes
 
     assert change.causes == {"recomputed": -2}
+
+
+def test_events_that_are_gone_from_the_log_are_told_as_no_longer_kept() -> None:
+    question = {"range": RANGE, "interval": "month"}
+    with past() as told:
+        told.arrive({"name": "open", "time": T0 - 9}, {"name": "open", "time": T0 - 8})
+        told.arrive({"name": "open", "time": T0 - 7})
+        before = told.ask("trends", question)
+
+        told.world.log.erase([1])
+        told.make_store_again()
+        told.arrive({"name": "open", "time": T0 - 6})
+        after = told.ask("trends", question)
+        then = told.ask("trends", question, before["provenance"]["as_of"])
+        (change,) = told.explained(before, after).changes
+        of_another_version = msgspec.structs.replace(told.told(before), version="0.0.1")
+        (unsure,) = told.explained(before, after, first=of_another_version).changes
+
+    assert (change.before, change.after) == (3, 2)
+    assert change.causes == {"not_kept": -2, "late_events": 1}
+    assert then["table"]["rows"][0][1] == 1
+    assert unsure.causes == {"recomputed": -2, "late_events": 1}
+
+
+def test_trimming_the_log_takes_nothing_out_of_an_answer() -> None:
+    question = {"range": RANGE, "interval": "month"}
+    with past() as told:
+        told.arrive({"name": "open", "time": T0 - 9})
+        told.arrive({"name": "open", "time": T0 - 7})
+        before = told.ask("trends", question)
+
+        trimmed = told.world.log.trim(before_received_at=T0 + DAY, upto_position=2)
+        told.arrive({"name": "open", "time": T0 - 6})
+        told.answering.forget()
+        again = told.ask("trends", question, before["provenance"]["as_of"])
+        (change,) = told.explained(before, told.ask("trends", question)).changes
+
+    assert trimmed == 2
+    assert again["data"] == before["data"]
+    assert change.causes == {"late_events": 1}
+
+
+def test_whether_an_event_is_of_a_robot_is_decided_once() -> None:
+    robot = Context(user_agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
+    decided = "SELECT event_id, is_bot FROM event WHERE event_id IN ('e0', 'e1') ORDER BY event_id"
+    with past() as told:
+        told.arrive(
+            {"name": "open", "time": T0, "anonymous_id": "phone", "context": robot},
+            {"name": "open", "time": T0 + 1, "anonymous_id": "laptop"},
+        )
+        first = told.world.rows(decided)
+
+        told.arrive(
+            {"name": "open", "time": T0 - 1, "anonymous_id": "laptop", "context": robot},
+            {"name": "open", "time": T0 - 2, "anonymous_id": "phone", "user_id": "ana"},
+            {"name": "open", "time": T0 - 3, "anonymous_id": "laptop", "user_id": "ana"},
+        )
+        told.world.restart()
+        told.world.load()
+
+        assert first == told.world.rows(decided) == [("e0", True), ("e1", False)]
 
 
 def test_a_moment_that_has_not_come_or_is_none_is_refused() -> None:

@@ -13,7 +13,7 @@ from tallymark.core.event import Batch, ProfileOp
 from tallymark.core.sql import ident, sql
 from tallymark.identity.people import Claim, Move, People
 from tallymark.identity.people import Link as MadeLink
-from tallymark.insights.insight import Scope, known_profiles
+from tallymark.insights.insight import Scope, Unit, known_profiles
 from tallymark.insights.pages import Behind
 from tallymark.store.engine import Commit, Limits
 from tallymark.store.engines.duckdb import DuckEngine
@@ -234,9 +234,11 @@ def ask(store: Store, name: str, **question: Any) -> Any:
         return compute(insight, asked, store.scope, reading).data
 
 
-def behind(store: Store, name: str, question: dict[str, Any], place: dict[str, Any]) -> int:
+def behind(
+    store: Store, name: str, question: dict[str, Any], place: dict[str, Any], unit: Unit = "person"
+) -> int:
     """Return how many are behind a number of an insight; none is listed twice."""
     with store.engine.reading("test", _LIMITS) as reading:
-        keys = members_of(Behind(name, question, place), store.scope, reading)
+        keys = members_of(Behind(name, question, place), store.scope, reading, unit=unit)
     assert len(set(keys.tolist())) == len(keys)
     return len(keys)

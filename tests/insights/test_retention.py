@@ -183,6 +183,23 @@ def test_all_is_weighted_by_people_over_complete_cells_only(store: Store) -> Non
     assert (overall[1].returned, overall[1].people, overall[1].rate) == (1, 4, Decimal("0.25"))
 
 
+def test_revenue_of_several_currencies_is_said_to_be_added_up(store: Store) -> None:
+    def bought(day: int, currency: str) -> Use:
+        return Use(user="ana", time=SINCE + day * DAY, revenue=Decimal(1), currency=currency)
+
+    asked_for = {"measure": "sum", "of": "revenue"}
+    euros = [Use(name="signup", user="ana"), bought(0, "EUR"), bought(1, "EUR")]
+    store.replace(euros)
+    alike = asked(store, **asked_for)
+    store.replace([*euros, bought(2, "USD")])
+    mixed = asked(store, **asked_for)
+
+    assert alike.warnings == []
+    assert mixed.warnings == [
+        "Revenue of 2 currencies is added up; filter or break down by currency."
+    ]
+
+
 @pytest.mark.parametrize(
     ("measure", "criterion", "expected"),
     [

@@ -35,12 +35,12 @@ from tallymark.insights.insight import (
 )
 from tallymark.insights.pages import BEHIND, Behind
 from tallymark.insights.references import used
+from tallymark.insights.units import PLURALS
 from tallymark.store.engine import Engine, Limits, Reading, Rows
 from tallymark.store.engines.duckdb import engine_version
 
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_PLURAL: Mapping[Unit, str] = {"person": "people", "account": "accounts", "session": "sessions"}
 
 
 class Answered(Struct, frozen=True):
@@ -214,7 +214,7 @@ def _of_unit(found: Members, unit: Unit) -> Members:
             return one
     lists = [one.name for one in insights().values() if one.lists == found.unit]
     raise InvalidQuery(
-        f"This number is of {_PLURAL[found.unit]}; it has no list of {_PLURAL[unit]}.",
+        f"This number is of {PLURALS[found.unit]}; it has no list of {PLURALS[unit]}.",
         hint=f"Ask {lists[0]} instead." if lists else "Ask for the number by person or account.",
         path="behind",
     )

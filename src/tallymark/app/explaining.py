@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from tallymark import __version__
 from tallymark.app.answering import compute, decode_question, insights
 from tallymark.app.as_of import parse
 from tallymark.app.scoping import Asking, scope_of
@@ -18,16 +19,18 @@ from tallymark.core.clock import Clock
 from tallymark.core.errors import InvalidQuery, misfit
 from tallymark.core.registry import lookup
 from tallymark.core.settings import Settings
+from tallymark.core.sql import sql
 from tallymark.insights.insight import Insight, Late, Scope, Table
 from tallymark.insights.numbers import Number, combine, exact
 from tallymark.store.engine import Reading
 from tallymark.store.tables import SEQ_PER_BATCH
 
 Cause: TypeAlias = Literal[
-    "recomputed", "late_events", "new_events", "people", "bots", "definition"
+    "recomputed", "not_kept", "late_events", "new_events", "people", "bots", "definition"
 ]
 MEANINGS: Final[Mapping[Cause, str]] = {
-    "recomputed": "the first answer cannot be had again: another version counts otherwise, or somebody was erased",
+    "recomputed": "the first answer cannot be had again: another version counts otherwise",
+    "not_kept": "events that the first answer counted and that are gone from the log the store was made of again",
     "late_events": "events that happened before the first answer and came after it",
     "new_events": "events that happened since, and the time that passed",
     "people": "ids that were joined or parted since",
@@ -49,6 +52,9 @@ class Told(Struct, frozen=True, forbid_unknown_fields=True):
     definitions_version: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(description="That of its provenance, 0 for none; the newest if left out."),
+    ] = None
+    version: Annotated[
+        str | None, Meta(description="That of its provenance: which Tallymark gave the answer.")
     ] = None
 
 
@@ -116,7 +122,9 @@ def explain(
     tables: list[tuple[Cause, Table]] = []
     questions = [_question(insight, told) for told in (before, after)]
     for cause, question, scope in _steps(questions, scopes):
-        tables.append((cause, insight.table(compute(insight, question, scope, reading).data)))
+        is_gone = cause == "recomputed" and _is_not_kept(before, scope, reading)
+        told: Cause = "not_kept" if is_gone else cause
+        tables.append((told, insight.table(compute(insight, question, scope, reading).data)))
     first = tables[0][1] if before.table is None else _recorded(before.table)
     return _differences(before, after, first, tables)
 
@@ -142,6 +150,20 @@ def _steps(questions: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[tuple[
     yield "people", old, now
     yield "bots", replace(old, include_bots=new.include_bots), now
     yield "definition", new, last
+
+
+def _is_not_kept(before: Told, scope: Scope, reading: Reading) -> bool:
+    """Whether what an answer lacks by now can only be events that are gone.
+
+    Nothing takes a counted event out of a store; but one made again from the log lacks what was
+    erased there or got damaged. Another version may count otherwise, so then it is not known.
+    """
+    lost = sql(
+        "SELECT EXISTS (FROM failed_event WHERE code = 'LOG_DAMAGED' AND seq < {end})"
+        " OR EXISTS (FROM ledger WHERE reason = 'ERASED')",
+        end=scope.end_of_log,
+    )
+    return before.version in {None, __version__} and bool(reading(lost).rows[0][0])
 
 
 def _recorded(table: Mapping[str, Any]) -> Table:

@@ -18,6 +18,7 @@ from .render import aligned, shown
 # What each cause is called, in the order in which they are told.
 _CAUSES: Final = {
     "recomputed": "not to be had again",
+    "not_kept": "no longer kept",
     "late_events": "late events",
     "new_events": "new events",
     "people": "ids joined or parted",

@@ -120,6 +120,7 @@ def told(answer: Answer) -> dict[str, Any]:
         "as_of": answer.provenance.as_of,
         "definitions_version": answer.provenance.definitions_version or 0,
         "table": {"columns": answer.columns, "rows": answer.rows},
+        "version": answer.provenance.version,
     }
 
 

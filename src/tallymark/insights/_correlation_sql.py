@@ -6,10 +6,10 @@ from tallymark.core.sql import Sql, ident, join, sql
 
 from . import fields, filters
 from ._funnel_question import FunnelQuestion, Rules, steps_of
-from ._funnel_sql import unit_of
 from .fields import Field, field
 from .insight import Scope
 from .selection import Frame, matches, step_fields
+from .units import key_of
 
 # The table of the tries: unit, seq of the event it began with, begin_us, end_us, is_converted and
 # is_complete. Only of those whose window is over is it known whether they convert.
@@ -111,7 +111,7 @@ def having(kind: str, has: Sql, *, rules: Rules, scope: Scope, needed: list[Fiel
 def done(question: FunnelQuestion, rules: Rules, frame: Frame) -> Sql:
     """Return FROM and WHERE of the events ``e`` between the first and last step, but the steps."""
     scope = frame.scope
-    unit, also = unit_of(rules, scope)
+    unit, also = key_of(rules.by, scope)
     steps = steps_of(question)
     is_step = join(" OR ", [matches(step, frame) for step in steps])
     wanted = (
@@ -143,7 +143,7 @@ def done(question: FunnelQuestion, rules: Rules, frame: Frame) -> Sql:
 
 def earlier(rules: Rules, scope: Scope) -> Sql:
     """Return unit and first_us of those who did anything before their try began."""
-    unit, also = unit_of(rules, scope)
+    unit, also = key_of(rules.by, scope)
     return sql(
         "SELECT tried.unit, min(e.time_us) AS first_us\n"
         "FROM {events}{joins}\nJOIN {tried} AS tried ON tried.unit = {unit}\n"

@@ -9,7 +9,7 @@ from tallymark.core.clock import DAY
 from tallymark.core.errors import InvalidQuery
 
 from .durations import Duration, duration_of, seconds
-from .insight import Scope
+from .insight import Scope, Unit
 from .numbers import Number
 from .ranges import MINUTE
 from .selection import Frame, Question, Step, frame_of
@@ -17,7 +17,6 @@ from .selection import Frame, Question, Step, frame_of
 Order: TypeAlias = Literal["ordered", "strict", "any"]
 Attempt: TypeAlias = Literal["any", "first"]
 Policy: TypeAlias = Literal["drop_off", "drop_actor"]
-Unit: TypeAlias = Literal["person", "account", "session"]
 Count: TypeAlias = Literal["uniques", "totals"]
 WindowFrom: TypeAlias = Literal["first_step", "previous_step"]
 Attribution: TypeAlias = Literal["first_touch", "last_touch", "all_steps", "step"]

@@ -112,10 +112,10 @@ they were (Kaplan and Meier, 1958).
 
 | tool | its rule | as options |
 | --- | --- | --- |
-| `mixpanel` | the first entry counts, and later ones do not restart its clock; seven days; events within two seconds have no order, exclusions included; who is excluded drops off there. Its optimized re-entry is `attempt` `any` | `attempt` `first`, `window` `7d`, `tie_tolerance` `2s` |
+| `mixpanel` | the first entry counts, and later ones do not restart its clock; seven days; events within two seconds have no order; who is excluded drops off there. Its optimized re-entry is `attempt` `any` | `attempt` `first`, `window` `7d`, `tie_tolerance` `2s` |
 | `amplitude` | the longest, then earliest sequence; events within a second have no order; pairs of somebody and the value held constant are counted; segments by the first step | `tie_tolerance` `1s`, `per_value`, `attribution` `step` |
 | `posthog` | any try, the latest start wins; 14 days; events of one instant have no order; who is excluded is removed | `tie_tolerance` `0s`, `on_exclusion` `drop_actor` |
-| `plausible` | at most eight steps, within a visit, in order, with anything between; its strict funnel is `order` `strict`, its flexible one has optional middle steps | `by` `session`, `window` `1d` |
+| `plausible` | at most eight steps, within a visit; its strict order is `order` `strict` | `by` `session`, `window` `1d` |
 | `umami` | minutes from one step to the next | `window` `60min`, `window_from` `previous_step` |
 
 What stays different: Amplitude counts equal events of one second once, and one such event is two

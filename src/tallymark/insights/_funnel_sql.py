@@ -10,8 +10,8 @@ from tallymark.core.sql import Sql, join, sql
 from . import fields
 from ._funnel_question import FunnelQuestion, Rules, steps_of, widened
 from .fields import Field, field
-from .insight import Scope
 from .selection import Frame, chosen, matches, of_steps, step_fields
+from .units import key_of
 
 # A group is one of this many values that most events of the steps have; others are Other.
 MOST_VALUES: Final = 10_000
@@ -85,21 +85,10 @@ def values(source: Source) -> Sql:
     )
 
 
-def unit_of(rules: Rules, scope: Scope) -> tuple[Sql, list[Field]]:
-    """Return the key of who goes through a funnel, and the fields it needs."""
-    match rules.by:
-        case "person":
-            return fields.person(scope), [field("person", scope)]
-        case "account":
-            return Sql("e.account_key"), []
-        case "session":
-            return Sql("e.session_key"), []
-
-
 def _chosen(source: Source) -> Sql:
     """Return a row for each event that may matter."""
     rules, scope = source.rules, source.frame.scope
-    unit, also = unit_of(rules, scope)
+    unit, also = key_of(rules.by, scope)
     bits = _bits(source)
     columns = [unit + Sql(" AS unit"), Sql("e.time_us"), Sql("e.seq"), bits + Sql(" AS steps")]
     needed = [*also, *source.by, *source.held]
@@ -129,7 +118,7 @@ def _events(source: Source, needed: list[Field], unit: Sql) -> Sql:
     every = chosen(None, (question.filter,), source.frame, include_bots=bots, also=also)
     first = of_steps(
         steps[:1], source.frame, wanted=question.filter, include_bots=bots,
-        also=unit_of(rules, source.frame.scope)[1],
+        also=key_of(rules.by, source.frame.scope)[1],
     )  # fmt: skip
     return sql(
         "{every}\n  AND {unit} IN (\nSELECT {unit}\n{first}\n)", every=every, unit=unit, first=first

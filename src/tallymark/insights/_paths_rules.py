@@ -104,7 +104,6 @@ better unit where there are many.
 | `plausible` | person | – | uniques | path, one directory | 10 | *User journeys* |
 
 An option that is given goes before the preset. What stays different: PostHog shows the 50 most frequent
-transitions and says nothing of the rest; Mixpanel may have several anchors; Plausible narrows each step
-to the path chosen so far, which is what a line of the tree says. None of them promises that steps add
-up.
+transitions; Mixpanel may have several anchors; Plausible goes up to 20 steps. None of the four documents
+that steps add up.
 """

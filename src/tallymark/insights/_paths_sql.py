@@ -10,6 +10,7 @@ from ._paths_question import Anchor, Plan
 from .fields import Field, field
 from .insight import Columnar
 from .selection import Step
+from .units import key_of
 
 # Names that are rarer than so many others are never shown, so they are not fetched.
 MOST_NAMES: Final = 20_000
@@ -18,7 +19,7 @@ MOST_NAMES: Final = 20_000
 def events_of(plan: Plan) -> Columnar:
     """Return the statement of all events that are walked: (unit, time_us, seq, node, is_start, is_end)."""
     scope = plan.frame.scope
-    unit, also = _unit(plan)
+    unit, also = key_of(plan.options.unit, plan.frame.scope)
     also += selection.step_fields(plan.steps, scope)
     if not plan.is_by_event:
         also.append(plan.node)
@@ -78,12 +79,6 @@ def _source(plan: Plan, also: list[Field]) -> Sql:
     )
 
 
-def _unit(plan: Plan) -> tuple[Sql, list[Field]]:
-    if plan.options.unit == "session":
-        return Sql("e.session_key"), []
-    return fields.person(plan.frame.scope), [field("person", plan.frame.scope)]
-
-
 def _within(plan: Plan, walked: Sql) -> Sql:
     """Return the events without those before the first start of a unit, or after its last end.
 
@@ -93,7 +88,7 @@ def _within(plan: Plan, walked: Sql) -> Sql:
     for anchor, bound, sign in ((plan.start, "min", ">="), (plan.end, first, "<=")):
         if not isinstance(anchor, Step):
             continue
-        unit, also = _unit(plan)
+        unit, also = key_of(plan.options.unit, plan.frame.scope)
         source = selection.of_steps(
             [anchor],
             plan.frame,

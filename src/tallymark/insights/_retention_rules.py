@@ -115,7 +115,6 @@ could ever come back on another one: they are left out, `cookieless_left_out` sa
 
 An option that is given goes before the preset. Sources: Mixpanel, *Retention: measure engagement over
 time*; Amplitude, *How time works in a retention analysis* and the FAQ of that chart; PostHog,
-*Retention*. What stays different: Mixpanel and Amplitude can be a day behind on merged people; Amplitude
-rounds returns down as well, which gives the same buckets; PostHog's sentence that somebody is in one
-cohort only holds for first-time retention.
+*Retention*. What stays different: Mixpanel may take up to 24 hours to merge ids; PostHog's sentence that
+somebody is in one cohort only holds for first-time retention.
 """

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Arrays
 
-from . import ephemeral, fields, selection
+from . import currencies, ephemeral, fields, selection
 from ._retention_kernel import Ints, Returns, Starts
 from ._retention_question import Plan
 from .fields import Field, field
 from .insight import Columnar
 from .numbering import numbered
 from .ranges import HOUR, Buckets, Span, bucket_number
-from .selection import Group, Step
+from .selection import Group, Step, field_names
 
 # An instant and its place in the log as one number that is ordered like both.
 _MOMENT: Final = Sql("CAST(e.time_us AS HUGEINT) * 9223372036854775808 + e.seq")
@@ -70,11 +70,17 @@ def groups_of(plan: Plan) -> Sql:
     )
 
 
-def cookieless_of(plan: Plan) -> Sql:
-    """Return the statement of how many cookieless visitors started in the range."""
+def beside(plan: Plan) -> Sql:
+    """Return how many cookieless visitors started in the range, and of how many currencies it is."""
+    question, several = plan.question, Sql("0")
+    named = field_names([question.filter, plan.returning.filter])
+    if currencies.is_added_up(question.of, named):
+        returns = _source(plan, plan.returning, Span(plan.frame.span.since, plan.until))
+        several = sql("({it})", it=currencies.counted(returns))
     return sql(
-        "SELECT count(DISTINCT {person})\n{source}",
+        "SELECT count(DISTINCT {person}), {several}\n{source}",
         person=fields.person(plan.frame.scope),
+        several=several,
         source=_source(plan, plan.start, plan.frame.span, lasting=False),
     )
 

@@ -42,6 +42,6 @@ measures.0.values.*.by_person.value = [0.2, 0.1]
 measures.0.values.1.difference.value = -0.1
 ```
 
-**Where other tools differ.** Amplitude and Mixpanel compare segments as lines of a chart and leave it
-to the reader whether they differ; Mixpanel's significance is not corrected for the number of segments
-looked at. Tools that take a segment as a property of the person cannot have somebody in two."""
+**Where other tools differ.** Mixpanel tells the significance of a difference between segments by a
+hypergeometric test that is not corrected for how many segments are looked at; here each difference has
+an interval in place of a test."""

@@ -96,12 +96,9 @@ def everything(plan: Plan, top: int) -> Sql:
     )
 
 
-def visitors(plan: Plan) -> Sql:
-    """Return the keys of all visitors."""
-    return sql(
-        "SELECT DISTINCT person AS key FROM (\n{visits}\n) WHERE person IS NOT NULL",
-        visits=visits.visits(plan.frame, _wanted(plan, {})),
-    )
+def keys(plan: Plan, unit: Literal["person", "session"]) -> Sql:
+    """Return the keys of all visitors, or of all visits."""
+    return visits.keys(visits.visits(plan.frame, _wanted(plan, {})), unit)
 
 
 def both(one: Filter | None, other: Filter) -> Filter:

@@ -20,6 +20,7 @@ from .membership_sql import keys_of
 from .numbers import Number, ratio
 from .ranges import Buckets, Interval, buckets
 from .selection import Period, Question, frame_of, period
+from .units import in_all
 from .words import cohort_words
 
 MAX_COHORTS: Final = 20
@@ -156,7 +157,7 @@ def members(question: CohortsQuestion, place: CohortsPlace, scope: Scope) -> Mem
             )
         statements.append(Columnar(keys_of(cohorts[number], scope)))
     unit: MemberUnit = "person" if cohorts[place.cohort].of == "people" else "account"
-    return Members(tuple(statements), _common, unit=unit)
+    return Members(tuple(statements), in_all, unit=unit)
 
 
 def table(data: CohortsData) -> Table:
@@ -271,13 +272,6 @@ def _overlap(cohorts: list[Cohort], keys: Sequence[NDArray[np.int64]]) -> list[l
         ]
         for one, mine in zip(cohorts, keys, strict=True)
     ]
-
-
-def _common(results: Sequence[Any]) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = results[0]["key"]
-    for one in results[1:]:
-        found = np.intersect1d(found, one["key"], assume_unique=True)
-    return found
 
 
 cohorts = Insight(

@@ -38,6 +38,7 @@ from .numbers import Number, exact, ratio, rounded
 from .odds import Correction, adjusted, odds
 from .selection import Frame, Period, field_names, period, warnings_of
 from .uncertainty import ENOUGH
+from .units import listed
 
 Kind: TypeAlias = Literal["property", "event", "fact"]
 LEVEL: Final = Decimal("0.05")
@@ -194,7 +195,7 @@ def members(question: CorrelationQuestion, place: CorrelationPlace, scope: Scope
         has=has,
         wanted=place.has,
     )
-    return Members((Columnar(statement),), lambda results: results[0]["key"], unit=rules.by)
+    return listed(statement, rules.by)
 
 
 def table(data: CorrelationData) -> Table:

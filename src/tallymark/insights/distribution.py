@@ -12,11 +12,11 @@ from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Rows
 
 from . import _distribution_sql as statements
-from . import fields, percentiles
+from . import percentiles
 from ._distribution_rules import RULES
 from ._distribution_sql import Even
 from .fields import Field, field
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Insight, Members, Scope, Table, Unit
 from .numbers import Number, exact, plus, ratio, stored, times
 from .rates import Rate, rate
 from .selection import (
@@ -34,8 +34,8 @@ from .selection import (
     step_of,
     warnings_of,
 )
+from .units import PLURALS, key_of, listed
 
-Per: TypeAlias = Literal["person", "account", "session"]
 Measure: TypeAlias = Literal["count", "sum", "min", "max"]
 
 _MOST_BINS: Final = 200
@@ -52,7 +52,7 @@ class DistributionQuestion(Question, frozen=True, kw_only=True):
     of: Annotated[
         str | None, Meta(description="The number: value, revenue, properties.<name> …")
     ] = None
-    per: Annotated[Per, Meta(description="Whose numbers they are.")] = "person"
+    per: Annotated[Unit, Meta(description="Whose numbers they are.")] = "person"
     bounds: Annotated[
         tuple[int | float, ...],
         Meta(description="The edges of the bins, rising.", max_length=_MOST_BINS),
@@ -101,7 +101,7 @@ class DistributionData(Struct, frozen=True):
     range: Period
     timezone: str
     bots: Literal["excluded", "included"]
-    per: Per
+    per: Unit
     measure: Measure
     of: str | None
     units: int
@@ -177,12 +177,12 @@ def members(question: DistributionQuestion, place: DistributionPlace, scope: Sco
         for name, edge in (("low", place.low), ("high", place.high))
     )
     statement = statements.between(_counted(question, frame_of(question, scope)), low, high)
-    return Members((Columnar(statement),), lambda results: results[0]["key"], unit=question.per)
+    return listed(statement, question.per)
 
 
 def table(data: DistributionData) -> Table:
     """Return one row for each bin."""
-    columns = ["from", "up to", "people" if data.per == "person" else f"{data.per}s", "share"]
+    columns = ["from", "up to", PLURALS[data.per], "share"]
     if data.amount is not None:
         columns.append(data.of or "events")
     rows: list[tuple[Any, ...]] = [
@@ -224,7 +224,7 @@ def _is_sum(question: DistributionQuestion) -> bool:
 def _counted(question: DistributionQuestion, frame: Frame) -> Sql:
     """Return (key, amount) of each unit."""
     scope, step = frame.scope, step_of(question.step)
-    key, key_fields = _key(question.per, scope)
+    key, key_fields = key_of(question.per, scope)
     number = _number(question, scope)
     source = of_steps(
         [Step() if question.with_zero else step],
@@ -270,16 +270,6 @@ def _number(question: DistributionQuestion, scope: Scope) -> Field | None:
     if found.number is None and not found.is_property:
         raise InvalidQuery(f"{question.of} is not a number.", path="of")
     return found
-
-
-def _key(per: Per, scope: Scope) -> tuple[Sql, list[Field]]:
-    match per:
-        case "person":
-            return fields.person(scope), [field("person", scope)]
-        case "account":
-            return Sql("e.account_key"), []
-        case "session":
-            return Sql("e.session_key"), []
 
 
 def _take(

@@ -17,7 +17,7 @@ from ._features_sql import Plan
 from .fields import breakdown, field
 from .filters import Scalar
 from .group_values import value_of
-from .insight import Columnar, Insight, Members, Scope, Statement, Table, Unit
+from .insight import Insight, Members, Scope, Statement, Table
 from .lines import Value
 from .numbers import Number, ratio
 from .rates import Rate, rate
@@ -33,6 +33,7 @@ from .selection import (
     step_of,
     warnings_of,
 )
+from .units import listed
 
 
 class FeaturesQuestion(Question, frozen=True, kw_only=True):
@@ -185,8 +186,8 @@ def members(question: FeaturesQuestion, place: FeaturesPlace, scope: Scope) -> M
     else:
         wanted = statements.active_people(plan)
         accounts = statements.active_accounts(plan)
-    also = () if accounts is None else (_keys(accounts, "account"),)
-    return msgspec.structs.replace(_keys(wanted, "person"), also=also)
+    also = () if accounts is None else (listed(accounts, "account"),)
+    return msgspec.structs.replace(listed(wanted, "person"), also=also)
 
 
 def table(data: FeaturesData) -> Table:
@@ -220,10 +221,6 @@ def table(data: FeaturesData) -> Table:
             for one in data.features
         ],
     )
-
-
-def _keys(statement: Sql, unit: Unit) -> Members:
-    return Members((Columnar(statement),), lambda results: results[0]["key"], unit=unit)
 
 
 def _plan(question: FeaturesQuestion, scope: Scope) -> Plan:

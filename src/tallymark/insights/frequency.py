@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -10,10 +10,8 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Rows
 
-from . import fields
 from ._frequency_rules import RULES
-from .fields import Field, field
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Insight, Members, Scope, Table, Unit
 from .numbers import Number, ratio
 from .rates import Rate, rate
 from .selection import (
@@ -31,8 +29,7 @@ from .selection import (
     step_of,
     warnings_of,
 )
-
-Per: TypeAlias = Literal["person", "account", "session"]
+from .units import PLURALS, key_of, listed
 
 _LARGEST: Final = 10**15
 _BOUNDS: Final = (1, 2, 3, 4, 5, 6, 11, 21, 51, 101)
@@ -42,7 +39,7 @@ class FrequencyQuestion(Question, frozen=True, kw_only=True):
     """How often something is done."""
 
     step: Annotated[StepOrName, Meta(description="What is done.")] = Step()
-    per: Annotated[Per, Meta(description="By whom it is counted.")] = "person"
+    per: Annotated[Unit, Meta(description="By whom it is counted.")] = "person"
     bounds: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=_LARGEST)], ...],
         Meta(
@@ -82,7 +79,7 @@ class FrequencyData(Struct, frozen=True):
     range: Period
     timezone: str
     bots: Literal["excluded", "included"]
-    per: Per
+    per: Unit
     units: int
     events: int
     mean: Number | None
@@ -157,7 +154,7 @@ def members(question: FrequencyQuestion, place: FrequencyPlace, scope: Scope) ->
         low=low,
         high=2**62 if high is None else high,
     )
-    return Members((Columnar(statement),), lambda results: results[0]["key"], unit=question.per)
+    return listed(statement, question.per)
 
 
 def table(data: FrequencyData) -> Table:
@@ -167,7 +164,7 @@ def table(data: FrequencyData) -> Table:
         for one in data.rows
     ]
     rows.append(("all", data.units, ratio(data.units, data.units), data.events, None))
-    return Table(("times", f"{data.per}s", "share", "events", "share of events"), rows)
+    return Table(("times", PLURALS[data.per], "share", "events", "share of events"), rows)
 
 
 def _checked(bounds: tuple[int, ...]) -> None:
@@ -188,7 +185,7 @@ def _rows(question: FrequencyQuestion) -> list[tuple[int, int | None]]:
 def _counted(question: FrequencyQuestion, frame: Frame) -> Sql:
     """Return (key, times) of each unit."""
     scope, step = frame.scope, step_of(question.step)
-    key, also = _key(question.per, scope)
+    key, also = key_of(question.per, scope)
     source = of_steps(
         [Step() if question.with_zero else step],
         frame,
@@ -205,16 +202,6 @@ def _counted(question: FrequencyQuestion, frame: Frame) -> Sql:
         times=times,
         source=source,
     )
-
-
-def _key(per: Per, scope: Scope) -> tuple[Sql, list[Field]]:
-    match per:
-        case "person":
-            return fields.person(scope), [field("person", scope)]
-        case "account":
-            return Sql("e.account_key"), []
-        case "session":
-            return Sql("e.session_key"), []
 
 
 def _percentile(found: Sequence[tuple[int, int]], units: int, percent: int) -> Number | None:

@@ -1,7 +1,7 @@
 """How many who did one thing went on to do the next, and how long it took them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -20,7 +20,6 @@ from ._funnel_question import (
     Attribution,
     FunnelQuestion,
     Rules,
-    Unit,
     applied,
     preset_of,
     rules_of,
@@ -34,10 +33,10 @@ from .insight import Columnar, Insight, Members, Scope, Statement, Table
 from .ranges import Buckets, Interval, buckets
 from .selection import Frame, Group, Period, field_names, label_of, period, warnings_of
 from .timeline import Bucket, timeline
+from .units import PLURALS
 
 Outcome: TypeAlias = Literal["reached", "dropped"]
 Entries: TypeAlias = Literal["all", "complete", "incomplete"]
-_UNITS: Final[dict[Unit, str]] = {"person": "people", "account": "accounts", "session": "sessions"}
 
 
 class FunnelsQuestion(FunnelQuestion, frozen=True, kw_only=True):
@@ -173,7 +172,7 @@ def members(question: FunnelsQuestion, place: FunnelsPlace, scope: Scope) -> Mem
 
 def table(data: FunnelsData) -> Table:
     """Return one row a group and step; or a bucket and group, if asked for over time."""
-    who = _UNITS[data.rules.by] if data.rules.count == "uniques" else "tries"
+    who = PLURALS[data.rules.by] if data.rules.count == "uniques" else "tries"
     funnels = data.groups or [data.total]
     if data.buckets is not None:
         columns = ["entered in", *data.breakdown, who, "converted", "rate", "is incomplete"]
@@ -332,7 +331,7 @@ def _warnings(question: FunnelsQuestion, plan: _Plan, total: Funnel, scope: Scop
     found = [one for step in steps for one in warnings_of(step.event, (), scope)]
     found += warnings_of(None, used, scope, measured=measured)
     if total.incomplete:
-        who = _UNITS[plan.rules.by] if question.count == "uniques" else "tries"
+        who = PLURALS[plan.rules.by] if question.count == "uniques" else "tries"
         found.append(
             f"{total.incomplete:,} of {total.entered:,} {who} may still convert: they are in the"
             " counts, and not in the rates."

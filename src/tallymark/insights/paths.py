@@ -21,6 +21,7 @@ from .filters import compared
 from .insight import Insight, Members, Scope, Statement, Table
 from .numbers import Number, ratio
 from .selection import Period, field_names, label_of, period, warnings_of
+from .units import PLURALS
 
 _LABELS: Final[dict[Kind, str]] = {
     "other": "Other", "drop_off": "Drop-off", "skipped": "…", "rest": "… more",
@@ -140,13 +141,13 @@ def shape(question: PathsQuestion, scope: Scope, results: Sequence[Any]) -> Path
 
 
 def members(question: PathsQuestion, place: PathsPlace, scope: Scope) -> Members:
-    """Return the people whose walk is at a node of a step, or takes a link from there."""
+    """Return whose walk is at a node of a step, or takes a link from there."""
     plan = plan_of(question, scope)
-    if plan.options.unit != "person" or plan.options.count != "uniques":
+    if plan.options.count != "uniques":
         raise InvalidQuery(
-            "This number counts sessions or walks, not people.",
-            hint="Ask with unit = person and count = uniques.",
-            path="behind.question.unit",
+            f"This number counts walks, not {PLURALS[plan.options.unit]}.",
+            hint="Ask with count = uniques.",
+            path="behind.question.count",
         )
     found: list[Statement] = [statements.events_of(plan)]
     if plan.is_named:
@@ -155,7 +156,7 @@ def members(question: PathsQuestion, place: PathsPlace, scope: Scope) -> Members
     def keys(results: Sequence[Any]) -> NDArray[np.int64]:
         return _behind(_found(plan, results[0], results[1].rows if plan.is_named else None), place)
 
-    return Members(tuple(found), keys)
+    return Members(tuple(found), keys, unit=plan.options.unit)
 
 
 def table(data: PathsData) -> Table:

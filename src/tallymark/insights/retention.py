@@ -14,7 +14,7 @@ from tallymark.core.errors import InvalidQuery
 
 from . import _retention_kernel as kernel
 from . import _retention_sql as statements
-from . import ephemeral
+from . import currencies, ephemeral
 from ._retention_counts import Tally, tallied
 from ._retention_question import Clock, Cohort, Measure, Plan, RetentionQuestion, Unit, plan_of
 from ._retention_rules import RULES
@@ -124,9 +124,9 @@ class RetentionData(Struct, frozen=True):
 
 
 def to_sql(question: RetentionQuestion, scope: Scope) -> tuple[Statement, ...]:
-    """Return the statements of the rows and of the cookieless, and of groups if there are."""
+    """Return the statements of the rows, of what warnings tell, and of groups if there are."""
     plan = plan_of(question, scope)
-    found: list[Statement] = [statements.rows_of(plan), statements.cookieless_of(plan)]
+    found: list[Statement] = [statements.rows_of(plan), statements.beside(plan)]
     if plan.by:
         found.append(statements.groups_of(plan))
     return tuple(found)
@@ -145,7 +145,7 @@ def shape(question: RetentionQuestion, scope: Scope, results: Sequence[Any]) -> 
     ]
     if plan.by and counts[-1].people:
         groups.append(_group(plan, counts[-1], None))
-    left_out = int(results[1].rows[0][0])
+    left_out, most_currencies = map(int, results[1].rows[0])
     return RetentionData(
         range=period(plan.cut.span),
         interval=question.interval,
@@ -163,7 +163,7 @@ def shape(question: RetentionQuestion, scope: Scope, results: Sequence[Any]) -> 
         buckets=_buckets(plan),
         groups=groups,
         cookieless_left_out=0 if question.include_cookieless else left_out,
-        warnings=_warnings(plan, left_out),
+        warnings=_warnings(plan, left_out, most_currencies),
     )
 
 
@@ -323,15 +323,12 @@ def _shown(group: GroupRows, fields: int) -> list[Value]:
     return [NONE_LABEL if value is None else value for value in group.breakdown or []]
 
 
-def _warnings(plan: Plan, left_out: int) -> list[str]:
+def _warnings(plan: Plan, left_out: int, most_currencies: int) -> list[str]:
     question, scope = plan.question, plan.frame.scope
     found: list[str] = []
     for step in (plan.start, plan.returning):
         found += _step_warnings(plan, step)
-    if question.of == "revenue" and "currency" not in [
-        *field_names([question.filter, plan.returning.filter])
-    ]:
-        found.append("Revenue of all currencies is added up; filter by currency.")
+    found += currencies.warnings_of(most_currencies)
     if question.of is not None:
         found += warnings_of(None, [question.of], scope, measured=[question.of])
     if not question.include_cookieless:

@@ -23,6 +23,7 @@ from .metrics import LETTERS, expanded
 from .numbers import Number, ratio, rounded
 from .selection import Frame, Period, Question, chosen, field_names, frame_of, period, warnings_of
 from .uncertainty import ENOUGH, Z95, Interval, wilson
+from .units import distinct, in_all, of_events
 from .words import filter_words
 
 MAX_SEGMENTS: Final = 10
@@ -171,8 +172,10 @@ def shape(question: SegmentsQuestion, scope: Scope, results: Sequence[Any]) -> S
 
 
 def members(question: SegmentsQuestion, place: SegmentsPlace, scope: Scope) -> Members:
-    """Return who is in a segment, in two of them, or counted by a series in it; then also accounts."""
-    also: tuple[Members, ...] = ()
+    """Return who is in a segment, in two of them, or counted by a series in it.
+
+    Then also the accounts and sessions, but not of those in another one besides.
+    """
     frame = frame_of(question, scope)
     segments = _segments(question)
     wanted = [place.segment, *([] if place.also is None else [place.also])]
@@ -185,10 +188,10 @@ def members(question: SegmentsQuestion, place: SegmentsPlace, scope: Scope) -> M
         series = question.series[LETTERS.index(place.series)]
         asked = msgspec.structs.replace(question, filter=_both(question, segments[place.segment]))
         source = measures.behind(series, asked, None, frame)
-        statements[0] = Columnar(_distinct(source, scope))
         if place.also is None:
-            also = (Members((Columnar(_accounts(source)),), _common, unit="account"),)
-    return Members(tuple(statements), _common, also=also)
+            return of_events(source, scope)
+        statements[0] = Columnar(distinct(source, "person", scope))
+    return Members(tuple(statements), in_all)
 
 
 def table(data: SegmentsData) -> Table:
@@ -215,16 +218,7 @@ def _people(question: SegmentsQuestion, segment: Segment, frame: Frame) -> Sql:
         None, (_both(question, segment),), frame,
         include_bots=question.include_bots, also=[field("person", frame.scope)],
     )  # fmt: skip
-    return _distinct(source, frame.scope)
-
-
-def _distinct(source: Sql, scope: Scope) -> Sql:
-    person = fields.person(scope)
-    return sql("SELECT DISTINCT {person} AS key\n{source}\n  AND {person} IS NOT NULL", person=person, source=source)  # fmt: skip
-
-
-def _accounts(source: Sql) -> Sql:
-    return sql("SELECT DISTINCT e.account_key AS key\n{source}\n  AND e.account_key IS NOT NULL", source=source)  # fmt: skip
+    return distinct(source, "person", frame.scope)
 
 
 def _number(series: Series, question: SegmentsQuestion, segment: Segment, frame: Frame) -> Sql:
@@ -346,13 +340,6 @@ def _label(segment: Segment) -> str:
 
 def _words(segment: Segment) -> str:
     return "everybody" if segment.filter is None else filter_words(segment.filter)
-
-
-def _common(results: Sequence[Any]) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = results[0]["key"]
-    for one in results[1:]:
-        found = np.intersect1d(found, one["key"], assume_unique=True)
-    return found
 
 
 def _warnings(question: SegmentsQuestion, scope: Scope) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
+import msgspec
 from msgspec import Meta, Struct
 
 from tallymark.core.errors import InvalidQuery
@@ -15,7 +16,7 @@ from ._sessions_rules import RULES
 from .fields import Field, field
 from .filters import And, Equals, Filter, Not, NotExists, Or, Scalar
 from .group_values import value_of
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Insight, Members, Scope, Table
 from .lines import Value
 from .ranges import Buckets, Interval, bucket_number, buckets
 from .selection import (
@@ -32,6 +33,7 @@ from .selection import (
     warnings_of,
 )
 from .timeline import Bucket, timeline
+from .units import listed
 from .visits import Bounce, Wanted
 
 Semantics: TypeAlias = Literal["plausible", "ga4", "posthog", "mixpanel"]
@@ -236,22 +238,24 @@ def shape(question: SessionsQuestion, scope: Scope, results: Sequence[Rows]) -> 
 
 
 def members(question: SessionsQuestion, place: SessionsPlace, scope: Scope) -> Members:
-    """Return the people of the sessions of a bucket."""
+    """Return the people of the sessions of a bucket, and the sessions, where midnight parts none."""
     plan = _plan(question, scope)
     if place.bucket is not None and place.bucket >= len(plan.cut.edges) - 1:
         raise InvalidQuery("There is no such bucket.", path="behind.place.bucket")
-    statement = sql(
-        "SELECT DISTINCT person AS key FROM (\n{visits}\n)\nWHERE person IS NOT NULL AND {inside}",
-        visits=visits.visits(plan.frame, _wanted(plan, place.group)),
-        inside=Sql("true")
-        if place.bucket is None
-        else sql(
-            "{bucket} = {number}",
+    found = visits.visits(plan.frame, _wanted(plan, place.group))
+    if place.bucket is not None:
+        found = sql(
+            "SELECT * FROM (\n{found}\n) WHERE {bucket} = {number}",
+            found=found,
             bucket=bucket_number(Sql("start_us"), plan.cut),
             number=place.bucket,
-        ),
-    )
-    return Members((Columnar(statement),), lambda results: results[0]["key"])
+        )
+    people = listed(visits.keys(found, "person"))
+    if plan.split_midnight:
+        # A part of a session is no session that could be listed.
+        return people
+    also = (listed(visits.keys(found, "session"), "session"),)
+    return msgspec.structs.replace(people, also=also)
 
 
 def table(data: SessionsData) -> Table:

@@ -10,7 +10,7 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Rows
 
-from . import fields, known
+from . import fields
 from ._timeline_rules import RULES
 from .event_rows import EventRow, as_json, event_row, newest_first, rows_of
 from .fields import field
@@ -26,8 +26,7 @@ from .selection import (
     period,
     warnings_of,
 )
-
-_WHOSE = ("person", "user_id", "anonymous_id", "account")
+from .whose import SUBJECTS, AccountId, AnonymousId, PersonKey, Subject, UserId, subject_of, theirs
 
 
 class TimelineQuestion(Listing, frozen=True, kw_only=True):
@@ -39,10 +38,10 @@ class TimelineQuestion(Listing, frozen=True, kw_only=True):
             description="Absolute (since, until) or relative: 30d, 12h, today; ten years if left out."
         ),
     ] = "10y"
-    person: Annotated[int | None, Meta(description="The key that answers name a person by.")] = None
-    user_id: Annotated[str | None, Meta(description="A user id of the person.")] = None
-    anonymous_id: Annotated[str | None, Meta(description="An anonymous id of the person.")] = None
-    account: Annotated[str | None, Meta(description="The id of the account.")] = None
+    person: PersonKey = None
+    user_id: UserId = None
+    anonymous_id: AnonymousId = None
+    account: AccountId = None
     event: EventNames = None
 
 
@@ -131,18 +130,19 @@ def table(data: TimelineData) -> Table:
     return Table(columns, rows)
 
 
-def _subject(question: TimelineQuestion) -> str:
-    given = [name for name in _WHOSE if getattr(question, name) is not None]
-    if len(given) != 1:
+def _subject(question: TimelineQuestion) -> Subject:
+    subject = subject_of(question)
+    if subject is None:
         raise InvalidQuery(
             "A timeline is of one person or account.",
-            hint=f"Give one of {', '.join(_WHOSE)}.",
-            path=given[1] if given else "user_id",
+            hint=f"Give one of {', '.join(SUBJECTS)}.",
+            path="user_id",
         )
-    return given[0]
+    return subject
 
 
 def _source(question: TimelineQuestion, scope: Scope) -> Sql:
+    _subject(question)
     source = chosen(
         question.event,
         (question.filter,),
@@ -150,24 +150,7 @@ def _source(question: TimelineQuestion, scope: Scope) -> Sql:
         include_bots=question.include_bots,
         also=[field("person", scope)],
     )
-    return sql("{source}\n  AND {theirs}", source=source, theirs=_theirs(question, scope))
-
-
-def _theirs(question: TimelineQuestion, scope: Scope) -> Sql:
-    subject = _subject(question)
-    if subject == "account":
-        return sql(
-            "e.account_key IN (SELECT account_key FROM account WHERE id = {id})",
-            id=question.account,
-        )
-    if subject == "person":
-        return sql("{person} = {key}", person=fields.person(scope), key=question.person)
-    kind = "user" if subject == "user_id" else "anonymous"
-    return sql(
-        "{person} IN (\n{keys}\n)",
-        person=fields.person(scope),
-        keys=known.person_known_by(kind, getattr(question, subject), scope),
-    )
+    return sql("{source}\n  AND {theirs}", source=source, theirs=theirs(question, scope))
 
 
 def _after(place: Place | None) -> Sql:

@@ -11,22 +11,23 @@ import msgspec
 from msgspec import Struct
 
 from tallymark.core.errors import InvalidQuery
-from tallymark.core.sql import Sql, sql
+from tallymark.core.sql import Sql
 from tallymark.store.engine import Rows
 
-from . import fields, measures
+from . import currencies, measures
 from ._trends_plan import Plan, plan_of, statements
 from ._trends_question import TrendsPlace, TrendsQuestion, place_of
 from ._trends_rules import RULES
 from .comparison import Compare
 from .group_values import OTHER_LABEL, shown, values_of
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Insight, Members, Scope, Table
 from .lines import Line, Numbers, Value, formula_line, numbers_in, series_line
 from .measures import Series
 from .metrics import LETTERS, expanded
 from .ranges import Interval, Span
 from .selection import Period, field_names, period, warnings_of
 from .timeline import Bucket, timeline
+from .units import of_events
 from .windows import ReachingSeries
 
 
@@ -54,15 +55,25 @@ class TrendsData(Struct, frozen=True):
 
 
 def to_sql(question: TrendsQuestion, scope: Scope) -> tuple[Sql, ...]:
-    """Return a statement for each series and range, the range asked for first."""
-    return statements(plan_of(question, scope))
+    """Return a statement for each series and range, the range asked for first.
+
+    After them one for each series that adds money up, of how many currencies it is.
+    """
+    plan = plan_of(question, scope)
+    money = [
+        currencies.counted(measures.behind(series, question, None, plan.frame))
+        for series in question.series
+        if currencies.is_added_up(series.of, _named(question, series))
+    ]
+    return (*statements(plan), *money)
 
 
 def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> TrendsData:
     """Return the answer from the rows of the statements, in their order."""
     plan = plan_of(question, scope)
     count = len(question.series)
-    found = [numbers_in(one) for one in rows]
+    last = count * len(plan.reaches)
+    found = [numbers_in(one) for one in rows[:last]]
     groups = _groups(plan, rows[plan.leading])
     if any(None in one for one in found):
         groups[None] = None
@@ -81,12 +92,14 @@ def shape(question: TrendsQuestion, scope: Scope, rows: Sequence[Rows]) -> Trend
         group_count=_group_count(plan, rows[plan.leading]),
         lines=lines,
         compared=_compared(plan),
-        warnings=_warnings(question, scope),
+        warnings=_warnings(
+            question, scope, max((int(one.rows[0][0]) for one in rows[last:]), default=0)
+        ),
     )
 
 
 def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Members:
-    """Return who is behind a number: each person, and each account, with an event that it counts."""
+    """Return who is behind a number: each person, account and session with an event it counts."""
     plan = plan_of(question, scope)
     number = place_of(question, place.series, "behind.place.series")
     series = plan.series[number]
@@ -98,11 +111,7 @@ def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Membe
         )
     frame = msgspec.structs.replace(plan.frame, span=_span(plan, number, place.bucket))
     source = measures.behind(series, question, place.group, frame)
-    accounts = _distinct(Sql("e.account_key"), source)
-    return msgspec.structs.replace(
-        _distinct(fields.person(scope), source),
-        also=(msgspec.structs.replace(accounts, unit="account"),),
-    )
+    return of_events(source, scope)
 
 
 def table(data: TrendsData) -> Table:
@@ -215,19 +224,21 @@ def _compared(plan: Plan) -> Compared | None:
     )
 
 
-def _warnings(question: TrendsQuestion, scope: Scope) -> list[str]:
+def _named(question: TrendsQuestion, series: Series) -> list[str]:
+    return [*field_names([question.filter, series.filter]), *question.breakdown]
+
+
+def _warnings(question: TrendsQuestion, scope: Scope, most_currencies: int) -> list[str]:
     found: list[str] = []
     for series in question.series:
-        used = [*field_names([question.filter, series.filter]), *question.breakdown]
+        used = _named(question, series)
         found += warnings_of(
             series.event,
             [*used, *([series.of] if series.of else [])],
             scope,
             measured=measures.measured(series, question),
         )
-        if series.of == "revenue" and "currency" not in used:
-            found.append("Revenue of all currencies is added up; filter or break down by currency.")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *currencies.warnings_of(most_currencies)]))
 
 
 trends = Insight(

@@ -37,8 +37,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """Which sessions are meant, and what is to be known of them.
 
     A session counts if each of ``filters`` is satisfied by any of its events, ``entry`` by its entry
-    and ``exit`` by its exit. ``ends`` are fields to be known of the entry or the exit; ``steps`` are counted in each
-    session, as s0, s1 …; ``sums`` are numbers added up. With ``split_midnight`` a local midnight
+    and ``exit`` by its exit; with ``only``, a query of session keys, no others do. ``ends`` are fields to
+    be known of the entry or the exit, of ``firsts`` the first value there is; ``steps`` are counted in
+    each session, as s0, s1 …; ``sums`` are numbers added up. With ``split_midnight`` a local midnight
     ends a session.
     """
 
@@ -46,7 +47,9 @@ class Wanted(Struct, frozen=True, kw_only=True):
     filters: Sequence[Filter] = ()
     entry: Filter | None = None
     exit: Filter | None = None
+    only: Sql | None = None
     ends: Mapping[str, tuple[End, Field]] = {}
+    firsts: Mapping[str, Field] = {}
     steps: Sequence[Step] = ()
     sums: Mapping[str, Field] = {}
     split_midnight: bool = False
@@ -81,6 +84,10 @@ def visits(frame: Frame, wanted: Wanted) -> Sql:
             sql("{it} AS {name}", it=_end_of(ident(name), end), name=ident(name))
             for name, (end, _) in wanted.ends.items()
         ),
+        *(
+            sql("arg_min({it}, {order}) AS {it}", it=ident(name), order=_ORDER)
+            for name in wanted.firsts
+        ),
         *(Sql(f"count(*) FILTER (is_{n}) AS s{n}") for n in range(len(wanted.steps))),
         *(sql("sum({it}) AS {it}", it=ident(name)) for name in wanted.sums),
     ]
@@ -89,6 +96,15 @@ def visits(frame: Frame, wanted: Wanted) -> Sql:
         columns=join(",\n  ", columns),
         events=_events(frame, wanted),
         conditions=join("\n  AND ", conditions),
+    )
+
+
+def keys(found: Sql, unit: Literal["person", "session"]) -> Sql:
+    """Return the keys of the people, or of the sessions, of rows of ``visits``."""
+    return sql(
+        "SELECT DISTINCT {key} AS key FROM (\n{found}\n)\nWHERE {key} IS NOT NULL",
+        key=Sql("person" if unit == "person" else "visit"),
+        found=found,
     )
 
 
@@ -149,7 +165,10 @@ def _events(frame: Frame, wanted: Wanted) -> Sql:
         *(sql("{it} AS {name}", it=it, name=ident(name)) for name, it in conditions.items()),
         *(
             sql("{it} AS {name}", it=fields.breakdown(one)[0], name=ident(name))
-            for name, (_, one) in wanted.ends.items()
+            for name, one in [
+                *((name, one) for name, (_, one) in wanted.ends.items()),
+                *wanted.firsts.items(),
+            ]
         ),
         *(
             sql("{it} IS TRUE AS {name}", it=matches(step, frame), name=ident(f"is_{number}"))
@@ -167,6 +186,7 @@ def _events(frame: Frame, wanted: Wanted) -> Sql:
     also = [
         *(field(name, scope) for name in field_names(chosen.values())),
         *(one for _, one in wanted.ends.values()),
+        *wanted.firsts.values(),
         *step_fields(wanted.steps, scope),
         *wanted.sums.values(),
         field("person", scope),
@@ -178,6 +198,8 @@ def _events(frame: Frame, wanted: Wanted) -> Sql:
         columns=selected,
         source=_source(frame, span, wanted, also),
     )
+    if wanted.only is not None:
+        return sql("{within}\n  AND e.session_key IN (\n{only}\n)", within=within, only=wanted.only)
     if days is not None:
         return within
     # What lies beyond the range is read for the sessions in it alone: a condition on all events would

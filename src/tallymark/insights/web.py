@@ -16,7 +16,7 @@ from ._web_rules import RULES
 from ._web_sql import BY_END, Plan, TableName
 from .comparison import Compare, compared
 from .filters import And, Equals, Filter, In, NotExists
-from .insight import Columnar, Insight, Members, Scope, Statement, Table
+from .insight import Insight, Members, Scope, Statement, Table
 from .numbers import Number, exact, ratio
 from .ranges import buckets
 from .rates import Rate, rate
@@ -32,6 +32,7 @@ from .selection import (
     step_of,
     warnings_of,
 )
+from .units import listed
 from .visits import Bounce
 
 _MILLISECONDS: Final = 1_000
@@ -202,12 +203,13 @@ def shape(question: WebQuestion, scope: Scope, results: Sequence[Rows]) -> WebDa
 
 
 def members(question: WebQuestion, place: WebPlace, scope: Scope) -> Members:
-    """Return the visitors of a row."""
+    """Return the visitors of a row, and also their visits."""
     plan = _plan(question, scope)
     if place.table is not None:
         more = _narrow(plan, place.table, place.value)
         plan = _plan(msgspec.structs.replace(question, **more), scope)
-    return Members((Columnar(statements.visitors(plan)),), lambda results: results[0]["key"])
+    visits = listed(statements.keys(plan, "session"), "session")
+    return msgspec.structs.replace(listed(statements.keys(plan, "person")), also=(visits,))
 
 
 def table(data: WebData) -> Table:

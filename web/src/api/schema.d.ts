@@ -412,6 +412,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/ask/visits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The sessions behind a number, or of somebody, those that started last first. */
+        post: operations["ask_visits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/ask/web": {
         parameters: {
             query?: never;
@@ -7319,6 +7336,171 @@ export interface components {
             description: string;
         };
         /**
+         * VisitRow
+         * @description One session, whole. Times are RFC 3339 in UTC; ``seconds`` is its last event minus its first.
+         *
+         *         ``visit`` is its key here, ``session`` its id as the client gave it, null if it gave none.
+         *         ``person`` is who it is by now; the ids, and the account, are the first that an event of it names.
+         *         Pages are the paths of the first and last view, null without any that has one. All else that is
+         *         known is known of the entry.
+         */
+        VisitRow: {
+            visit: number;
+            session: string | null;
+            person: number | null;
+            user_id: string | null;
+            anonymous_id: string | null;
+            account: string | null;
+            start: string;
+            end: string;
+            seconds: number | string;
+            events: number;
+            views: number;
+            bounced: boolean;
+            entry_page: string | null;
+            exit_page: string | null;
+            host: string | null;
+            channel: string | null;
+            referrer_host: string | null;
+            utm_source: string | null;
+            utm_medium: string | null;
+            utm_campaign: string | null;
+            device_type: string | null;
+            browser: string | null;
+            os: string | null;
+            country: string | null;
+        };
+        /**
+         * VisitsData
+         * @description A page of sessions; ``total`` counts those of all pages.
+         */
+        VisitsData: {
+            range: components["schemas"]["Period"];
+            /** @enum {unknown} */
+            bounce: "ga4" | "matomo" | "plausible" | "posthog" | "umami";
+            total: number;
+            visits: components["schemas"]["VisitRow"][];
+            cursor: string | null;
+            warnings: string[];
+        };
+        /**
+         * VisitsQuestion
+         * @description Sessions that made a number of sessions, are behind one of another insight, or are of somebody.
+         *
+         *         With ``behind``, series, group, filter and range choose none: the sessions behind the number are
+         *         listed. Whatever else is asked narrows that list too.
+         */
+        VisitsQuestion: {
+            /**
+             * @description Absolute (since, until) or relative: 30d, 12h, today, yesterday, last_month.
+             * @default 30d
+             */
+            range: string | components["schemas"]["Dates"];
+            /**
+             * @description IANA zone of days and weeks; the project's if left out.
+             * @default null
+             */
+            timezone: string | null;
+            /**
+             * @description First day of a week.
+             * @default monday
+             * @enum {unknown}
+             */
+            week_start: "monday" | "sunday";
+            /**
+             * @description Only events that satisfy this count.
+             * @default null
+             */
+            filter: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Also count events of known robots, which are left out otherwise.
+             * @default false
+             */
+            include_bots: boolean;
+            /**
+             * @description Most rows of a page.
+             * @default 100
+             */
+            limit: number;
+            /**
+             * @description The cursor of the page before; none for the first.
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * @description The series whose number is opened.
+             * @default {
+             *       "event": null,
+             *       "measure": "count",
+             *       "of": null,
+             *       "filter": null,
+             *       "label": null
+             *     }
+             */
+            series: components["schemas"]["Series"];
+            /**
+             * @description One group of a breakdown; if left out, all of them.
+             * @default null
+             */
+            group: components["schemas"]["Group"] | null;
+            /**
+             * @description A number of another insight, whose sessions are listed.
+             * @default null
+             */
+            behind: components["schemas"]["Behind"] | null;
+            /**
+             * @description The key that answers name a person by.
+             * @default null
+             */
+            person: number | null;
+            /**
+             * @description A user id of the person.
+             * @default null
+             */
+            user_id: string | null;
+            /**
+             * @description An anonymous id of the person.
+             * @default null
+             */
+            anonymous_id: string | null;
+            /**
+             * @description The id of the account.
+             * @default null
+             */
+            account: string | null;
+            /**
+             * @description Only those of whose person or account, or in whose own id, this is found.
+             * @default null
+             */
+            search: string | null;
+            /**
+             * @description Only sessions whose entry satisfies this.
+             * @default null
+             */
+            entry: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Only sessions whose exit satisfies this.
+             * @default null
+             */
+            exit: (components["schemas"]["And"] | components["schemas"]["Or"] | components["schemas"]["Not"] | components["schemas"]["InCohort"] | components["schemas"]["Equals"] | components["schemas"]["NotEquals"] | components["schemas"]["In"] | components["schemas"]["NotIn"] | components["schemas"]["Contains"] | components["schemas"]["NotContains"] | components["schemas"]["StartsWith"] | components["schemas"]["EndsWith"] | components["schemas"]["Matches"] | components["schemas"]["Greater"] | components["schemas"]["AtLeast"] | components["schemas"]["Less"] | components["schemas"]["AtMost"] | components["schemas"]["Between"] | components["schemas"]["IsTrue"] | components["schemas"]["IsFalse"] | components["schemas"]["Exists"] | components["schemas"]["NotExists"]) | null;
+            /**
+             * @description Only sessions that bounce, or only those that do not.
+             * @default null
+             */
+            bounced: boolean | null;
+            /**
+             * @description Whose rule says what a bounce is.
+             * @default plausible
+             * @enum {unknown}
+             */
+            bounce: "ga4" | "matomo" | "plausible" | "posthog" | "umami";
+            /**
+             * @description For the rule of ga4: what makes a session engaged.
+             * @default []
+             */
+            key_events: (string | components["schemas"]["Step"])[];
+        };
+        /**
          * Volume
          * @description How far the number of events may lie from those of comparable days, in median deviations.
          */
@@ -8678,6 +8860,43 @@ export interface operations {
                         view: "line";
                         table: components["schemas"]["Table"];
                         question: components["schemas"]["TrendsQuestion"];
+                        provenance: components["schemas"]["Provenance"];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ask_visits: {
+        parameters: {
+            query?: {
+                /** @description An earlier moment: as_of of an answer's provenance, or a log position. */
+                as_of?: string;
+                /** @description Version of the project's definitions to ask with; 0 for none of them. */
+                definitions_at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VisitsQuestion"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["VisitsData"];
+                        /** @constant */
+                        view: "list";
+                        table: components["schemas"]["Table"];
+                        question: components["schemas"]["VisitsQuestion"];
                         provenance: components["schemas"]["Provenance"];
                     };
                 };
