@@ -104,7 +104,9 @@ def test_what_somebody_else_saved_meanwhile_is_told_and_can_be_looked_at(
     page.get_by_label("Within").select_option("1d")
     expect(page.locator(".savebar")).to_contain_text("Edited")
     kept = told.own("GET", "/tm/v1/saved/sign-up").json()
-    theirs = {name: kept[name] for name in ("name", "description", "insight", "question", "version")}
+    theirs = {
+        name: kept[name] for name in ("name", "description", "insight", "question", "version")
+    }
     changed = told.own("PUT", "/tm/v1/projects/default/saved/sign-up", {**theirs, "address": kept["address"] + "&o.window=7d"})  # fmt: skip
     assert changed.status == 200, changed.body
 
