@@ -70,7 +70,12 @@ def objects() -> list[str]:
     return [
         line
         for name, schema in sorted(components.items())
-        for line in ("", f"### {name}", "", schema_text(schema))
+        for line in (
+            "",
+            f"### {name}",
+            "",
+            schema_text(schema).replace("../filters.md", "filters.md"),
+        )
     ]
 
 

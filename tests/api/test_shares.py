@@ -149,8 +149,11 @@ def test_a_link_to_a_dashboard_shows_its_tiles_and_names_no_person(served: Harne
     people = tile(served, token, "p")
 
     assert [(one["id"], one["text"], one["insight"]) for one in view["tiles"]] == [
-        ("a", None, "trends"), ("t", "**hello**", None), ("p", None, "people"),
-    ]  # fmt: skip
+        ("a", None, "trends"),
+        ("t", "**hello**", None),
+        ("p", None, "people"),
+    ]
+    assert [one["title"] for one in view["tiles"]] == ["Sign-ups", "", ""]  # fmt: skip
     assert shown.status == 200
     assert asked(served)[-1]["question"]["range"] == "7d"
     assert asked(served)[-1]["question"]["filter"]["filters"] == [OWN, OWN, LOCKED]

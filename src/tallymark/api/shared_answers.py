@@ -114,6 +114,14 @@ async def content_of_tile(found: Opened, tile: QuestionTile) -> QuestionContent:
     return await _saved_content(found.call, tile.saved or "")
 
 
+async def name_of_tile(found: Opened, tile: QuestionTile) -> str:
+    """Return what the saved question of a tile is called, empty for one of its own."""
+    if tile.saved is None:
+        return ""
+    known = found.call.caller
+    return (await saved_of(found.call, known.project.id, known.definitions, tile.saved)).name
+
+
 def check_shared(content: QuestionContent, definitions: Definitions) -> None:
     """Raise NotAllowed SHARE_PERSONAL for a question that no link may show."""
     insight = lookup(insights(), content.insight, "insight")

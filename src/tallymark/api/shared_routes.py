@@ -16,10 +16,10 @@ from tallymark.core.errors import NotAllowed, NotFound, TallymarkError
 from tallymark.web.shell import Boot, shell
 
 from .attempts import MOST_FROM_ONE_PLACE
-from .board_content import QuestionTile, TextTile, Tile
+from .board_content import TextTile, Tile
 from .bodies import json_answer
 from .peers import Peers
-from .saved_routes import QuestionContent, saved_answer
+from .saved_routes import saved_answer
 from .services import Call, Route
 from .shared_answers import (
     OPENER,
@@ -28,6 +28,7 @@ from .shared_answers import (
     answer_of,
     content_of_tile,
     link_of,
+    name_of_tile,
     new_pass,
     opened,
 )
@@ -126,14 +127,13 @@ async def unlock(call: Call) -> Response:
 async def _told(found: Opened, tile: Tile) -> SharedTile:
     if isinstance(tile, TextTile):
         return SharedTile(tile.id, tile.title, tile.x, tile.y, tile.w, tile.h, tile.text)
-    content: QuestionContent | None = None
-    title = tile.title
-    if isinstance(tile, QuestionTile):
-        try:
-            content = await content_of_tile(found, tile)
-        except NotFound:
-            # One that is gone leaves a gap that says so, and the others as they are.
-            content = None
+    content, title = None, tile.title
+    try:
+        content = await content_of_tile(found, tile)
+        title = tile.title or await name_of_tile(found, tile)
+    except NotFound:
+        # One that is gone leaves a gap that says so, and the others as they are.
+        content = None
     return SharedTile(
         tile.id, title, tile.x, tile.y, tile.w, tile.h,
         insight=None if content is None else content.insight,

@@ -165,13 +165,6 @@ def _group_count(plan: Plan, rows: Rows) -> int | None:
     return max((row[-1] for row in rows.rows if row[0] is not None), default=0)
 
 
-def _distinct(key: Sql, source: Sql) -> Members:
-    statement = sql(
-        "SELECT DISTINCT {key} AS key\n{source}\n  AND {key} IS NOT NULL", key=key, source=source
-    )
-    return Members((Columnar(statement),), lambda results: results[0]["key"])
-
-
 def _span(plan: Plan, number: int, bucket: int | None) -> Span:
     """Return the instants that one number of a series counts, the whole range if of no bucket."""
     if bucket is None:

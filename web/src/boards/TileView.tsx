@@ -3,6 +3,7 @@ import { lazy, Suspense, useMemo } from "react";
 import type { Answer, DataOf, Question } from "../api/types";
 import { TableTwin } from "../charts/TableTwin";
 import { decode } from "../query/codec";
+import { describe } from "../query/describe";
 import { KINDS, query, row, type Kind, type Measure, type Query, type Row } from "../query/types";
 import { Skeleton } from "../ui/states";
 
@@ -64,6 +65,13 @@ function queryOf(insight: string, address: string, asked: Question): Query | nul
   const series = (asked["series"] as { event?: unknown; measure?: Measure }[] | undefined) ?? [];
   const rows: Row[] = series.map((one) => row(typeof one.event === "string" ? one.event : null, one.measure ?? "count"));
   return query(kind, { rows: rows.length ? rows : [row()], breakdown: (asked["breakdown"] as string[] | undefined) ?? [] });
+}
+
+/** Return what a question says in words, of a range in place of its own if one is given. */
+export function sentenceOf(insight: string, address: string, range: string | null): string {
+  if (!address || !(KINDS as readonly string[]).includes(insight)) return "";
+  const { query: asked } = decode(insight as Kind, address);
+  return describe(range === null ? asked : { ...asked, range });
 }
 
 /** Where a question can be looked at and changed: its screen, with its address. */

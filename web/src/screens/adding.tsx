@@ -32,7 +32,7 @@ export function AddToBoard({ what, onClose }: { what: Addition; onClose: () => v
       // Asked for anew, so that what others did to it a moment ago stays.
       const there = which === NEW ? null : await board(which);
       const tiles = there?.tiles ?? [];
-      const tile: Tile = { kind: "question", id: freshId(tiles), ...below(tiles, 6, sizeOf(what.content.insight)), title: what.saved === null ? what.title.slice(0, 200) : "", saved: what.saved, question: what.saved === null ? what.content : null };
+      const tile: Tile = { kind: "question", id: freshId(tiles), ...below(tiles, 6, sizeOf(what.content.insight)), title: "", saved: what.saved, question: what.saved === null ? what.content : null };
       if (there) {
         const { id: boardId, version, name: named, description, range, filters } = there;
         await save.mutateAsync({ id: boardId, version, name: named, description, range, filters, tiles: [...tiles, tile] });

@@ -6,6 +6,7 @@ import { useSession } from "../api/session";
 import { Grid } from "../boards/Grid";
 import { below, freshId, placed } from "../boards/layout";
 import { apiFilters, apiRange, decodeNarrow, encodeNarrow, OWN, pageFilters, pageRange, type Narrow } from "../boards/narrow";
+import { sentenceOf } from "../boards/TileView";
 import { Conditions } from "../builder/Conditions";
 import { RangeBox } from "../builder/RangeBox";
 import { t } from "../i18n/t";
@@ -53,7 +54,7 @@ function Shown({ board, reload }: { board: Board; reload: () => void }) {
   // Filters that only the API can say are kept as they are, and not shown as what they are not.
   const filters = where === null && !given.has("f") ? board.filters : apiFilters(now.where);
   const range = !given.has("r") && kept.range === OWN ? board.range : apiRange(now.range);
-  const nameOf = (tile: Tile) => tile.title || (tile.kind === "text" ? t("tile.text") : (saved?.find((one) => one.id === tile.saved)?.name ?? tile.saved ?? t("tile.question")));
+  const nameOf = (tile: Tile) => tile.title || (tile.kind === "text" ? t("tile.text") : (saved?.find((one) => one.id === tile.saved)?.name ?? tile.saved ?? (sentenceOf(tile.question?.insight ?? "", tile.question?.address ?? "", now.range === OWN ? null : now.range) || t("tile.question"))));
   useTv(isTv, () => navigate(path));
 
   function write(): void {

@@ -7,7 +7,7 @@ import type { components } from "../api/schema";
 import type { Table } from "../api/types";
 import { Grid } from "../boards/Grid";
 import { pageRange, OWN } from "../boards/narrow";
-import { TileView } from "../boards/TileView";
+import { sentenceOf, TileView } from "../boards/TileView";
 import { format, t } from "../i18n/t";
 import { describeRange } from "../query/describe";
 import { Button } from "../ui/basics";
@@ -104,18 +104,19 @@ function Shown({ view, token, pass }: { view: View; token: string; pass: string 
         </section>
       ) : (
         <Grid tiles={view.tiles.map(asTile)} name={(tile) => tile.title}>
-          {(tile, height) => <Card tile={view.tiles.find((one) => one.id === tile.id)!} {...{ token, pass, height }} />}
+          {(tile, height) => <Card tile={view.tiles.find((one) => one.id === tile.id)!} {...{ token, pass, height }} range={range === OWN ? null : range} />}
         </Grid>
       )}
     </>
   );
 }
 
-function Card({ tile, token, pass, height }: { tile: SharedTile; token: string; pass: string | null; height: number }) {
+function Card({ tile, token, pass, height, range }: { tile: SharedTile; token: string; pass: string | null; height: number; range: string | null }) {
+  const title = tile.title || sentenceOf(tile.insight ?? "", tile.address, range);
   return (
-    <section className="card tile-card" aria-label={tile.title || t("tile.text")}>
-      {tile.title && <div className="tile-head"><h2 className="cut" title={tile.title}>{tile.title}</h2></div>}
-      <Contained>{tile.text !== null ? <Markdown text={tile.text} /> : <Answered tile={tile} token={token} pass={pass} height={height - 84} title={tile.title} />}</Contained>
+    <section className="card tile-card" aria-label={title || t("tile.text")}>
+      {title && <div className="tile-head"><h2 className="cut" title={title}>{title}</h2></div>}
+      <Contained>{tile.text !== null ? <Markdown text={tile.text} /> : <Answered tile={tile} token={token} pass={pass} height={height - 84} title={title} />}</Contained>
     </section>
   );
 }

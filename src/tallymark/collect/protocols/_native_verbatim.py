@@ -178,7 +178,10 @@ def _context(where: WireContext, places: Places) -> Context:
 def _is_common(use: WireUse) -> bool:
     return (
         use.id is not None
-        and use.account is use.groups is use.unit is use.currency is None
+        and use.account is None
+        and use.groups is None
+        and use.unit is None
+        and use.currency is None
         and use.value is use.revenue is UNSET
     )
 
