@@ -68,7 +68,7 @@ def test_accounts_are_listed_behind_their_numbers_and_sessions_are_not(store: St
 
     assert rows(store, per="account") == {(2, 2): (1, 2)}
     assert rows(store, per="session") == {(1, 1): (2, 2)}
-    for per, hint in (("account", "Ask accounts instead."), ("session", "Ask for the number by person or account.")):  # fmt: skip
+    for per, hint in (("account", "Ask accounts instead."), ("session", "Ask visits instead.")):  # fmt: skip
         behind = {"insight": "frequency", "question": {"range": DAYS, "per": per}}
         with pytest.raises(InvalidQuery, match=f"of {per}s; it has no list of people") as refused:
             ask(store, "people", behind=behind)

@@ -62,7 +62,7 @@ total = 0
 The last question is empty, because `sessions` counts a session on the day it starts; `trends` counts
 Bo's on Tuesday too, where it has an event.
 
-**Other tools.** Matomo's *Visits log* lists visits with the actions of each, and its segments are what a
+**Other tools.** Matomo's visitor log lists visits with the actions of each, and its segments are what a
 filter is here. Umami lists sessions, which are its visitors of a month; what it calls a visit is a session
-here. GA4 has no list of single sessions in its reports; its export to BigQuery has the events they are of.
+here.
 """.strip()
