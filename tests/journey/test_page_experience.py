@@ -132,7 +132,7 @@ def test_uncertainty_can_be_hidden_and_shown_in_tables_too(board: Board) -> None
 
     page.get_by_label("Uncertainty").select_option("Hidden")
     board.settle()
-    expect(page.locator("[data-band]")).to_have_count(0)
+    expect(card(page, "How far it is read").locator("[data-band]")).to_have_count(0)
     page.get_by_label("Uncertainty").select_option("In tables too")
     board.settle()
 
