@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe as group, expect, test } from "vitest";
 import type { Annotation } from "../src/api/boards";
-import { few } from "../src/api/boards";
+import { few } from "../src/api/few";
 import { below, COLUMNS, freshId, placed, resized, stepped, type Box } from "../src/boards/layout";
 import { apiFilters, apiRange, decodeNarrow, encodeNarrow, OWN, pageFilters, pageRange } from "../src/boards/narrow";
 import { template, TEMPLATES } from "../src/boards/templates";
-import { marksOf } from "../src/charts/marks";
+import { marksOf } from "../src/charts/marking";
 import { ARITY, OPS, type Cond } from "../src/query/types";
 import { isWeb } from "../src/ui/Markdown";
 
@@ -59,13 +59,17 @@ group("the range and filters of a dashboard", () => {
     return fc.record({ field: fc.string({ minLength: 1 }), op: fc.constant(op), values: fc.array(one, { minLength: Math.max(1, most) === most ? most : Math.min(1, most), maxLength: most }) });
   });
   test("filters come back from the API as they were", () => {
-    fc.assert(fc.property(fc.array(cond, { maxLength: 4 }), (where) => expect(pageFilters(apiFilters(where))).toEqual(where)));
+    fc.assert(fc.property(fc.array(cond, { maxLength: 4 }), (where) => {
+      expect(pageFilters(apiFilters(where))).toEqual(where);
+    }));
   });
   test("what only the API can say is not taken for what it is not", () => {
     expect(pageFilters([{ op: "not", filter: { op: "exists", field: "a" } }])).toBeNull();
   });
   test("they come back from the address as they were", () => {
-    fc.assert(fc.property(fc.array(cond, { maxLength: 4 }), fc.constantFrom("7d", "this_month", OWN, "2026-01-01..2026-01-31"), (where, range) => expect(decodeNarrow(encodeNarrow({ range, where }), { range: "30d", where: [] })).toEqual({ range, where })));
+    fc.assert(fc.property(fc.array(cond, { maxLength: 4 }), fc.constantFrom("7d", "this_month", OWN, "2026-01-01..2026-01-31"), (where, range) => {
+      expect(decodeNarrow(encodeNarrow({ range, where }), { range: "30d", where: [] })).toEqual({ range, where });
+    }));
   });
   test("an address that says nothing leaves what is kept", () => {
     const kept = { range: "30d", where: [{ field: "country", op: "equals" as const, values: ["DE"] }] };
