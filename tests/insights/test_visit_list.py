@@ -265,7 +265,7 @@ class Numbers:
 LISTED = st.integers(0, 20)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(VISITED, st.none() | CONDITIONS, st.booleans(), LISTED, st.integers(0, 11))
 def test_every_number_of_sessions_opens_to_as_many(
     store: Store, history: Any, chosen: Any, bots: bool, listed: int, bucket: int
@@ -292,7 +292,7 @@ def test_every_number_of_sessions_opens_to_as_many(
         numbers.hold("trends", asked, place, line.values[bucket])
 
 
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(VISITED, st.none() | CONDITIONS, st.booleans(), LISTED)
 def test_every_visit_of_the_web_page_and_of_a_segment_is_listed(
     store: Store, history: Any, chosen: Any, bots: bool, listed: int
@@ -319,7 +319,7 @@ def test_every_visit_of_the_web_page_and_of_a_segment_is_listed(
     numbers.hold("segments", asked, place, measure.values[0].value)
 
 
-@settings(max_examples=300)
+@settings(max_examples=60)
 @given(VISITED, st.none() | CONDITIONS, st.booleans(), LISTED)
 def test_every_session_of_a_funnel_a_path_and_a_frequency_is_listed(
     store: Store, history: Any, chosen: Any, bots: bool, listed: int

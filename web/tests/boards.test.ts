@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe as group, expect, test } from "vitest";
 import type { Annotation } from "../src/api/boards";
-import { few } from "../src/api/boards";
+import { few } from "../src/api/few";
 import { below, COLUMNS, freshId, placed, resized, stepped, type Box } from "../src/boards/layout";
 import { apiFilters, apiRange, decodeNarrow, encodeNarrow, OWN, pageFilters, pageRange } from "../src/boards/narrow";
 import { template, TEMPLATES } from "../src/boards/templates";
-import { marksOf } from "../src/charts/marks";
+import { marksOf } from "../src/charts/marking";
 import { ARITY, COHORT, OPS, type Cond } from "../src/query/types";
 import { isWeb } from "../src/ui/Markdown";
 

@@ -2,6 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { Answer, InsightName, Question } from "./types";
 import { json } from "./client";
+import { few } from "./few";
 import type { components } from "./schema";
 import { useSession } from "./session";
 
@@ -175,21 +176,4 @@ export function useShare() {
 
 export function useRevoke() {
   return useChange(["shares"], (project, id: string) => json(at(project, "shares", id), { method: "DELETE" }));
-}
-
-const MOST_AT_ONCE = 3;
-let running = 0;
-const waiting: (() => void)[] = [];
-
-/** Run something when there is room, so that a dashboard does not ask everything at once. */
-export async function few<T>(act: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  while (running >= MOST_AT_ONCE) await new Promise<void>((go) => waiting.push(go));
-  running++;
-  try {
-    signal?.throwIfAborted();
-    return await act();
-  } finally {
-    running--;
-    waiting.shift()?.();
-  }
 }

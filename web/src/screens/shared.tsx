@@ -1,8 +1,9 @@
 /** What a link shows to whoever has it: tiles with numbers, and nothing that could be asked or opened. */
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useId, useState, type FormEvent } from "react";
-import { few, type Tile } from "../api/boards";
+import type { Tile } from "../api/boards";
 import { json, Problem } from "../api/client";
+import { few } from "../api/few";
 import type { components } from "../api/schema";
 import type { Table } from "../api/types";
 import { Grid } from "../boards/Grid";
