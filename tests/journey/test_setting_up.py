@@ -1,12 +1,14 @@
 """Setting up: from a server that nobody has taken over to the first event of a page, seen arriving."""
 
 import json
+import os
 import re
 import subprocess
 import textwrap
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from tests.journey.sdks import PYTHON, Target, target
 from tallymark.client import connect
 
 GUIDE = "/setup-guide"
+SDK = Path(__file__).parents[2] / "sdk" / "python" / "src"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -160,7 +163,7 @@ def test_the_program_works_as_it_is_shown(board: Board, owned: Target) -> None:
     program = with_secret(page, "Python")
     following(page)
 
-    done = subprocess.run([str(PYTHON), "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run([str(PYTHON), "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False, env=dict(os.environ, PYTHONPATH=str(SDK)))  # fmt: skip
 
     assert done.returncode == 0, done.stderr
     expect(hits(page, "accepted").filter(has_text="signup")).to_be_visible()

@@ -30,7 +30,7 @@ export function useAsk<K extends InsightName>(insight: K, question: Question | n
 }
 
 /** Page through people, events or a timeline. */
-export function usePages<K extends "people" | "events" | "timeline">(insight: K, question: Question | null) {
+export function usePages<K extends "people" | "visits" | "events" | "timeline">(insight: K, question: Question | null) {
   const project = useSession()?.project;
   return useInfiniteQuery({
     queryKey: ["pages", project, insight, question],

@@ -10,6 +10,8 @@ export type KnownEvent = Schemas["KnownEvent"];
 export type Status = Schemas["Status"];
 export type Portrait = Schemas["Portrait"];
 export type PersonRow = Schemas["PersonRow"];
+export type VisitRow = Schemas["VisitRow"];
+export type VisitsData = Schemas["VisitsData"];
 export type EventRow = Schemas["EventRow"];
 export type FailedPage = Schemas["FailedPage"];
 export type SqlRows = Schemas["SqlRows"];
@@ -50,6 +52,7 @@ export interface DataOf {
   forms: FormsData;
   heat: HeatData;
   people: PeopleData;
+  visits: VisitsData;
   events: EventsData;
   timeline: TimelineData;
 }

@@ -207,6 +207,7 @@ export const en = {
   "chart.legend": "Series",
   "chart.open": "Open the people behind this",
 
+  "visit.start": "Began", "visit.entry": "First page", "visit.exit": "Last page", "visit.list": "Sessions", "visit.count": { one: "{n} session", other: "{n} sessions" },
   "drill.title": "Behind this number", "drill.people": "People", "drill.events": "Events", "drill.shown": "{shown} of {total}",
   "drill.nobody": "Nobody is behind this number.", "drill.anonymous": "Anonymous",
   "drill.noperson": "Events without any id belong to nobody.",

@@ -2,7 +2,7 @@
 import { createContext, useContext, useMemo, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { usePages } from "../api/queries";
-import type { EventRow, PersonRow, Question } from "../api/types";
+import type { EventRow, PersonRow, Question, VisitRow } from "../api/types";
 import { format, t } from "../i18n/t";
 import { Button } from "../ui/basics";
 import { DataTable, type Column } from "../ui/DataTable";
@@ -14,6 +14,8 @@ export interface Behind {
   title: string;
   people: Question;
   events?: Question;
+  /** The number is of sessions: they are listed, and not the people they are of. */
+  isOfSessions?: boolean;
 }
 
 const Opening = createContext<((behind: Behind) => void) | null>(null);
@@ -43,7 +45,7 @@ export function DrillProvider({ children }: { children: ReactNode }) {
 }
 
 function Shown({ behind, onLeave }: { behind: Behind; onLeave: () => void }) {
-  const people = <PeoplePages question={behind.people} onLeave={onLeave} />;
+  const people = behind.isOfSessions ? <VisitPages question={behind.people} onLeave={onLeave} /> : <PeoplePages question={behind.people} onLeave={onLeave} />;
   return (
     <div className="stack">
       <p className="muted">{behind.title}</p>
@@ -91,6 +93,36 @@ export function PeoplePages({ question, onLeave, empty }: { question: Question; 
         <b>{t("common.people", { n: total })}</b> <span className="muted">{people.length < total && t("drill.shown", { shown: people.length, total })}</span>
       </p>
       <DataTable label={t("drill.people")} columns={columns} rows={people} rowKey={(one) => String(one.person)} />
+      {result.hasNextPage && (
+        <Button onClick={() => result.fetchNextPage()} disabled={result.isFetchingNextPage}>
+          {t("common.more")}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function VisitPages({ question, onLeave }: { question: Question; onLeave: () => void }) {
+  const asked = useMemo(() => ({ ...question, limit: 50 }), [question]);
+  const result = usePages("visits", asked);
+  if (result.isPending) return <Skeleton />;
+  if (result.isError) return <ErrorBox error={result.error} retry={() => result.refetch()} />;
+  const total = (result.data.pages[0]!.data as { total: number }).total;
+  const visits = result.data.pages.flatMap((page) => (page.data as { visits: VisitRow[] }).visits);
+  const name = (one: VisitRow) => one.user_id ?? one.anonymous_id ?? t("live.anonymous");
+  const columns: Column<VisitRow>[] = [
+    { id: "name", label: t("people.name"), value: name, cell: (one) => (one.user_id ?? one.anonymous_id ? <Link href={`/people/${one.user_id ? "user" : "anonymous"}/${encodeURIComponent(name(one))}`} onClick={onLeave}>{name(one)}</Link> : name(one)) },
+    { id: "start", label: t("visit.start"), value: (one) => one.start, cell: (one) => format.time(one.start) },
+    { id: "events", label: t("people.events"), number: true, value: (one) => one.events, cell: (one) => format.number(one.events) },
+    { id: "entry", label: t("visit.entry"), value: (one) => one.entry_page ?? "", cell: (one) => one.entry_page ?? "–" },
+    { id: "exit", label: t("visit.exit"), value: (one) => one.exit_page ?? "", cell: (one) => one.exit_page ?? "–" },
+  ];
+  return (
+    <div className="stack">
+      <p className="num" data-total={total}>
+        <b>{t("visit.count", { n: total })}</b> <span className="muted">{visits.length < total && t("drill.shown", { shown: visits.length, total })}</span>
+      </p>
+      <DataTable label={t("visit.list")} columns={columns} rows={visits} rowKey={(one) => String(one.visit)} />
       {result.hasNextPage && (
         <Button onClick={() => result.fetchNextPage()} disabled={result.isFetchingNextPage}>
           {t("common.more")}

@@ -84,7 +84,7 @@ export function Flow({ data, asked, title }: { data: PathsData; asked: Question;
   const names = useMemo(() => [...new Set(nodes.map((one) => one.name))], [nodes]);
   const painted = useMemo(() => paints(names.map((label) => ({ label })), true), [names]);
   const colour = (node: Node) => (node.kind === "node" ? painted[names.indexOf(node.name)]!.colour : "var(--other)");
-  const open = (text: string, place: Question) => drill({ title: text, people: { behind: { insight: "paths", question: asked, place } } });
+  const open = (text: string, place: Question) => drill({ title: text, people: { behind: { insight: "paths", question: asked, place } }, isOfSessions: (asked["unit"] ?? "session") === "session" });
   const named = (one: Node) => ({ kind: one.kind === "rest" ? "other" : one.kind, ...(one.kind === "node" ? { name: one.name } : {}) });
   /** Left and right go to the step before and after, up and down within a step, Enter opens. */
   function press(event: KeyboardEvent<SVGGElement>, one: Laid, label: string): void {

@@ -1,10 +1,11 @@
 /** Text with a few signs of Markdown, as elements and never as HTML: heads, lists, bold, slanted, code, links. */
+import { t } from "../i18n/t";
 import { Fragment, type ReactNode } from "react";
 
 const MARK = /(\*\*[^*\n]+\*\*|\*[^*\n]+\*|`[^`\n]+`|\[[^\]\n]+\]\([^()\s]+\))/;
 
 export function Markdown({ text }: { text: string }) {
-  return <div className="markdown">{blocks(text).map((lines, at) => <Fragment key={at}>{block(lines)}</Fragment>)}</div>;
+  return <div className="markdown" tabIndex={0} role="group" aria-label={t("tile.text")}>{blocks(text).map((lines, at) => <Fragment key={at}>{block(lines)}</Fragment>)}</div>;
 }
 
 /** Paragraphs are parted by empty lines; a list or head is a part of its own. */
