@@ -24,7 +24,7 @@ _FLAGS = (
 )  # fmt: skip
 CHROMIUM = "/usr/bin/chromium"
 # A browser on a machine that is busy with something else; only a failure waits so long.
-PATIENCE_SECONDS: Final = 20
+PATIENCE_SECONDS: Final = 90
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript"}
 Content = str | Path
 

@@ -73,7 +73,7 @@ def test_a_page_is_chosen_by_mouse_and_everything_is_about_it(board: Board) -> N
     expect(page).to_have_url(re.compile(r"o\.page=%2Fpricing"))
     expect(card(page, "How far it is read")).to_contain_text("12")
     expect(card(page, "Where people click").locator("[data-clicks]")).to_have_count(2)
-    page.get_by_role("combobox", name="Page").click()
+    page.get_by_role("combobox", name="Page").press("ArrowDown")
     page.get_by_role("option", name="All pages").click()
     board.settle()
     expect(page.get_by_text("Choose a page", exact=True)).to_be_visible()
