@@ -1,5 +1,6 @@
 """The dashboard in a real browser: signing in, a history whose answers are known, and what every page must hold."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,3 +164,11 @@ def below(prefix: str, port: int) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def choose(page: Page, box: str, option: str) -> None:
+    """Choose in a combobox with the mouse."""
+    field = page.get_by_role("combobox", name=box)
+    field.click()
+    field.fill(option)
+    page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}(\s|$)")).first.click()

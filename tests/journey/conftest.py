@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext
+from tests.journey.board import Board
 from tests.journey.browser import chromium
 from tests.journey.flaky import Flaky, flaky
 from tests.journey.sdks import Target, target
@@ -31,3 +32,22 @@ def browser() -> Iterator[BrowserContext]:
     """A browser profile that knows no one."""
     with chromium() as context:
         yield context
+
+
+@pytest.fixture(scope="module")
+def shared(told: Target, browser: BrowserContext) -> Board:
+    """A signed-in page on the server as the file's ``told`` leaves it."""
+    made = Board(browser, told)
+    made.sign_in()
+    made.settle()
+    return made
+
+
+@pytest.fixture
+def board(shared: Board) -> Iterator[Board]:
+    """That page; nothing may go wrong on it in this test, nor be asked of anybody else."""
+    shared.wrong.clear()
+    shared.elsewhere.clear()
+    yield shared
+    assert shared.wrong == []
+    assert shared.elsewhere == []

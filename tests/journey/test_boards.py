@@ -1,7 +1,6 @@
 """Saved questions, dashboards, annotations and links, as people use them in a browser."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,21 +27,11 @@ def told(server: Target) -> Target:
     return server
 
 
-@pytest.fixture(scope="module")
-def shared(told: Target, browser: BrowserContext) -> Board:
-    board = Board(browser, told)
-    board.sign_in()
-    board.settle()
-    return board
-
-
 @pytest.fixture
-def board(shared: Board) -> Iterator[Board]:
-    """The signed-in page; nothing may have gone wrong on it, nor been asked of anybody else."""
-    shared.page.set_viewport_size({"width": 1280, "height": 900})
-    yield shared
-    assert shared.wrong == []
-    assert shared.elsewhere == []
+def board(board: Board) -> Board:
+    """The signed-in page, as wide as a grid of twelve columns wants it."""
+    board.page.set_viewport_size({"width": 1280, "height": 900})
+    return board
 
 
 def save_as(page: Page, name: str) -> None:

@@ -2,12 +2,11 @@
 
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
-from tests.journey.board import HOSTILE_TEXT, PERSON, Board, history, let_in
+from playwright.sync_api import Locator, Page, expect
+from tests.journey.board import HOSTILE_TEXT, PERSON, Board, choose, history, let_in
 from tests.journey.browser import PATIENCE_SECONDS
 from tests.journey.sdks import Target
 
@@ -48,30 +47,6 @@ def told(server: Target) -> Target:
     assert server.send([*history(), *more()]).status == 202
     server.wait_until_loaded()
     return server
-
-
-@pytest.fixture(scope="module")
-def shared(told: Target, browser: BrowserContext) -> Board:
-    board = Board(browser, told)
-    board.sign_in()
-    board.settle()
-    return board
-
-
-@pytest.fixture
-def board(shared: Board) -> Iterator[Board]:
-    """The signed-in page; nothing may have gone wrong on it, nor been asked of anybody else."""
-    yield shared
-    assert shared.wrong == []
-    assert shared.elsewhere == []
-
-
-def choose(page: Page, box: str, option: str) -> None:
-    """Choose in a combobox with the mouse."""
-    field = page.get_by_role("combobox", name=box)
-    field.click()
-    field.fill(option)
-    page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}(\s|$)")).first.click()
 
 
 def take(page: Page, box: str, typed: str) -> None:

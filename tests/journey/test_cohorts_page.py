@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,21 +40,6 @@ def told(server: Target) -> Target:
     assert server.send(history()).status == 202
     server.wait_until_loaded()
     return server
-
-
-@pytest.fixture(scope="module")
-def shared(told: Target, browser: BrowserContext) -> Board:
-    board = Board(browser, told)
-    board.sign_in()
-    board.settle()
-    return board
-
-
-@pytest.fixture
-def board(shared: Board) -> Iterator[Board]:
-    yield shared
-    assert shared.wrong == []
-    assert shared.elsewhere == []
 
 
 def choose(page: Page, box: str, option: str, within: Any = None) -> None:

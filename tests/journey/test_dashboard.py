@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tests.journey.board import (
     STEPS,
     Board,
     below,
+    choose,
     history,
     let_in,
 )
@@ -45,30 +45,6 @@ def told(entered: Target) -> Target:
     entered.send({"name": "", "user_id": "u01", "properties": {"note": "<b>bold</b>"}})
     entered.wait_until_loaded()
     return entered
-
-
-@pytest.fixture(scope="module")
-def shared(told: Target, browser: BrowserContext) -> Board:
-    board = Board(browser, told)
-    board.sign_in()
-    board.settle()
-    return board
-
-
-@pytest.fixture
-def board(shared: Board) -> Iterator[Board]:
-    """The signed-in page; nothing may have gone wrong on it, nor been asked of anybody else."""
-    yield shared
-    assert shared.wrong == []
-    assert shared.elsewhere == []
-
-
-def choose(page: Page, box: str, option: str) -> None:
-    """Choose in a combobox with the mouse."""
-    field = page.get_by_role("combobox", name=box)
-    field.click()
-    field.fill(option)
-    page.get_by_role("option", name=re.compile(rf"^{re.escape(option)}(\s|$)")).first.click()
 
 
 def total(page: Page) -> int:

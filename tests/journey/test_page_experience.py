@@ -1,10 +1,9 @@
 """How pages are experienced, as people see it: in Chromium, on a server where every number is known."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from tests.journey.board import HOSTILE_TEXT, PERSON, Board, let_in
 from tests.journey.browser import PATIENCE_SECONDS
 from tests.journey.sdks import Target
@@ -22,22 +21,6 @@ def told(server: Target) -> Target:
     assert server.send(visits()).status == 202
     server.wait_until_loaded()
     return server
-
-
-@pytest.fixture(scope="module")
-def shared(told: Target, browser: BrowserContext) -> Board:
-    board = Board(browser, told)
-    board.sign_in()
-    board.settle()
-    return board
-
-
-@pytest.fixture
-def board(shared: Board) -> Iterator[Board]:
-    """The signed-in page; nothing may have gone wrong on it, nor been asked of anybody else."""
-    yield shared
-    assert shared.wrong == []
-    assert shared.elsewhere == []
 
 
 def who(page: Page) -> list[str]:

@@ -1,7 +1,6 @@
 """What failed is looked at, repaired and replayed from the page, and then counts once."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,21 +43,6 @@ def told(server: Target) -> Target:
     server.send({"name": "unplanned", "user_id": "u-1"})
     server.wait_until_loaded()
     return server
-
-
-@pytest.fixture(scope="module")
-def shared(told: Target, browser: BrowserContext) -> Board:
-    board = Board(browser, told)
-    board.sign_in()
-    board.settle()
-    return board
-
-
-@pytest.fixture
-def board(shared: Board) -> Iterator[Board]:
-    yield shared
-    assert shared.wrong == []
-    assert shared.elsewhere == []
 
 
 def add(page: Page, number: int, do: str, **fields: str) -> None:

@@ -7,7 +7,6 @@ import subprocess
 import textwrap
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +28,11 @@ def _patient() -> None:
 
 
 @pytest.fixture(scope="module")
-def owned(server: Target) -> Target:
+def told(server: Target) -> Target:
     """The server, once somebody may sign in."""
     let_in(server, PERSON, role="owner")
     let_in(server, "ana@example.org", role="analyst")
     return server
-
-
-@pytest.fixture(scope="module")
-def shared(owned: Target, browser: BrowserContext) -> Board:
-    board = Board(browser, owned)
-    board.sign_in()
-    board.settle()
-    return board
-
-
-@pytest.fixture
-def board(shared: Board) -> Iterator[Board]:
-    """The signed-in page; nothing may have gone wrong on it, nor been asked of anybody else."""
-    yield shared
-    assert shared.wrong == []
-    assert shared.elsewhere == []
 
 
 def shown(page: Page, tab: str) -> str:
@@ -118,10 +101,10 @@ def test_a_newcomer_takes_the_server_over_puts_the_snippet_in_and_sees_the_first
 
 
 def test_what_came_before_the_page_was_opened_does_not_satisfy_it(
-    board: Board, owned: Target
+    board: Board, told: Target
 ) -> None:
-    assert owned.send({"name": "earlier", "user_id": "u-0"}).status == 202
-    owned.wait_until_loaded()
+    assert told.send({"name": "earlier", "user_id": "u-0"}).status == 202
+    told.wait_until_loaded()
 
     page = board.go(GUIDE)
     following(page)
@@ -133,7 +116,7 @@ def test_what_came_before_the_page_was_opened_does_not_satisfy_it(
 
 
 def test_the_test_event_goes_the_way_of_any_other_and_is_seen_arriving(
-    board: Board, owned: Target
+    board: Board, told: Target
 ) -> None:
     page = board.go(GUIDE)
     following(page)
@@ -142,11 +125,11 @@ def test_the_test_event_goes_the_way_of_any_other_and_is_seen_arriving(
 
     expect(page.get_by_text("It arrived")).to_be_visible()
     expect(hits(page, "accepted")).to_contain_text("test_event")
-    (event,) = owned.named("test_event")
+    (event,) = told.named("test_event")
     assert "bot" not in event["flags"]
 
 
-def test_the_line_for_a_terminal_works_as_it_is_shown(board: Board, owned: Target) -> None:
+def test_the_line_for_a_terminal_works_as_it_is_shown(board: Board, told: Target) -> None:
     page = board.go(GUIDE)
     command = with_secret(page, "curl")
     following(page)
@@ -155,10 +138,10 @@ def test_the_line_for_a_terminal_works_as_it_is_shown(board: Board, owned: Targe
 
     assert json.loads(sent.stdout)["accepted"] == 1
     expect(hits(page, "accepted")).to_contain_text("signup")
-    assert "bot" not in owned.of("u-1")[-1]["flags"]
+    assert "bot" not in told.of("u-1")[-1]["flags"]
 
 
-def test_the_program_works_as_it_is_shown(board: Board, owned: Target) -> None:
+def test_the_program_works_as_it_is_shown(board: Board, told: Target) -> None:
     page = board.go(GUIDE)
     program = with_secret(page, "Python")
     following(page)
@@ -167,7 +150,7 @@ def test_the_program_works_as_it_is_shown(board: Board, owned: Target) -> None:
 
     assert done.returncode == 0, done.stderr
     expect(hits(page, "accepted").filter(has_text="signup")).to_be_visible()
-    (event,) = owned.of("ana")
+    (event,) = told.of("ana")
     assert (event["event"], event["properties"]) == ("signup", {"plan": "pro"})
 
 
@@ -202,14 +185,14 @@ def test_what_is_collected_follows_what_is_chosen(board: Board, browser: Browser
     assert [one for one in complaints if "Content Security Policy" in one] == []
 
 
-def test_whatever_does_not_count_is_explained_with_what_to_do(board: Board, owned: Target) -> None:
+def test_whatever_does_not_count_is_explained_with_what_to_do(board: Board, told: Target) -> None:
     page = board.go(GUIDE)
     following(page)
-    call = owned.call
+    call = told.call
 
-    owned.send({"name": "", "user_id": "<b>u</b>"})
-    owned.send({"name": "seen", "consent": {"measurement": "denied"}})
-    owned.send({"name": "seen", "context": {"user_agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}})  # fmt: skip
+    told.send({"name": "", "user_id": "<b>u</b>"})
+    told.send({"name": "seen", "consent": {"measurement": "denied"}})
+    told.send({"name": "seen", "context": {"user_agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}})  # fmt: skip
     wrong = {"k": "pk_notakey", "s": 1, "c": "c", "e": []}
     answer = call("POST", "/tm/v1/e", wrong)
     assert answer is not None
@@ -225,10 +208,10 @@ def test_whatever_does_not_count_is_explained_with_what_to_do(board: Board, owne
 
 
 def test_a_page_of_a_site_that_the_key_is_not_for_is_refused_and_explained(
-    board: Board, owned: Target, browser: BrowserContext
+    board: Board, told: Target, browser: BrowserContext
 ) -> None:
     path = "/tm/v1/projects/default/keys"
-    made = owned.own("POST", path, {"kind": "public", "origins": ["https://shop.example"]}).json()
+    made = told.own("POST", path, {"kind": "public", "origins": ["https://shop.example"]}).json()
     try:
         page = board.go(GUIDE)
         tag = shown(page, "HTML")
@@ -240,31 +223,31 @@ def test_a_page_of_a_site_that_the_key_is_not_for_is_refused_and_explained(
             expect(refused).to_contain_text("ORIGIN_REFUSED")
             expect(refused).to_contain_text(site)
     finally:
-        owned.own("POST", f"/tm/v1/keys/{made['key']['id']}/revoke", {})
+        told.own("POST", f"/tm/v1/keys/{made['key']['id']}/revoke", {})
 
 
-def test_an_event_that_the_plan_sets_aside_is_told_as_that(board: Board, owned: Target) -> None:
+def test_an_event_that_the_plan_sets_aside_is_told_as_that(board: Board, told: Target) -> None:
     plan = {"events": [{"event": "ordered", "version": "1-0-0", "on": {"invalid": "quarantine"}, "properties": {"n": {"type": "integer"}}}]}  # fmt: skip
-    assert owned.own("PUT", "/tm/v1/projects/default/plan", plan).status == 200
+    assert told.own("PUT", "/tm/v1/projects/default/plan", plan).status == 200
     page = board.go(GUIDE)
     following(page)
 
-    owned.send({"name": "ordered", "properties": {"n": "two"}})
+    told.send({"name": "ordered", "properties": {"n": "two"}})
 
     expect(hits(page, "refused")).to_contain_text("Set aside")
     expect(hits(page, "refused")).to_contain_text("SCHEMA_TYPE")
 
 
 def test_an_event_of_a_wrong_clock_counts_and_says_that_its_time_was_repaired(
-    board: Board, owned: Target
+    board: Board, told: Target
 ) -> None:
     page = board.go(GUIDE)
     following(page)
     hours_ago = time.time_ns() // 1_000_000 - 5 * 3_600_000
 
     event = {"i": str(uuid.uuid4()), "n": "slow_clock", "t": hours_ago, "v": "v-1", "p": {}}
-    body = {"k": owned.keys["public"], "s": hours_ago, "c": "c", "q": 0, "e": [event]}
-    answer = owned.call("POST", "/tm/v1/e", body)
+    body = {"k": told.keys["public"], "s": hours_ago, "c": "c", "q": 0, "e": [event]}
+    answer = told.call("POST", "/tm/v1/e", body)
 
     assert answer is not None
     assert answer.status == 202
@@ -272,13 +255,13 @@ def test_an_event_of_a_wrong_clock_counts_and_says_that_its_time_was_repaired(
 
 
 def test_live_tells_what_counts_what_robots_sent_and_what_was_refused_apart(
-    board: Board, owned: Target
+    board: Board, told: Target
 ) -> None:
     page = board.go("/live")
     expect(page.get_by_text("Following")).to_be_visible()
     robot = {"user_agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}
-    owned.send([{"name": "crawled", "context": robot}, {"name": "read", "user_id": "u-9", "properties": {"deep": "<u>x</u>"}}])  # fmt: skip
-    owned.send({"name": "", "user_id": "u-9"})
+    told.send([{"name": "crawled", "context": robot}, {"name": "read", "user_id": "u-9", "properties": {"deep": "<u>x</u>"}}])  # fmt: skip
+    told.send({"name": "", "user_id": "u-9"})
 
     page.get_by_role("tab", name="Robots").click()
     panel = page.get_by_role("tabpanel")
@@ -290,13 +273,13 @@ def test_live_tells_what_counts_what_robots_sent_and_what_was_refused_apart(
     page.keyboard.press("Escape")
     page.get_by_role("tab", name="Accepted").click()
     expect(panel.get_by_role("button", name=re.compile("crawled"))).to_have_count(0)
-    owned.wait_until_loaded()
+    told.wait_until_loaded()
     panel.get_by_role("button", name=re.compile("read u-9")).click()
     expect(page.get_by_label("As it is stored")).to_contain_text('"deep": "<u>x</u>"')
     page.keyboard.press("Escape")
 
     page.get_by_role("button", name="Pause").click()
-    owned.send({"name": "meanwhile", "user_id": "u-9"})
+    told.send({"name": "meanwhile", "user_id": "u-9"})
     page.wait_for_timeout(1_200)
     expect(panel.get_by_role("button", name=re.compile("meanwhile"))).to_have_count(0)
     page.get_by_role("button", name="Go on").click()
@@ -321,10 +304,8 @@ def test_after_a_minute_of_silence_there_is_a_list_of_what_to_look_at(board: Boa
         page.clock.resume()
 
 
-def test_the_list_on_home_ticks_what_the_project_shows_was_done(
-    board: Board, owned: Target
-) -> None:
-    owned.wait_until_loaded()
+def test_the_list_on_home_ticks_what_the_project_shows_was_done(board: Board, told: Target) -> None:
+    told.wait_until_loaded()
     page = board.go("/")
     todo = page.get_by_role("region", name="Make it yours")
     expect(todo.get_by_text("Send the first event")).to_be_visible()
@@ -335,7 +316,7 @@ def test_the_list_on_home_ticks_what_the_project_shows_was_done(
     }  # fmt: skip
 
     cohort = {"who": {"op": "did", "event": "signup"}}
-    assert owned.own("PUT", "/tm/v1/projects/default/cohorts/signed_up", cohort).status == 200
+    assert told.own("PUT", "/tm/v1/projects/default/cohorts/signed_up", cohort).status == 200
     board.go("/")
 
     # That was the last of them, and nothing is left to be listed.
@@ -344,21 +325,21 @@ def test_the_list_on_home_ticks_what_the_project_shows_was_done(
 
 
 def test_an_analyst_sets_up_with_the_public_key_and_asks_for_a_secret_one(
-    owned: Target, browser: BrowserContext
+    told: Target, browser: BrowserContext
 ) -> None:
     with profile(browser) as apart:
-        board = Board(apart, owned)
+        board = Board(apart, told)
         board._user = "ana@example.org"
         page = board.sign_in(GUIDE)
 
-        assert owned.keys["public"] in shown(page, "HTML")
+        assert told.keys["public"] in shown(page, "HTML")
         shown(page, "curl")
         expect(page.get_by_text("Ask an admin of the project")).to_be_visible()
         expect(page.get_by_role("button", name="Make a secret key")).to_have_count(0)
         page.close()
 
 
-def test_every_snippet_has_the_key_and_the_address(board: Board, owned: Target) -> None:
+def test_every_snippet_has_the_key_and_the_address(board: Board, told: Target) -> None:
     page = board.go(GUIDE)
     found: dict[str, Any] = {
         tab: shown(page, tab)
@@ -366,20 +347,20 @@ def test_every_snippet_has_the_key_and_the_address(board: Board, owned: Target) 
     }  # fmt: skip
 
     for tab, text in found.items():
-        assert owned.url in text, tab
-        assert owned.keys["public"] in text or "sk_" in text, tab
+        assert told.url in text, tab
+        assert told.keys["public"] in text or "sk_" in text, tab
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_screen_can_be_used_by_everybody_while_things_arrive(
-    board: Board, owned: Target, scheme: Any
+    board: Board, told: Target, scheme: Any
 ) -> None:
     page = board.page
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size({"width": 1280, "height": 900})
     board.go(GUIDE)
     following(page)
-    owned.send([{"name": "<img src=x onerror=alert(1)>" + "x" * 150, "user_id": "u"}, {"name": ""}])
+    told.send([{"name": "<img src=x onerror=alert(1)>" + "x" * 150, "user_id": "u"}, {"name": ""}])
     expect(hits(page, "accepted")).to_contain_text("<img src=x onerror=alert(1)>")
     expect(hits(page, "refused")).to_be_visible()
 

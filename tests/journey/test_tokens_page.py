@@ -1,7 +1,6 @@
 """Tokens on the page: made, copied once, used by a program, ended."""
 
 import re
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
 
@@ -18,26 +17,11 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
-def entered(server: Target) -> Target:
+def told(server: Target) -> Target:
     expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
     let_in(server, PERSON, role="owner")
     let_in(server, "vera@example.org", role="viewer")
     return server
-
-
-@pytest.fixture(scope="module")
-def shared(entered: Target, browser: BrowserContext) -> Board:
-    board = Board(browser, entered)
-    board.sign_in()
-    board.settle()
-    return board
-
-
-@pytest.fixture
-def board(shared: Board) -> Iterator[Board]:
-    yield shared
-    assert shared.wrong == []
-    assert shared.elsewhere == []
 
 
 def status(server: Target, method: str, path: str, token: str, body: str | None = None) -> int:
@@ -64,7 +48,7 @@ def made(board: Board, name: str, role: str) -> str:
 
 
 def test_a_token_is_shown_once_does_what_its_role_may_and_ends_when_it_is_ended(
-    board: Board, entered: Target
+    board: Board, told: Target
 ) -> None:
     token = made(board, HOSTILE, "viewer")
     page = board.page
@@ -72,26 +56,26 @@ def test_a_token_is_shown_once_does_what_its_role_may_and_ends_when_it_is_ended(
     expect(row).to_contain_text("never")
     assert token not in page.content()
 
-    with connect(entered.url, key=token, project="default") as client:
+    with connect(told.url, key=token, project="default") as client:
         asked = client.ask("trends", series=[{"event": None}], range="7d").data
     assert "lines" in asked
-    assert status(entered, "GET", "/tm/v1/users", token) == 403
-    assert status(entered, "POST", "/tm/v1/events", token, '{"name": "x"}') == 403
+    assert status(told, "GET", "/tm/v1/users", token) == 403
+    assert status(told, "POST", "/tm/v1/events", token, '{"name": "x"}') == 403
     board.go("/manage?tab=tokens")
     expect(row).not_to_contain_text("never")
     row.get_by_role("button", name=re.compile("^End")).click()
     page.get_by_role("dialog").get_by_role("button", name="End").click()
     expect(row).to_contain_text("ended")
 
-    with pytest.raises(NotAllowed), connect(entered.url, key=token, project="default") as client:
+    with pytest.raises(NotAllowed), connect(told.url, key=token, project="default") as client:
         client.status()
 
 
 def test_everybody_makes_tokens_up_to_their_own_role_and_an_owner_sees_all(
-    board: Board, entered: Target, browser: BrowserContext
+    board: Board, told: Target, browser: BrowserContext
 ) -> None:
     with profile(browser) as apart:
-        other = Board(apart, entered)
+        other = Board(apart, told)
         other._user = "vera@example.org"
         page = other.sign_in("/manage")
         other.settle()

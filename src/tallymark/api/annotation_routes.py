@@ -12,7 +12,7 @@ from tallymark.core.errors import InvalidQuery, Refused
 from tallymark.insights.ranges import instant_of, zone_of
 
 from .bodies import json_answer
-from .saved_routes import Removed, need_to_own, who
+from .saved_routes import Removed, forget, who
 from .services import Call, Route
 
 
@@ -69,15 +69,7 @@ async def change_annotation(call: Call) -> Response:
 
 async def remove_annotation(call: Call) -> Response:
     """Forget an annotation: one's own, or as an admin anybody's."""
-    project, annotation_id = call.params["project"], call.params["id"]
-
-    def remove() -> Removed:
-        kept = call.services.catalog.annotations
-        need_to_own(call, project, kept.get(project, annotation_id).owner)
-        kept.remove(project, annotation_id)
-        return Removed(annotation_id)
-
-    return json_answer(await asyncio.to_thread(remove))
+    return await forget(call, call.services.catalog.annotations)
 
 
 def _note(order: AnnotationToSave) -> Note:

@@ -29,7 +29,7 @@ from .saved_routes import (
     Removed,
     check_content,
     encode_content,
-    need_to_own,
+    forget,
     saved_answer,
     saved_of,
     who,
@@ -136,15 +136,7 @@ async def replace_board(call: Call) -> Response:
 
 async def remove_board(call: Call) -> Response:
     """Forget a dashboard: one's own, or as an admin anybody's. What it showed stays saved."""
-    project, board_id = call.params["project"], call.params["id"]
-
-    def remove() -> Removed:
-        kept = call.services.catalog.dashboards
-        need_to_own(call, project, kept.get(project, board_id).owner)
-        kept.remove(project, board_id)
-        return Removed(board_id)
-
-    return json_answer(await asyncio.to_thread(remove))
+    return await forget(call, call.services.catalog.dashboards)
 
 
 async def ask_tile(call: Call) -> Response:

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from tallymark.catalog.annotations import Annotations
 from tallymark.catalog.definitions import StoredDefinitions
-from tallymark.catalog.named import Draft, Named
+from tallymark.catalog.named import Draft, Named, NamedThings
 from tallymark.core.errors import InvalidQuery, NotAllowed, NotFound
 from tallymark.core.registry import did_you_mean
 from tallymark.insights.definition_check import check_question
@@ -128,15 +129,7 @@ async def replace_saved(call: Call) -> Response:
 
 async def remove_saved(call: Call) -> Response:
     """Forget a saved question: one's own, or as an admin anybody's."""
-    project, question_id = call.params["project"], call.params["id"]
-
-    def remove() -> Removed:
-        kept = call.services.catalog.saved
-        need_to_own(call, project, kept.get(project, question_id).owner)
-        kept.remove(project, question_id)
-        return Removed(question_id)
-
-    return json_answer(await asyncio.to_thread(remove))
+    return await forget(call, call.services.catalog.saved)
 
 
 async def saved_of(
@@ -200,6 +193,18 @@ def need_to_own(call: Call, project: str, owner: str) -> None:
     """Raise NotAllowed ROLE_TOO_LOW unless something is the caller's own, or they are an admin."""
     if call.user is not None and call.user.email != owner and not call.user.may("admin", project):
         raise NotAllowed("What others made is removed by an admin.", code="ROLE_TOO_LOW")
+
+
+async def forget(call: Call, kept: NamedThings | Annotations) -> Response:
+    """Remove what the address names, as its maker or an admin."""
+    project, wanted = call.params["project"], call.params["id"]
+
+    def remove() -> Removed:
+        need_to_own(call, project, kept.get(project, wanted).owner)
+        kept.remove(project, wanted)
+        return Removed(wanted)
+
+    return json_answer(await asyncio.to_thread(remove))
 
 
 def encode_content(content: Struct) -> str:
