@@ -42,6 +42,18 @@ def told(server: Target) -> Target:
     return server
 
 
+@pytest.fixture(scope="module")
+def defined(told: Target) -> Target:
+    """The server with two cohorts, whichever tests ran before."""
+    at = "/tm/v1/projects/default/cohorts"
+    often = {"op": "did", "event": "opened", "at_least": 3, "range": "14d"}
+    bought = {"op": "did", "event": "bought", "range": "14d"}
+    regulars = {"op": "and", "members": [often, {"op": "not", "member": bought}]}
+    assert told.own("PUT", f"{at}/regulars", {"who": regulars}).status == 200
+    assert told.own("PUT", f"{at}/buyers", {"who": bought}).status == 200
+    return told
+
+
 def choose(page: Page, box: str, option: str, within: Any = None) -> None:
     field = (within or page).get_by_role("combobox", name=box)
     field.click()
@@ -96,7 +108,9 @@ def test_those_who_did_one_thing_often_and_not_another_are_built_by_rules(
     }
 
 
-def test_a_list_of_ids_is_pasted_and_two_cohorts_are_held_beside_each_other(board: Board) -> None:
+def test_a_list_of_ids_is_pasted_and_two_cohorts_are_held_beside_each_other(
+    board: Board, defined: Target
+) -> None:
     page = board.go("/cohorts?edit=")
     page.get_by_label("Name").fill("pasted")
     page.get_by_label("It holds").select_option("ids")
@@ -107,7 +121,7 @@ def test_a_list_of_ids_is_pasted_and_two_cohorts_are_held_beside_each_other(boar
     assert listed(page) == {"a", "b", "c"}
 
     overlap = page.get_by_role("region", name="Overlap of two")
-    overlap.get_by_label("With").select_option("often_no_purchase")
+    overlap.get_by_label("With").select_option("regulars")
 
     expect(overlap.locator("[data-overlap=a]")).to_have_text("1")
     expect(overlap.locator("[data-overlap=both]")).to_contain_text("2")
@@ -135,9 +149,11 @@ def test_a_property_makes_a_cohort_and_it_is_changed_afterwards(board: Board) ->
     assert "a" not in listed(page)
 
 
-def test_a_cohort_is_used_as_a_filter_and_opened_from_the_list(board: Board) -> None:
+def test_a_cohort_is_used_as_a_filter_and_opened_from_the_list(
+    board: Board, defined: Target
+) -> None:
     page = board.go("/cohorts")
-    row = page.get_by_role("row").filter(has_text="often_no_purchase")
+    row = page.get_by_role("row").filter(has_text="regulars")
     expect(row).to_contain_text("did opened at least 3 times in the last 14 days and did not do bought")  # fmt: skip
     expect(row.get_by_role("cell").last).to_have_text("3")
     row.get_by_role("link").click()
@@ -145,8 +161,8 @@ def test_a_cohort_is_used_as_a_filter_and_opened_from_the_list(board: Board) -> 
     page.get_by_role("link", name="Use it as a filter").click()
     board.settle()
 
-    expect(page.get_by_role("heading", level=2)).to_contain_text("is in the cohort often_no_purchase")  # fmt: skip
-    expect(page.get_by_role("button", name="is in the cohort often_no_purchase", exact=True)).to_be_visible()  # fmt: skip
+    expect(page.get_by_role("heading", level=2)).to_contain_text("is in the cohort regulars")  # fmt: skip
+    expect(page.get_by_role("button", name="is in the cohort regulars", exact=True)).to_be_visible()  # fmt: skip
     page.get_by_label("Chart").select_option("number")
     expect(page.get_by_role("button", name=re.compile("^3$"))).to_be_visible()
 
@@ -163,10 +179,12 @@ def test_a_cohort_of_a_file_that_the_form_cannot_write_stays_whole(
     expect(page.get_by_role("button", name="Change")).to_have_count(0)
 
 
-def test_a_cohort_in_use_is_kept_and_one_that_is_not_is_removed(board: Board, told: Target) -> None:
-    uses = {"who": {"op": "in_cohort", "cohort": "pasted"}}
-    assert told.own("PUT", "/tm/v1/projects/default/cohorts/uses_it", uses).status == 200
-    page = board.go("/cohorts?open=pasted")
+def test_a_cohort_in_use_is_kept_and_one_that_is_not_is_removed(
+    board: Board, defined: Target
+) -> None:
+    uses = {"who": {"op": "in_cohort", "cohort": "buyers"}}
+    assert defined.own("PUT", "/tm/v1/projects/default/cohorts/uses_it", uses).status == 200
+    page = board.go("/cohorts?open=buyers")
     page.get_by_role("button", name="Remove").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Remove").click()
@@ -177,29 +195,33 @@ def test_a_cohort_in_use_is_kept_and_one_that_is_not_is_removed(board: Board, to
     page.get_by_role("button", name="Remove").click()
     dialog.get_by_role("button", name="Remove").click()
 
-    expect(page.get_by_role("row").filter(has_text="payers")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="uses_it")).to_have_count(0)
+    expect(page.get_by_role("row").filter(has_text="buyers")).to_be_visible()
 
 
-def test_a_viewer_looks_at_cohorts_and_changes_none(told: Target, browser: BrowserContext) -> None:
+def test_a_viewer_looks_at_cohorts_and_changes_none(
+    defined: Target, browser: BrowserContext
+) -> None:
     with profile(browser) as apart:
-        board = Board(apart, told)
+        board = Board(apart, defined)
         board._user = "vera@example.org"
-        page = board.sign_in("/cohorts?open=payers")
+        page = board.sign_in("/cohorts?open=buyers")
         board.settle()
         expect(page.get_by_role("link", name="Use it as a filter")).to_be_visible()
         expect(page.get_by_role("button", name="Change")).to_have_count(0)
         expect(page.get_by_role("button", name="Remove")).to_have_count(0)
 
-        board.go("/cohorts?edit=payers")
+        board.go("/cohorts?edit=buyers")
 
         expect(page.get_by_role("alert")).to_contain_text("ROLE_TOO_LOW")
         page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/cohorts", "/cohorts?open=often_no_purchase", "/cohorts?edit=often_no_purchase"])  # fmt: skip
-def test_cohorts_can_be_used_by_everybody(board: Board, path: str, scheme: Any) -> None:
+@pytest.mark.parametrize("path", ["/cohorts", "/cohorts?open=regulars", "/cohorts?edit=regulars"])  # fmt: skip
+def test_cohorts_can_be_used_by_everybody(
+    board: Board, defined: Target, path: str, scheme: Any
+) -> None:
     page = board.page
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size({"width": 1280, "height": 900})
