@@ -195,8 +195,8 @@ def test_a_cohort_in_use_is_kept_and_one_that_is_not_is_removed(
     page.get_by_role("button", name="Remove").click()
     dialog.get_by_role("button", name="Remove").click()
 
-    expect(page.get_by_role("row").filter(has_text="uses_it")).to_have_count(0)
-    expect(page.get_by_role("row").filter(has_text="buyers")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="buyers", exact=True)).to_be_visible()
+    expect(page.get_by_role("rowheader", name="uses_it", exact=True)).to_have_count(0)
 
 
 def test_a_viewer_looks_at_cohorts_and_changes_none(
