@@ -10,7 +10,8 @@ demo: $(STAMP)  ## make a sample history, serve it and print the first answers
 	@$(BIN)/tallymark demo
 
 test: check clients  ## everything that must hold before a change is merged
-	$(BIN)/pytest --numprocesses $(WORKERS)
+	@# Hundreds of processes are started, and compiling costs each half a second where its result may not be kept.
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS)
 
 check: $(STAMP)  ## lint, format, types and imports, without changing anything
 	$(BIN)/ruff check

@@ -1,40 +1,8 @@
-"""What is told of a tracking plan: its versions, how they differ, and how what comes differs from it."""
+"""What the store tells of events beside the plan: how what comes differs from it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
-
-from tallymark.catalog.plans import PlanVersion
-from tallymark.schema.compare import Change
-
-
-class PushedPlan(Struct, frozen=True):
-    """A plan that holds now, counted from 1, and what changed from the one before."""
-
-    version: int
-    changes: list[Change]
-
-
-class PulledPlan(Struct, frozen=True):
-    """A plan, and since when it holds."""
-
-    version: int
-    created_at: int
-    plan: Any
-
-
-class PlanVersions(Struct, frozen=True):
-    """Every version there is, newest first."""
-
-    versions: list[PlanVersion]
-
-
-class PlanChanges(Struct, frozen=True):
-    """What changed from one version to another; the version 0 has nothing."""
-
-    before: int
-    after: int
-    changes: list[Change]
 
 
 class Departure(Struct, frozen=True):

@@ -1,21 +1,22 @@
 """The tracking plan of a project. Only for the owner of the data folder."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from starlette.responses import Response
 
-from tallymark.catalog.plans import StoredPlan
+from tallymark.catalog.plans import PlanVersion, StoredPlan
 from tallymark.core.errors import NotFound, Refused, misfit
 from tallymark.core.settings import MIB
-from tallymark.schema.compare import compare
+from tallymark.schema.compare import Change, compare
 from tallymark.schema.lint import lint, refusal
 from tallymark.schema.plan import Plan, decode_plan, encode_plan
 
 from .ask_routes import whole
 from .bodies import json_answer, read_body
-from .plan_answers import PlanChanges, PlanTraffic, PlanVersions, PulledPlan, PushedPlan
+from .plan_answers import PlanTraffic
 from .services import Call, Route
 
 _LARGEST_PLAN: Final = 8 * MIB
@@ -28,6 +29,35 @@ _PAIR: Final = {
 }
 _BACK: Final = {"days": "How far to look back; 7 if left out, 366 at most."}
 _BREAKING: Final = {"breaking": "1 to push a plan although it breaks what was sent until now."}
+
+
+class PushedPlan(Struct, frozen=True):
+    """A plan that holds now, counted from 1, and what changed from the one before."""
+
+    version: int
+    changes: list[Change]
+
+
+class PulledPlan(Struct, frozen=True):
+    """A plan, and since when it holds."""
+
+    version: int
+    created_at: int
+    plan: Any
+
+
+class PlanVersions(Struct, frozen=True):
+    """Every version there is, newest first."""
+
+    versions: list[PlanVersion]
+
+
+class PlanChanges(Struct, frozen=True):
+    """What changed from one version to another; the version 0 has nothing."""
+
+    before: int
+    after: int
+    changes: list[Change]
 
 
 async def push_plan(call: Call) -> Response:

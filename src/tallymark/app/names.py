@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tallymark.api.names_routes import KnownEvent, KnownProperty, Names
+from tallymark.api.names_answers import KnownEvent, KnownProperty, Names
 from tallymark.core.clock import DAY
 from tallymark.core.sql import sql
 from tallymark.insights import fields
