@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
+from tallymark.cli.lazy_parser import LazyParser
 from tallymark.cli.main import COMMANDS, _load, _parser
 
 from .markdown import page, table
@@ -39,6 +40,8 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
     """Yield the parser, or those of its sub-commands if it has any."""
+    if isinstance(parser, LazyParser):
+        parser.complete()
     below = choices(parser)
     if not below:
         yield parser

@@ -18,6 +18,7 @@ from tallymark.insights.insight import Insight
 from .ask_progress import followed
 from .conditions import field_name, parse_exclusion, parse_filter, parse_step
 from .connection import add_connection_flags, open_client
+from .lazy_parser import LazyParser
 from .main import COMMANDS, Subparsers
 from .render import answer_csv, answer_lines
 
@@ -52,10 +53,16 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog="A custom property may be written by its bare name: plan means properties.plan."
         " person.plan is the plan of the person at the event, person.plan@now the one of now.",
     )  # fmt: skip
-    insights = parser.add_subparsers(dest="insight", metavar="INSIGHT", required=True)
+    insights = parser.add_subparsers(
+        dest="insight", metavar="INSIGHT", required=True, parser_class=LazyParser
+    )
     for insight in discover("tallymark.insights", Insight).values():
-        _add_insight(insights, insight)
-    _add_saved(insights)
+        insights.add_parser(
+            insight.name, help=insight.summary, description=insight.summary,
+            flags=partial(_add_flags, insight=insight),
+        )  # fmt: skip
+    about = "Ask a saved question; also written @NAME. What is given replaces parts of it."
+    _add_saved_flags(insights.add_parser("saved", help=about, description=about))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -136,9 +143,7 @@ def _changed(args: argparse.Namespace) -> dict[str, Any]:
     return question
 
 
-def _add_saved(insights: Subparsers) -> None:
-    about = "Ask a saved question; also written @NAME. What is given replaces parts of it."
-    parser = insights.add_parser("saved", help=about, description=about)
+def _add_saved_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="name of the saved question")
     _add_output(parser)
     _add_range(parser)
@@ -155,8 +160,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--definitions-at", metavar="N", type=int, help="version of the project's definitions to ask with (default: the newest); 0 for none")  # fmt: skip
 
 
-def _add_insight(insights: Subparsers, insight: Insight) -> None:
-    parser = insights.add_parser(insight.name, help=insight.summary, description=insight.summary)
+def _add_flags(parser: argparse.ArgumentParser, insight: Insight) -> None:
     _add_output(parser)
     parser.add_argument(
         "-q",
