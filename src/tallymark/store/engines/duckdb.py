@@ -25,6 +25,7 @@ from tallymark.store.engines.duckdb_errors import (
     shortage_is_told,
     telling,
 )
+from tallymark.store.engines.duckdb_parsed import execute
 from tallymark.store.engines.duckdb_reading import CursorReading, run
 from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
@@ -106,7 +107,7 @@ class DuckEngine:
                 for table, columns in commit.tables.items():
                     insert(cursor, table, columns)
                 for statement in commit.statements:
-                    cursor.execute(statement.text, list(statement.params))
+                    execute(cursor, statement.text, statement.params)
                 set_counters(cursor, {**commit.counters, "log_position": commit.log_position})
                 reach("load.inside_commit")
                 cursor.execute("COMMIT" if keep else "ROLLBACK")

@@ -8,6 +8,7 @@ import numpy as np
 from tallymark.core.errors import QuestionStopped
 from tallymark.core.sql import Sql, ident, sql
 from tallymark.store.engine import Arrays, Limits, Rows
+from tallymark.store.engines.duckdb_parsed import execute
 
 _FETCH_ROWS = 10_000
 _SHORTER = "Shorten the range, filter more, or use a longer interval."
@@ -45,7 +46,7 @@ class CursorReading:
         self._check()
         most = self._limits.array_rows
         bounded = sql("SELECT * FROM (\n{it}\n) LIMIT {most}", it=statement, most=most + 1)
-        self._cursor.execute(bounded.text, list(bounded.params))
+        execute(self._cursor, bounded.text, bounded.params)
         columns = self._cursor.fetchnumpy()
         for name, column in columns.items():
             if isinstance(column, np.ma.MaskedArray) or column.dtype.kind not in "iub":
@@ -63,7 +64,7 @@ class CursorReading:
             "CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM held_columns", table=ident(name)
         )
         try:
-            self._cursor.execute(table.text)
+            execute(self._cursor, table.text)
         finally:
             self._cursor.unregister("held_columns")
 
@@ -79,7 +80,7 @@ def cancelled() -> QuestionStopped:
 
 def run(cursor: duckdb.DuckDBPyConnection, statement: Sql, most: int | None) -> Rows:
     """Return the rows of a statement; raises QuestionStopped if they are more than ``most``."""
-    cursor.execute(statement.text, list(statement.params))
+    execute(cursor, statement.text, statement.params)
     columns = tuple(column[0] for column in cursor.description or ())
     if most is None:
         return Rows(columns, cursor.fetchall())

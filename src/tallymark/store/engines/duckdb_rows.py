@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 
 from tallymark.store.engine import Columns
+from tallymark.store.engines.duckdb_parsed import execute
 from tallymark.store.tables import BY_NAME
 
 # Up to so many rows go as parameters: to register a table costs 2 ms, whatever its length.
@@ -42,11 +43,11 @@ def insert(cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> N
     if few:
         lists = ", ".join(f'unnest(?::{types[name]}[]) AS "{name}"' for name in arrays)
         parameters = [*constants.values(), *(array.tolist() for array in arrays.values())]
-        cursor.execute(f"{statement} (SELECT {lists})", parameters)
+        execute(cursor, f"{statement} (SELECT {lists})", parameters)
         return
     # Not taken back on failure: in an aborted transaction that raises and hides why it failed.
     cursor.register("incoming", arrays)
-    cursor.execute(f"{statement} incoming", list(constants.values()))
+    execute(cursor, f"{statement} incoming", [*constants.values()])
     cursor.unregister("incoming")
 
 
@@ -57,8 +58,9 @@ def set_counters(cursor: duckdb.DuckDBPyConnection, counters: Mapping[str, int])
     where questions overlap that is always.
     """
     names = list(counters)
-    cursor.execute("DELETE FROM progress WHERE name IN (SELECT unnest(?::VARCHAR[]))", [names])
-    cursor.execute(
+    execute(cursor, "DELETE FROM progress WHERE name IN (SELECT unnest(?::VARCHAR[]))", [names])
+    execute(
+        cursor,
         "INSERT INTO progress SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[])",
         [names, list(counters.values())],
     )
