@@ -1,8 +1,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# One more than the cores of a small machine: many tests wait for a server, a disk or a browser.
-WORKERS ?= 3
+# Twice the cores of a small machine: many tests wait for a server, a disk or a browser.
+WORKERS ?= 4
 
 .PHONY: demo test check clients fix tracker faults bench screenshots web web-dev web-check web-types
 

@@ -1,11 +1,13 @@
 """What every test shares: Hypothesis profiles, and the check that each promise was proved."""
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.docs import promises
+from tests.scheduling import ByFile
 
 # Shared machines make wall-clock deadlines and slow-generation checks fail for no fault of ours.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -49,6 +51,11 @@ class ProofWatch:
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(ProofWatch(), "proof-watch")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

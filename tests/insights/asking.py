@@ -22,6 +22,7 @@ from tallymark.store.variant import PropertyEncoder
 
 _LIMITS = Limits(seconds=60, memory_bytes=256 * 1024 * 1024, rows=100_000)
 _FOLDED = 200
+_NEW_ROWS = 2**54
 
 
 class Store:
@@ -44,15 +45,18 @@ class Store:
         filling = _Filling()
         for position, item in enumerate(history, start=first):
             filling.take(position * SEQ_PER_BATCH, item)
-        clear = tuple(sql("DELETE FROM {table}", table=ident(table)) for table in self._filled)
+        # Rows of this very commit have places far above those of rows that were there.
+        clear = tuple(
+            sql("DELETE FROM {table} WHERE rowid < {new}", table=ident(table), new=_NEW_ROWS)
+            for table in self._filled
+        )
         tables = {
             name: columns
             for name, columns in filling.tables().items()
             if any(map(len, columns.values()))
         }
         position = first + len(history) - 1
-        self.engine.append("test", Commit(position, {}, clear))
-        self.engine.append("test", Commit(position, tables))
+        self.engine.append("test", Commit(position, tables, clear))
         self._filled = [*tables]
         self._times += 1
         if self._times % _FOLDED == 0:
