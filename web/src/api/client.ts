@@ -8,7 +8,7 @@ export interface Boot {
 
 /** What the server put into the page; under the development server there is nothing. */
 export const boot: Boot = JSON.parse(
-  document.getElementById("boot")?.textContent ?? '{"base":"","version":"development"}',
+  globalThis.document?.getElementById("boot")?.textContent ?? '{"base":"","version":"development"}',
 );
 
 export const API = `${boot.base}/tm/v1`;
