@@ -153,5 +153,7 @@ def _statement(plan: Plan, found: Cells | Reaching, leader: Cells) -> Sql:
 
 def _steps(found: Cells | Reaching, *, is_broken_down: bool) -> tuple[Sql, Sql]:
     if isinstance(found, Reaching):
-        return window_sql.placed(found, is_broken_down), window_sql.numbers(found, "placed")
+        return window_sql.placed(found, is_broken_down), window_sql.numbers(
+            found, "placed", is_broken_down=is_broken_down
+        )
     return measures.placed(found, is_broken_down), measures.numbers(found, "placed")

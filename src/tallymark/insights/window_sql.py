@@ -5,6 +5,7 @@ the cells of a window hold the pieces of time as bits, one row a person however 
 active, and those of a running number the first bucket.
 """
 
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 import msgspec
@@ -35,7 +36,7 @@ class Reaching(Struct, frozen=True):
     @property
     def words(self) -> int:
         """In how many columns of bits the pieces of time are held."""
-        return -(-(len(self.windows.pieces.edges) - 1) // _WORD) if self.windows else 0
+        return len(_starts(self.windows)) if self.windows else 0
 
 
 def windowed(
@@ -48,7 +49,7 @@ def windowed(
     bucket = bucket_number(Sql("e.time_us"), pieces)
     if not measures.is_distinct(series.measure):
         return Reaching(_added(series, within, bucket, by, asked), windows)
-    words = join(",\n  ", _words(bucket, len(pieces.edges) - 1))
+    words = join(",\n  ", _words(bucket, windows))
     found = measures.keyed(series, within, words, by, wanted=wanted, include_bots=include_bots)
     return Reaching(found, windows)
 
@@ -83,7 +84,7 @@ def placed(found: Reaching, is_broken_down: bool) -> Sql:
     )
 
 
-def numbers(found: Reaching, source: str) -> Sql:
+def numbers(found: Reaching, source: str, *, is_broken_down: bool) -> Sql:
     """Return (place, bucket, amount, n) of placed cells; bucket is NULL for the whole range.
 
     Of running numbers, a bucket in which nothing came has no row.
@@ -92,7 +93,9 @@ def numbers(found: Reaching, source: str) -> Sql:
     is_distinct = measures.is_distinct(found.cells.measure)
     if found.windows is None:
         return _running(found, table, is_distinct=is_distinct)
-    return (_counted if is_distinct else _added_up)(found, found.windows, table)
+    if is_distinct:
+        return _counted(found.windows, table, is_broken_down=is_broken_down)
+    return _added_up(found, found.windows, table)
 
 
 def _added(series: Series, frame: Frame, bucket: Sql, by: list[Field], asked: Asked) -> Cells:
@@ -154,42 +157,63 @@ GROUP BY place
     )
 
 
-def _counted(found: Reaching, windows: Windows, table: Sql) -> Sql:
-    counts = [_within(first, last) for first, last in (*windows.spans, windows.whole)]
+def _counted(windows: Windows, table: Sql, *, is_broken_down: bool) -> Sql:
+    starts = _starts(windows)
+    counts = [_within(first, last, starts) for first, last in (*windows.spans, windows.whole)]
     # A row for each window, of what one pass over the people counted for all of them.
     return sql(
         "SELECT place, bucket, NULL AS amount, n\nFROM (\n"
-        "SELECT place, unnest({buckets}::BIGINT[]) AS bucket, unnest([{counts}]) AS n\n"
-        "FROM {table}\nGROUP BY place\n)",
+        "SELECT {place}, unnest({buckets}::BIGINT[]) AS bucket, unnest([{counts}]) AS n\n"
+        "FROM {table}{grouped}\n)",
+        # To group by what is the same in every row takes a tenth of the time.
+        place=Sql("place" if is_broken_down else "0 AS place"),
+        grouped=Sql("\nGROUP BY place" if is_broken_down else ""),
         buckets=[*range(len(windows.spans))],
         counts=join(",\n  ", counts),
         table=table,
     )
 
 
-def _words(bucket: Sql, count: int) -> list[Sql]:
+def _starts(windows: Windows) -> list[int]:
+    """Return the first piece of each word of bits.
+
+    Words overlap where that takes at most one more: then a window lies in one of them, and counting
+    who was there looks at one instead of two.
+    """
+    count = len(windows.pieces.edges) - 1
+    plain = [*range(0, count, _WORD)]
+    longest = max((last - first + 1 for first, last in windows.spans), default=1)
+    if len(plain) == 1 or longest > _WORD // 2:
+        return plain
+    apart = [*range(0, count - longest + 1, _WORD - longest + 1)]
+    return apart if len(apart) <= len(plain) + 1 else plain
+
+
+def _words(bucket: Sql, windows: Windows) -> list[Sql]:
     """Return columns of bits: which of the pieces of time have an event."""
-    if count <= _WORD:
+    starts = _starts(windows)
+    if len(starts) == 1:
         return [sql("bit_or(CAST(1 AS BIGINT) << ({bucket})) AS w0", bucket=bucket)]
     return [
         sql(
-            "bit_or(CASE WHEN ({bucket}) >= {low} AND ({bucket}) < {high}"
+            "bit_or(CASE WHEN ({bucket}) BETWEEN {low} AND {high}"
             " THEN CAST(1 AS BIGINT) << (({bucket}) - {low}) ELSE 0 END) AS {name}",
             bucket=bucket,
             low=low,
-            high=low + _WORD,
+            high=low + _WORD - 1,
             name=ident(f"w{number}"),
         )
-        for number, low in enumerate(range(0, count, _WORD))
+        for number, low in enumerate(starts)
     ]
 
 
-def _within(first: int, last: int) -> Sql:
+def _within(first: int, last: int, starts: list[int]) -> Sql:
     """Return how many keys have an event in a run of pieces."""
-    parts = []
-    for number in range(first // _WORD, last // _WORD + 1):
-        low = max(first - number * _WORD, 0)
-        high = min(last - number * _WORD, _WORD - 1)
-        mask = (1 << high + 1) - (1 << low)
+    parts, at = [], first
+    while at <= last:
+        number, low = max((one for one in enumerate(starts) if one[1] <= at), key=itemgetter(1))
+        high = min(last, low + _WORD - 1)
+        mask = (1 << high - low + 1) - (1 << at - low)
         parts.append(sql("({word} & {mask}) <> 0", word=ident(f"w{number}"), mask=mask))
+        at = high + 1
     return sql("count(*) FILTER ({parts})", parts=join(" OR ", parts))
