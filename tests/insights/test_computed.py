@@ -267,7 +267,7 @@ _KINDS = st.sampled_from(["number", "text", "truth"]).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(histories(8), _KINDS)
 def test_any_expression_gives_what_plain_python_gives(
     store: Store, history: Any, chosen: Any

@@ -101,7 +101,7 @@ def on_properties(chosen: dict[str, Any]) -> dict[str, Any]:
     return {**chosen, "field": f"properties.{chosen['field']}"}
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     told_histories(),
     st.lists(st.sampled_from(FIELDS), min_size=2, max_size=3, unique=True),

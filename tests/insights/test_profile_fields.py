@@ -219,7 +219,7 @@ def test_what_is_no_field_of_a_profile_is_refused(store: Store, name: str) -> No
     assert refused.value.path == "breakdown"
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     told_histories(),
     st.lists(FIELDS, min_size=1, max_size=2, unique=True),

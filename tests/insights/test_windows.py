@@ -312,7 +312,7 @@ def test_windows_agree_with_the_oracle_on_any_history(
         assert_is(measure, line.total, number(measure, "value", those, history))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(
     histories(), st.sampled_from(ADDED), st.sampled_from(["hour", "day", "week"]),
     st.sampled_from(ZONES), st.booleans(),
@@ -340,7 +340,7 @@ def test_running_numbers_agree_with_the_same_question_of_the_range_up_to_there(
         assert_is(measure, line.total, number(measure, "value", mine, history))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(
     histories(), st.sampled_from(["count", "unique_people", "avg", "median", "per_person"]),
     st.integers(2, 5), st.sampled_from(["hour", "day", "week"]), st.sampled_from(ZONES),
