@@ -20,6 +20,7 @@ DIGEST: Final = BUILT / ".digest"
 LICENCES: Final = BUILT / "licences.txt"
 _FILES: Final = (
     "index.html",
+    "shared.html",
     "package.json",
     "package-lock.json",
     "tsconfig.json",

@@ -1,6 +1,9 @@
 """Links to share: whoever has one sees its own answers, and can ask nothing else of anybody."""
 
+import base64
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -398,6 +401,26 @@ def test_only_the_pages_of_a_link_may_stand_in_a_frame_and_only_of_its_origins(
     assert "set-cookie" not in page.headers
     assert b'name="robots" content="noindex"' in page.body
     assert token.encode() not in page.body
+
+
+def test_the_page_of_a_link_is_one_of_its_own_below_whatever_path_it_is_served(
+    served: Harness,
+) -> None:
+    _, token = share(served)
+
+    page = served.request("GET", f"/share/{token}", headers=HTML)
+    application = served.request("GET", "/explore", headers=HTML)
+
+    text = page.body.decode()
+    (entry,) = re.findall(r'src="\./assets/([^"]+\.js)"', text)
+    assert entry.startswith("shared-")
+    assert entry not in application.body.decode()
+    assert served.request("GET", f"/assets/{entry}").status == 200
+    assert '<base href="/">' in text
+    assert "rail" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    (inline,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{digest}';" in page.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(

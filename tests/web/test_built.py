@@ -13,9 +13,9 @@ from tallymark.api.addresses import addresses
 KIB = 1_000
 
 
-def scripts_at_first() -> set[str]:
-    """Return the scripts that a browser needs before the first screen: the entry and what it imports."""
-    page = (BUILT / "index.html").read_text("utf-8")
+def scripts_at_first(name: str = "index.html") -> set[str]:
+    """Return the scripts that a browser needs before a page shows: the entry and what it imports."""
+    page = (BUILT / name).read_text("utf-8")
     waiting = re.findall(r'(?:src|href)="\./assets/([^"]+\.js)"', page)
     found: set[str] = set()
     while waiting:
@@ -35,6 +35,22 @@ def built(pattern: str) -> list[str]:
     return [one.name for one in (BUILT / "assets").glob(pattern)]
 
 
+def imported_by(entry: Path) -> set[Path]:
+    """Return the sources that a page is made of, those that it loads later too, but not their types."""
+    loads = r'(?m)^(?:im|ex)port (?!type)[^;]*?"(\.[^"]+)"|import\("(\.[^"]+)"\)'
+    waiting, found = [entry], set[Path]()
+    while waiting:
+        one = waiting.pop()
+        if one in found:
+            continue
+        found.add(one)
+        for names in re.findall(loads, one.read_text("utf-8")):
+            path = (one.parent / "".join(names)).resolve()
+            ends = [path.with_name(path.name + end) for end in (".ts", ".tsx")]
+            waiting += [each for each in ends if each.exists()]
+    return found
+
+
 def sources() -> Iterator[Path]:
     return (one for one in (SOURCE / "src").rglob("*.ts*") if one.name != "schema.d.ts")
 
@@ -50,11 +66,32 @@ def test_the_pages_are_no_heavier_than_their_budgets() -> None:
     assert len(built("*")) <= 60
 
 
+def test_the_page_of_a_link_is_apart_and_half_as_heavy_as_the_application() -> None:
+    at_first = scripts_at_first("shared.html")
+    widgets = [name for name in at_first if name.startswith(("kit-", "index-"))]
+
+    assert zipped(*at_first) <= 115 * KIB
+    assert widgets == []
+
+
+def test_the_page_of_a_link_says_nothing_in_words_it_goes_without() -> None:
+    setup = (SOURCE / "src" / "i18n" / "setup.ts").read_text("utf-8")
+    keys = set(re.findall(r'"([a-z]+(?:\.\w+)+)": ', setup))
+    reached = imported_by(SOURCE / "src" / "shared.tsx")
+    names = {one.name for one in reached}
+    said = {one: set(re.findall(r'"([a-z]+(?:\.\w+)+)"', one.read_text("utf-8"))) for one in reached}
+
+    assert {"View.tsx", "TimeChart.tsx", "states.tsx", "t.ts", "en.ts"} <= names
+    assert "setup.ts" not in names
+    assert {one.name: words & keys for one, words in said.items() if words & keys} == {}
+
+
 def test_no_source_maps_and_nothing_of_another_origin_is_built() -> None:
     assert list(BUILT.rglob("*.map")) == []
-    page = (BUILT / "index.html").read_text("utf-8")
+    for name in ("index.html", "shared.html"):
+        page = (BUILT / name).read_text("utf-8")
 
-    assert re.findall(r'(?:src|href)="(?!\./)', page) == []
+        assert re.findall(r'(?:src|href)="(?!\./)', page) == []
     for one in (BUILT / "assets").glob("*.css"):
         assert "url(http" not in one.read_text("utf-8")
 

@@ -17,7 +17,6 @@ import { Empty, ErrorBox, Skeleton } from "./ui/states";
 import { Toasts } from "./ui/toast";
 import { useKeys } from "./ui/useKeys";
 
-const Shared = lazy(() => import("./screens/shared"));
 const Palette = lazy(() => import("./screens/palette"));
 const Preferences = lazy(() => import("./screens/preferences"));
 const THEMES = ["auto", "light", "dark"] as const;
@@ -30,18 +29,11 @@ export function App() {
   return (
     <QueryClientProvider client={queries}>
       <Router base={boot.base}>
-        <Route path="/share/:token">{({ token }) => <Suspense fallback={<Skeleton height={420} />}><Shared token={token} /></Suspense>}</Route>
-        <Unshared />
+        <Signed />
         <Toasts />
       </Router>
     </QueryClientProvider>
   );
-}
-
-/** Behind a link nobody is asked who they are. */
-function Unshared() {
-  const [shared] = useRoute("/share/:token");
-  return shared ? null : <Signed />;
 }
 
 function Signed() {

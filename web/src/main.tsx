@@ -1,22 +1,5 @@
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
+import "./i18n/setup";
 import { App } from "./app";
-import "./styles/tokens.css";
-import "./styles/base.css";
-import "./styles/ui.css";
-import "./styles/screens.css";
-import "./styles/boards.css";
+import { start } from "./start";
 
-// After an upgrade an old tab asks for files that are gone: the page is loaded again, once.
-window.addEventListener("vite:preloadError", (event) => {
-  if (sessionStorage.getItem("tallymark.reloaded")) return;
-  sessionStorage.setItem("tallymark.reloaded", "1");
-  event.preventDefault();
-  location.reload();
-});
-
-createRoot(document.getElementById("root")!).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
-);
+start(<App />);

@@ -83,7 +83,8 @@ async def shared_page(call: Call) -> Response:
     except (NotFound, TallymarkError) as error:
         # The page says in words what has become of the link.
         status = error.status
-    sent = shell(Boot(base_of(call), __version__), secrets.token_urlsafe(16), origins)
+    boot = Boot(base_of(call), __version__)
+    sent = shell(boot, secrets.token_urlsafe(16), origins, name="shared")
     return Response(sent.body, status, media_type="text/html", headers={**sent.headers, **_NO_INDEX})  # fmt: skip
 
 

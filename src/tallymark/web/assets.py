@@ -3,10 +3,12 @@
 import gzip
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+# The application, and what somebody sees who was sent a link.
+PageName: TypeAlias = Literal["index", "shared"]
 _TYPES: Final = {
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -34,9 +36,9 @@ def icon() -> Asset:
 
 
 @cache
-def page() -> str:
-    """Return the page as it was built."""
-    return (_BUILT / "index.html").read_text("utf-8")
+def page(name: PageName) -> str:
+    """Return a page as it was built."""
+    return (_BUILT / f"{name}.html").read_text("utf-8")
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from .assets import page
+from .assets import PageName, page
 
 # Every path of the application starts here, so a prefix may not lead out of it or end the attribute.
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
@@ -45,18 +45,21 @@ def prefix(text: str) -> str | None:
     return given if is_one else None
 
 
-def shell(boot: Boot, nonce: str, origins: Sequence[str] = ()) -> Page:
-    """Return the page for one answer; ``nonce`` is used this once.
+def shell(
+    boot: Boot, nonce: str, origins: Sequence[str] = (), *, name: PageName = "index"
+) -> Page:
+    """Return a page for one answer; ``nonce`` is used this once.
 
     Only pages of these origins may show it in a frame.
     """
     body = (
-        page()
+        page(name)
         .replace("<!--base-->", f'<base href="{escape(boot.base)}/">')
         .replace("<!--boot-->", _data(boot))
         .replace("%NONCE%", nonce)
     )
-    return Page(body.encode(), {**_HEADERS, "Content-Security-Policy": _policy(nonce, origins)})
+    policy = _policy(name, nonce, origins)
+    return Page(body.encode(), {**_HEADERS, "Content-Security-Policy": policy})
 
 
 def _data(boot: Boot) -> str:
@@ -65,12 +68,12 @@ def _data(boot: Boot) -> str:
     return f'<script type="application/json" id="boot">{text}</script>'
 
 
-def _policy(nonce: str, origins: Sequence[str]) -> str:
+def _policy(name: PageName, nonce: str, origins: Sequence[str]) -> str:
     # The nonce is for styles alone: react-aria adds two small style elements of its own.
     return "; ".join(
         [
             "default-src 'self'",
-            f"script-src 'self' {' '.join(_hashes())}",
+            f"script-src 'self' {' '.join(_hashes(name))}",
             f"style-src 'self' 'nonce-{nonce}'",
             "img-src 'self' data:",
             "connect-src 'self'",
@@ -84,11 +87,11 @@ def _policy(nonce: str, origins: Sequence[str]) -> str:
 
 
 @cache
-def _hashes() -> list[str]:
-    """Return the digests of the scripts that stand in the page: the one that sets the theme."""
+def _hashes(name: PageName) -> list[str]:
+    """Return the digests of the scripts that stand in a page: the one that sets the theme."""
     return [
         f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'"
-        for one in _INLINE.findall(page())
+        for one in _INLINE.findall(page(name))
     ]
 
 

@@ -1,19 +1,12 @@
 /** An answer as its screen draws it, wherever it stands: on a dashboard, or behind a link. */
 import { lazy, Suspense, useMemo } from "react";
-import type { Answer, DataOf, Question } from "../api/types";
-import { TableTwin } from "../charts/TableTwin";
+import type { Answer, Question } from "../api/types";
 import { decode } from "../query/codec";
 import { describe } from "../query/describe";
 import { KINDS, query, row, type Kind, type Measure, type Query, type Row } from "../query/types";
 import { Skeleton } from "../ui/states";
 
-const Trend = lazy(() => import("../screens/explore").then((all) => ({ default: all.TrendView })));
-const Funnel = lazy(() => import("../screens/funnels").then((all) => ({ default: all.FunnelView })));
-const Retention = lazy(() => import("../screens/retention").then((all) => ({ default: all.RetentionView })));
-const Flow = lazy(() => import("../screens/paths").then((all) => ({ default: all.Flow })));
-const Lifecycle = lazy(() => import("../screens/lifecycle").then((all) => ({ default: all.LifecycleView })));
-const Stickiness = lazy(() => import("../screens/lifecycle").then((all) => ({ default: all.StickinessView })));
-const Site = lazy(() => import("../screens/web").then((all) => ({ default: all.Numbers })));
+const View = lazy(() => import("../views/View"));
 
 interface TileViewProps {
   insight: string;
@@ -32,29 +25,6 @@ export function TileView({ insight, address, title, answer, height, opens }: Til
       <View {...{ title, answer, height, opens, shown }} />
     </Suspense>
   );
-}
-
-function View({ title, answer, height, opens, shown }: Omit<TileViewProps, "address" | "insight"> & { shown: Query | null }) {
-  const asked = answer.question ?? {};
-  const data = answer.data as unknown;
-  const table = <TableTwin table={answer.table} label={title} />;
-  if (shown === null || (shown.kind === "trends" && shown.chart === "table")) return table;
-  switch (shown.kind) {
-    case "trends":
-      return <Trend data={data as DataOf["trends"]} query={shown} asked={asked} height={Math.max(110, height - 44)} />;
-    case "funnels":
-      return <Funnel data={data as DataOf["funnels"]} asked={asked} people={opens && (asked["by"] ?? "person") === "person"} />;
-    case "retention":
-      return <Retention data={data as DataOf["retention"]} asked={asked} />;
-    case "paths":
-      return <Flow data={data as DataOf["paths"]} asked={asked} title={title} />;
-    case "lifecycle":
-      return <Lifecycle data={data as DataOf["lifecycle"]} asked={asked} />;
-    case "stickiness":
-      return <Stickiness data={data as DataOf["stickiness"]} asked={asked} />;
-    case "web":
-      return <Site data={data as DataOf["web"]} asked={asked} />;
-  }
 }
 
 /** Return the query of an answer; one of a file has no address, and is read from its question. */

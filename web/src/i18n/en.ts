@@ -1,8 +1,7 @@
 /** Every message of the pages in English. Whole sentences, never parts that are put together. */
-import { setup } from "./setup";
+import type { setup } from "./setup";
 
 export const en = {
-  ...setup,
   "app.skip": "Skip to content",
   "app.palette": "Search",
   "app.menu": "Screens",
@@ -293,4 +292,4 @@ export const en = {
   "describe.dates": "{since} to {until}", "describe.since": "since {since}",
 } as const satisfies Record<string, string | { one: string; other: string }>;
 
-export type MessageKey = keyof typeof en;
+export type MessageKey = keyof typeof en | keyof typeof setup;

@@ -1,4 +1,6 @@
-/** The messages of setting up, of what arrives and is repaired, of cohorts and of tokens. */
+/** The messages of setting up, of what arrives and is repaired, of cohorts and of tokens: of what no link shows. */
+import { learn } from "./t";
+
 export const setup = {
   "screen.setup": "Set up",
   "lead.setup": "Send the first event, and see it arrive",
@@ -196,3 +198,5 @@ export const setup = {
   "tokens.whose": "Whose", "tokens.everybody": "Tokens of everybody",
   "settings.origins": "Only from these sites", "settings.origins.of": "Sites",
 } as const;
+
+learn(setup);

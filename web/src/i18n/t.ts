@@ -2,14 +2,22 @@
 import { en, type MessageKey } from "./en";
 
 export type { MessageKey };
+type Message = string | { one: string; other: string };
 type Vars = Record<string, string | number>;
 
 export const locale = globalThis.navigator?.language || "en";
 const plural = new Intl.PluralRules("en");
 
+const known: Record<string, Message> = { ...en };
+
+/** Take in messages of the application that the page of a link goes without. */
+export function learn(messages: Record<string, Message>): void {
+  Object.assign(known, messages);
+}
+
 /** Return a message with its parts filled in; `n` also chooses between one and many. */
 export function t(key: MessageKey, vars: Vars = {}): string {
-  const message = en[key] as string | { one: string; other: string };
+  const message = known[key]!;
   const text = typeof message === "string" ? message : message[plural.select(Number(vars["n"])) === "one" ? "one" : "other"];
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = vars[name];
@@ -20,7 +28,7 @@ export function t(key: MessageKey, vars: Vars = {}): string {
 /** Return the message of a key made at run time, or the text itself if there is none. */
 export function word(prefix: string, name: string): string {
   const key = `${prefix}.${name}`;
-  return key in en ? t(key as MessageKey) : name;
+  return key in known ? t(key as MessageKey) : name;
 }
 
 const wholes = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });

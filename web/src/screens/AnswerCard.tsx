@@ -14,7 +14,8 @@ import { Button, Code, copy } from "../ui/basics";
 import { Dialog } from "../ui/Dialog";
 import { Menu } from "../ui/Menu";
 import { useKeys } from "../ui/useKeys";
-import { ErrorBox, Notes, NothingFound, Skeleton } from "../ui/states";
+import { Notes, NothingFound } from "../ui/nothing";
+import { ErrorBox, Skeleton } from "../ui/states";
 import { toast } from "../ui/toast";
 import { useAnnotating } from "./annotate";
 

@@ -1,5 +1,4 @@
 /** One tile of a dashboard. What goes wrong in it stays in it. */
-import { Component, type ReactNode } from "react";
 import { useLocation } from "wouter";
 import { useTile, type ApiFilter, type QuestionTile, type Saved, type Tile } from "../api/boards";
 import { screenOf, TileView } from "../boards/TileView";
@@ -7,7 +6,7 @@ import { t } from "../i18n/t";
 import { IconButton } from "../ui/basics";
 import { Markdown } from "../ui/Markdown";
 import { Menu } from "../ui/Menu";
-import { ErrorBox, Skeleton } from "../ui/states";
+import { Contained, ErrorBox, Skeleton } from "../ui/states";
 
 interface TileCardProps {
   tile: Tile;
@@ -67,17 +66,4 @@ function Answered({ tile, title, saved, height, range, filters, refresh, opens }
       <TileView insight={result.data.provenance.insight} address={content?.address ?? ""} title={title} answer={result.data} height={height} opens={opens} />
     </div>
   );
-}
-
-/** A tile that fails to draw must not take the others along. */
-export class Contained extends Component<{ children: ReactNode }, { error: unknown }> {
-  override state: { error: unknown } = { error: null };
-
-  static getDerivedStateFromError(error: unknown): { error: unknown } {
-    return { error };
-  }
-
-  override render(): ReactNode {
-    return this.state.error ? <ErrorBox error={this.state.error} retry={() => this.setState({ error: null })} /> : this.props.children;
-  }
 }

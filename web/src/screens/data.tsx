@@ -13,7 +13,8 @@ import "../styles/setup.css";
 import { Badge } from "../ui/basics";
 import { DataTable, type Column } from "../ui/DataTable";
 import { Icon } from "../ui/Icon";
-import { ErrorBox, FirstUse, Skeleton } from "../ui/states";
+import { FirstUse } from "../ui/nothing";
+import { ErrorBox, Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
 import { PageHead } from "./controls";
 

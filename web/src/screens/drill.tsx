@@ -1,5 +1,5 @@
 /** Who and what is behind a number: a drawer that any number can open. */
-import { createContext, useContext, useMemo, useState, type ReactNode } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { usePages } from "../api/queries";
 import type { EventRow, PersonRow, Question, VisitRow } from "../api/types";
@@ -9,27 +9,9 @@ import { DataTable, type Column } from "../ui/DataTable";
 import { Dialog } from "../ui/Dialog";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
+import { Opening, type Behind } from "../views/opening";
 
-export interface Behind {
-  title: string;
-  people: Question;
-  events?: Question;
-  /** The number is of sessions: they are listed, and not the people they are of. */
-  isOfSessions?: boolean;
-}
-
-const Opening = createContext<((behind: Behind) => void) | null>(null);
-const nothing = () => undefined;
-
-/** Return how to open what is behind a number. */
-export function useDrill(): (behind: Behind) => void {
-  return useContext(Opening) ?? nothing;
-}
-
-/** Whether numbers open at all; behind a link nobody may see who is meant. */
-export function useOpens(): boolean {
-  return useContext(Opening) !== null;
-}
+export { useDrill, useOpens } from "../views/opening";
 
 export function DrillProvider({ children }: { children: ReactNode }) {
   const [behind, setBehind] = useState<Behind | null>(null);

@@ -10,12 +10,13 @@ import { question } from "../query/ask";
 import { describe } from "../query/describe";
 import { query, row, type Measure } from "../query/types";
 import { Icon, type IconName } from "../ui/Icon";
-import { ErrorBox, FirstUse, Skeleton } from "../ui/states";
+import { FirstUse } from "../ui/nothing";
+import { ErrorBox, Skeleton } from "../ui/states";
 import { AnswerCard } from "./AnswerCard";
 import { Todo } from "../setup/Todo";
 import { PageHead } from "./controls";
 import { useDrill } from "./drill";
-import { TrendView } from "./explore";
+import { TrendView } from "../views/trends";
 import { useSession } from "../api/session";
 
 const NUMBERS: [Measure, "home.people" | "home.sessions" | "home.events" | "home.accounts"][] = [

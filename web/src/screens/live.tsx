@@ -10,7 +10,8 @@ import { botReason } from "../setup/Waiting";
 import { Ticked } from "../setup/Ticked";
 import { Badge, Button } from "../ui/basics";
 import { Dialog } from "../ui/Dialog";
-import { Empty, ErrorBox, FirstUse, Skeleton } from "../ui/states";
+import { FirstUse } from "../ui/nothing";
+import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
 import { PageHead } from "./controls";
 

@@ -5,7 +5,8 @@ import { t } from "../i18n/t";
 import { filter, range } from "../query/ask";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { Icon } from "../ui/Icon";
-import { Empty, NothingFound } from "../ui/states";
+import { NothingFound } from "../ui/nothing";
+import { Empty } from "../ui/states";
 import { Dropped, PageHead, RangeControl } from "./controls";
 import { PeoplePages } from "./drill";
 

@@ -13,8 +13,7 @@ import { format, t } from "../i18n/t";
 import { describeRange } from "../query/describe";
 import { Button } from "../ui/basics";
 import { Markdown } from "../ui/Markdown";
-import { Empty, ErrorBox, Skeleton } from "../ui/states";
-import { Contained } from "./boardtile";
+import { Contained, Empty, ErrorBox, Skeleton } from "../ui/states";
 
 type View = components["schemas"]["SharedView"];
 type SharedTile = components["schemas"]["SharedTile"];

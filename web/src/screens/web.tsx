@@ -2,7 +2,6 @@
 import { lazy, Suspense, useMemo, useState } from "react";
 import { useAsk } from "../api/queries";
 import { toNumber, type Question, type WebData, type WebRow } from "../api/types";
-import { BigNumber } from "../charts/BigNumber";
 import { useMarks, type Span } from "../charts/marks";
 import { TimeChart } from "../charts/TimeChart";
 import { format, t, word } from "../i18n/t";
@@ -14,9 +13,10 @@ import { IconButton } from "../ui/basics";
 import { Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
 import { useAnnotating } from "./annotate";
+import { Numbers } from "../views/web";
 import { AnswerCard } from "./AnswerCard";
 import { CompareControl, Dropped, PageHead, RangeControl } from "./controls";
-import { useDrill, useOpens } from "./drill";
+import { useDrill } from "./drill";
 import { SaveBar } from "./saving";
 
 const WorldMap = lazy(() => import("../charts/WorldMap"));
@@ -83,24 +83,6 @@ export default function Web() {
         </div>
       )}
     </>
-  );
-}
-
-export function Numbers({ data, asked }: { data: WebData; asked: Question }) {
-  const drill = useDrill();
-  const opens = useOpens();
-  const { numbers } = data;
-  const before = data.compared?.numbers;
-  const than = data.compared ? t(`than.${data.compared.how}`) : "";
-  const was = (value: number | string | null | undefined) => (before ? { before: toNumber(value), than } : {});
-  return (
-    <div className="grid-5">
-      <BigNumber label={t("web.visitors")} value={numbers.visitors} {...was(before?.visitors)} {...(opens ? { onOpen: () => drill({ title: t("web.visitors"), people: { behind: { insight: "web", question: asked, place: {} } } }) } : {})} />
-      <BigNumber label={t("web.visits")} value={numbers.visits} {...was(before?.visits)} />
-      <BigNumber label={t("web.page_views")} value={numbers.page_views} {...was(before?.page_views)} />
-      <BigNumber label={t("web.bounce")} value={toNumber(numbers.bounce_rate.value)} {...was(before?.bounce_rate.value)} say={format.percent} moreIsGood={false} />
-      <BigNumber label={t("web.duration")} value={toNumber(numbers.seconds_per_visit)} {...was(before?.seconds_per_visit)} say={format.seconds} />
-    </div>
   );
 }
 
