@@ -69,8 +69,8 @@ def asked(served: Harness) -> list[dict[str, Any]]:
 
 
 def share(served: Harness, **changed: Any) -> tuple[str, str]:
-    """Make a link and return its id and token."""
-    order = {"kind": "question", "target": "sign-ups", **changed}
+    """Make a link and return its id and token; of groups of any size, if nothing else is said."""
+    order = {"kind": "question", "target": "sign-ups", "min_group": 0, **changed}
     made = served.local("POST", f"{SHOP}/shares", order)
     assert made.status == 201, made.body
     return made.json()["share"]["id"], made.json()["token"]
@@ -98,7 +98,7 @@ def test_a_link_shows_its_question_with_what_it_locks_and_tells_nothing_of_how(
     assert view.json()["name"] == "Sign-ups"
     assert answer.json() == {
         "data": {"total": 5}, "view": "line", "table": {"columns": ["n"], "rows": [[5]]},
-        "as_of": "7@1", "timezone": "UTC",
+        "as_of": "7@1", "timezone": "UTC", "min_group": 0, "is_whole": True,
     }  # fmt: skip
     sent = asked(served)[-1]
     assert (sent["method"], sent["project"], sent["insight"]) == ("ask", "shop", "trends")

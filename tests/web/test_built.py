@@ -79,7 +79,9 @@ def test_the_page_of_a_link_says_nothing_in_words_it_goes_without() -> None:
     keys = set(re.findall(r'"([a-z]+(?:\.\w+)+)": ', setup))
     reached = imported_by(SOURCE / "src" / "shared.tsx")
     names = {one.name for one in reached}
-    said = {one: set(re.findall(r'"([a-z]+(?:\.\w+)+)"', one.read_text("utf-8"))) for one in reached}
+    said = {
+        one: set(re.findall(r'"([a-z]+(?:\.\w+)+)"', one.read_text("utf-8"))) for one in reached
+    }
 
     assert {"View.tsx", "TimeChart.tsx", "states.tsx", "t.ts", "en.ts"} <= names
     assert "setup.ts" not in names

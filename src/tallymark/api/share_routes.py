@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from tallymark.catalog.passwords import LEAST_LENGTH
-from tallymark.catalog.shares import Locked, Share, ShareKind, ShareOrder
+from tallymark.catalog.shares import USUAL_GROUP, Locked, Share, ShareKind, ShareOrder
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.errors import Refused
 from tallymark.insights.definitions import Definitions, decode_definitions
@@ -23,6 +23,7 @@ from .shared_answers import check_shared
 
 _LONGEST_DAYS: Final = 3_650
 _MOST_ORIGINS: Final = 20
+_LARGEST_GROUP: Final = 1_000
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:]{2,45}\]")
 
 
@@ -46,6 +47,14 @@ class ShareToMake(Struct, frozen=True, forbid_unknown_fields=True):
         list[Annotated[str, Meta(max_length=300)]],
         Meta(description="Origins whose pages may show it in a frame.", max_length=_MOST_ORIGINS),
     ] = []
+    min_group: Annotated[
+        int,
+        Meta(
+            description="Numbers of fewer people than this are not told; 0 tells them all.",
+            ge=0,
+            le=_LARGEST_GROUP,
+        ),
+    ] = USUAL_GROUP
 
 
 class ToldShare(Struct, frozen=True):
@@ -60,6 +69,7 @@ class ToldShare(Struct, frozen=True):
     has_filters: bool
     has_range: bool
     origins: list[str]
+    min_group: int
     created_at: int
     expires_at: int | None
     revoked_at: int | None
@@ -99,12 +109,13 @@ async def make_share(call: Call) -> Response:
         content = QuestionContent(found.insight, found.question, found.address)
         stored = known.definitions
         defined = Definitions() if stored is None else decode_definitions(stored.content)
-        check_shared(content, defined)
+        check_shared(content, defined, order.min_group)
     else:
         kept = call.services.catalog.dashboards
         await asyncio.to_thread(kept.get, project, order.target)
     ends = None if order.days is None else now + order.days * 86_400 * MICROSECONDS
-    locked = Locked(order.range, list(order.filters), [origin_of(one) for one in order.origins])
+    origins = [origin_of(one) for one in order.origins]
+    locked = Locked(order.range, list(order.filters), origins, order.min_group)
     made = ShareOrder(order.kind, order.target, order.label, order.password or None, locked, ends)
     share, token = await asyncio.to_thread(
         lambda: call.services.catalog.shares.add(project, made, who(call), now=now)
@@ -152,8 +163,8 @@ def _told(share: Share, now: int) -> ToldShare:
     locked = share.locked
     return ToldShare(
         share.id, share.kind, share.target, share.label, share.owner, share.password is not None,
-        bool(locked.filters), locked.range is not None, locked.origins, share.created_at,
-        share.expires_at, share.revoked_at, share.is_over(now), share.views, share.viewed_at,
+        bool(locked.filters), locked.range is not None, locked.origins, locked.min_group,
+        share.created_at, share.expires_at, share.revoked_at, share.is_over(now), share.views, share.viewed_at,
     )  # fmt: skip
 
 

@@ -16,10 +16,12 @@ from tallymark.catalog.shares import Share
 from tallymark.core.clock import MICROSECONDS
 from tallymark.core.errors import InvalidQuery, NotAllowed, NotFound, TallymarkError
 from tallymark.core.registry import lookup
+from tallymark.insights import small_groups
 from tallymark.insights.definitions import Definitions, decode_definitions
-from tallymark.insights.insight import Table, View
+from tallymark.insights.insight import Insight, View
 from tallymark.insights.ranges import Dates
 from tallymark.insights.sharing import check_shareable
+from tallymark.insights.small_groups import check_small
 
 from .ask_routes import answered, insights
 from .auth import Known
@@ -35,13 +37,19 @@ QUESTION_TILE: Final = "question"
 
 
 class SharedAnswer(Struct, frozen=True):
-    """An answer as a link shows it: the numbers, and as of when and in which zone they are."""
+    """An answer as a link shows it: the numbers, and as of when and in which zone they are.
+
+    In place of a number of fewer than ``min_group``, and of one that would give it away, stands the
+    text ``few``. The table ``is_whole`` if it has none, and lacks no group.
+    """
 
     data: Any
     view: View
-    table: Table
+    table: Any
     as_of: str
     timezone: str
+    min_group: int
+    is_whole: bool
 
 
 class Opened(Struct, frozen=True):
@@ -100,11 +108,12 @@ async def answer_of(found: Opened, tile_id: str) -> SharedAnswer:
     if not isinstance(tile, QuestionTile):
         raise NotFound("There is no such tile.")
     content = await content_of_tile(found, tile)
-    stored = found.call.caller.definitions
-    check_shared(content, _defined(stored))
-    asked = asked_narrowed(found.call, content, found.range, found.filters)
-    told = _read(await answered(found.call, asked))
-    return SharedAnswer(told.data, told.view, told.table, told.provenance.as_of, told.provenance.timezone)  # type: ignore[arg-type]  # fmt: skip
+    least = found.share.locked.min_group
+    insight = check_shared(content, _defined(found.call.caller.definitions), least)
+    wider = structs.replace(content, question=small_groups.asked(insight, content.question, least))
+    asked = asked_narrowed(found.call, wider, found.range, found.filters)
+    answer = await answered(found.call, asked)
+    return await asyncio.to_thread(_told, insight, content.question, answer, least)
 
 
 async def content_of_tile(found: Opened, tile: QuestionTile) -> QuestionContent:
@@ -122,14 +131,32 @@ async def name_of_tile(found: Opened, tile: QuestionTile) -> str:
     return (await saved_of(found.call, known.project.id, known.definitions, tile.saved)).name
 
 
-def check_shared(content: QuestionContent, definitions: Definitions) -> None:
-    """Raise NotAllowed SHARE_PERSONAL for a question that no link may show."""
+def check_shared(content: QuestionContent, definitions: Definitions, least: int) -> Insight:
+    """Return the insight of a question that a link may show.
+
+    Raises NotAllowed SHARE_PERSONAL for one that no link may, and SHARE_SMALL for one of which numbers
+    of fewer than ``least`` could not be kept back.
+    """
     insight = lookup(insights(), content.insight, "insight")
     try:
         question = msgspec.convert(content.question, insight.question)
     except msgspec.ValidationError as error:
         raise InvalidQuery(f"The question cannot be asked any more: {error}.") from None
     check_shareable(insight, question, definitions)
+    check_small(insight, content.question, least, frozenset(definitions.events))
+    return insight
+
+
+def _told(insight: Insight, question: Any, answer: bytes, least: int) -> SharedAnswer:
+    read = _read(answer)
+    where = read.provenance
+    if not least:
+        return SharedAnswer(read.data, read.view, read.table, where.as_of, where.timezone, 0, True)
+    data = msgspec.json.decode(read.data, type=insight.data)
+    shown = small_groups.told(insight, question, data, least)
+    return SharedAnswer(
+        shown.data, read.view, shown.table, where.as_of, where.timezone, least, shown.is_whole
+    )
 
 
 def new_pass(share: Share, now: int) -> str:

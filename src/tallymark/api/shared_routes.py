@@ -72,6 +72,7 @@ class SharedView(Struct, frozen=True):
     tiles: list[SharedTile]
     range: Any
     expires_at: int | None
+    min_group: int
 
 
 async def shared_page(call: Call) -> Response:
@@ -94,6 +95,7 @@ async def shared_view(call: Call) -> Response:
     told = SharedView(
         found.share.kind, found.name, found.description,
         [await _told(found, one) for one in found.tiles], found.range, found.share.expires_at,
+        found.share.locked.min_group,
     )  # fmt: skip
     now = call.services.clock.now()
     await asyncio.to_thread(

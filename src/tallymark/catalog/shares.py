@@ -26,15 +26,22 @@ Connecting: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 ShareKind: TypeAlias = Literal["question", "dashboard"]
 TOKEN_LENGTH: Final = 32
 MOST: Final = 1_000
+# How many people a number shown by a link is of, if nothing else is said.
+USUAL_GROUP: Final = 10
 _LONGEST_LABEL: Final = 200
 
 
 class Locked(Struct, frozen=True):
-    """What a link locks: a range, filters of every question, and who may show it in a frame."""
+    """What a link locks: a range, filters of every question, and who may show it in a frame.
+
+    Numbers of fewer than ``min_group`` are told to nobody who opens it, also not of a link that was
+    made before there was such a thing; 0 tells them all.
+    """
 
     range: Any = None
     filters: list[Any] = []
     origins: list[str] = []
+    min_group: int = USUAL_GROUP
 
 
 class Share(Struct, frozen=True):

@@ -65,6 +65,7 @@ _TABLE: tuple[Code, ...] = (
     Code("SHARE_ENDED", "auth", 410, "The link was revoked, has expired, or what it showed is gone.", "Ask whoever sent it for a new one."),
     Code("SHARE_LOCKED", "auth", 401, "The link needs its password.", "Ask whoever sent it."),
     Code("SHARE_PERSONAL", "auth", 403, "What would be shown tells single people apart, and is shown to nobody by a link.", "Share a question that counts people instead of naming them."),
+    Code("SHARE_SMALL", "auth", 403, "Small groups cannot be kept back in what would be shown.", "Share another question, or make a link that tells groups of any size."),
     Code("LAST_OWNER", "auth", 409, "Nobody else could let others in.", "Make somebody else an owner first."),
     # decode
     Code("JSON_SYNTAX", "decode", 400, "The body is not valid JSON.", "Check the JSON; the message names the byte."),

@@ -163,7 +163,7 @@ def table(data: FrequencyData) -> Table:
         (_named(one), one.units.count, one.units.value, one.events, one.share_of_events)
         for one in data.rows
     ]
-    rows.append(("all", data.units, ratio(data.units, data.units), data.events, None))
+    rows.append(("all", data.units, 1 if data.units else None, data.events, None))
     return Table(("times", PLURALS[data.per], "share", "events", "share of events"), rows)
 
 

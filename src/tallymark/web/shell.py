@@ -45,9 +45,7 @@ def prefix(text: str) -> str | None:
     return given if is_one else None
 
 
-def shell(
-    boot: Boot, nonce: str, origins: Sequence[str] = (), *, name: PageName = "index"
-) -> Page:
+def shell(boot: Boot, nonce: str, origins: Sequence[str] = (), *, name: PageName = "index") -> Page:
     """Return a page for one answer; ``nonce`` is used this once.
 
     Only pages of these origins may show it in a frame.

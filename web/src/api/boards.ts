@@ -76,6 +76,7 @@ export interface ShareOrder {
   range: unknown;
   filters: unknown[];
   origins: string[];
+  min_group: number;
 }
 
 /** Return what reads a list of the project, and what is needed to change it. */

@@ -78,6 +78,9 @@ export type Question = Record<string, unknown>;
 /** A number of an answer: exact ones that a JSON number cannot hold come as text. */
 export type Exact = number | string | null | undefined;
 
+/** What a link says in place of a number of too few people. */
+export const FEW = "few";
+
 export function toNumber(value: Exact): number | null {
-  return value === null || value === undefined ? null : Number(value);
+  return value === null || value === undefined || value === FEW ? null : Number(value);
 }

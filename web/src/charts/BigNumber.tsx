@@ -2,6 +2,7 @@
 import { line } from "d3-shape";
 import { format, t } from "../i18n/t";
 import { Icon } from "../ui/Icon";
+import { useSaying } from "../views/opening";
 import { change } from "./scale";
 
 interface BigNumberProps {
@@ -19,7 +20,7 @@ interface BigNumberProps {
 export function BigNumber({ label, value, before, than, trend, moreIsGood = true, say = format.short, onOpen }: BigNumberProps) {
   const changed = change(value, before);
   const tone = changed === null || moreIsGood === null || Math.abs(changed) < 0.0005 ? "plain" : changed > 0 === moreIsGood ? "good" : "bad";
-  const shown = value === null ? "–" : say(value);
+  const shown = useSaying()(value, say);
   return (
     <div className="big">
       <span className="big-label">{label}</span>

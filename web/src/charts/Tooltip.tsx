@@ -1,5 +1,6 @@
 /** All series at one moment, beside the point that is looked at. */
 import { bucketLabel, t } from "../i18n/t";
+import { useSaying } from "../views/opening";
 import type { Bucket, Series } from "./TimeChart";
 
 interface TooltipProps {
@@ -16,6 +17,7 @@ interface TooltipProps {
 const MOST = 10;
 
 export function Tooltip({ x, width, bucket, series, at, chosen, say, opens }: TooltipProps) {
+  const saying = useSaying();
   const rows = series
     .map((one, place) => ({ one, place, value: one.values[at] ?? null }))
     .sort((a, b) => (b.value ?? -1) - (a.value ?? -1))
@@ -31,8 +33,8 @@ export function Tooltip({ x, width, bucket, series, at, chosen, say, opens }: To
         <div key={one.key} className={`tooltip-row ${place === chosen ? "chosen" : ""}`}>
           <i className="dot" style={{ background: one.colour }} />
           <span className="cut">{one.label}</span>
-          <b className="num">{value === null ? "–" : say(value)}</b>
-          {one.compared && <span className="muted num">{say(one.compared[at] ?? 0)}</span>}
+          <b className="num">{saying(value, say)}</b>
+          {one.compared && <span className="muted num">{saying(one.compared[at] ?? null, say)}</span>}
         </div>
       ))}
       {opens && <div className="muted tooltip-foot">{t("chart.open")}</div>}

@@ -14,6 +14,7 @@ import { describeRange } from "../query/describe";
 import { Button } from "../ui/basics";
 import { Markdown } from "../ui/Markdown";
 import { Contained, Empty, ErrorBox, Skeleton } from "../ui/states";
+import { Untold } from "../views/opening";
 
 type View = components["schemas"]["SharedView"];
 type SharedTile = components["schemas"]["SharedTile"];
@@ -22,6 +23,8 @@ interface SharedAnswer {
   table: Table;
   as_of: string;
   timezone: string;
+  min_group: number;
+  is_whole: boolean;
 }
 const REFRESH = 300_000;
 
@@ -133,8 +136,11 @@ function Answered({ tile, token, pass, height, title }: { tile: SharedTile; toke
   return (
     <>
       <div className="tile-body" role="group" tabIndex={0} aria-label={title}>
-        <TileView insight={tile.insight ?? ""} address={tile.address} title={title} answer={result.data} height={height} opens={false} />
+        <Untold.Provider value={result.data.is_whole ? "–" : t("shared.few")}>
+          <TileView insight={tile.insight ?? ""} address={tile.address} title={title} answer={result.data} height={height} opens={false} />
+        </Untold.Provider>
       </div>
+      {!result.data.is_whole && <p className="muted small" data-kept-back="">{t("shared.few.why", { n: result.data.min_group })}</p>}
       <p className="muted small">{t("shared.asof", { when: format.time(new Date(result.dataUpdatedAt).toISOString()), zone: result.data.timezone })}</p>
     </>
   );

@@ -55,9 +55,10 @@ function Order({ kind, target, share }: { kind: SharingProps["kind"]; target: st
   const [range, setRange] = useState(OWN);
   const [where, setWhere] = useState<Cond[]>([]);
   const [origins, setOrigins] = useState("");
+  const [least, setLeast] = useState("10");
   function submit(event: FormEvent): void {
     event.preventDefault();
-    share.mutate({ kind, target, label, days: days === "" ? null : Number(days), password: password === "" ? null : password, range: apiRange(range), filters: apiFilters(where), origins: origins.split(/[\s,]+/).filter(Boolean) });
+    share.mutate({ kind, target, label, days: days === "" ? null : Number(days), password: password === "" ? null : password, range: apiRange(range), filters: apiFilters(where), origins: origins.split(/[\s,]+/).filter(Boolean), min_group: Number(least) });
   }
   return (
     <form className="stack" onSubmit={submit}>
@@ -89,6 +90,11 @@ function Order({ kind, target, share }: { kind: SharingProps["kind"]; target: st
         <label htmlFor={`${id}-origins`}>{t("share.origins")}</label>
         <input id={`${id}-origins`} className="input" placeholder="https://wiki.example.org" value={origins} onChange={(event) => setOrigins(event.target.value)} />
       </div>
+      <div className="field">
+        <label htmlFor={`${id}-least`}>{t("share.least")}</label>
+        <input id={`${id}-least`} type="number" className="input" min={0} max={1000} step={1} required value={least} aria-describedby={`${id}-least-why`} onChange={(event) => setLeast(event.target.value)} />
+        <span id={`${id}-least-why`} className={least === "0" ? "warned" : "muted"} role={least === "0" ? "alert" : undefined}>{t(least === "0" ? "share.least.off" : "share.least.why")}</span>
+      </div>
       {share.error && <ErrorBox error={share.error} />}
       <Button look="main" type="submit" className="start" disabled={share.isPending}>{t("share.make")}</Button>
     </form>
@@ -106,6 +112,7 @@ function Links({ kind, target }: { kind: SharingProps["kind"]; target: string })
     { id: "label", label: t("share.for"), value: (one) => one.label, cell: (one) => one.label || "–" },
     { id: "state", label: t("settings.state"), cell: (one) => <Badge tone={one.is_over ? "plain" : "good"}>{one.is_over ? t("settings.ended") : t("settings.works")}</Badge> },
     { id: "until", label: t("share.until"), value: (one) => one.expires_at, cell: (one) => (one.expires_at === null ? t("share.endless") : timeOf(one.expires_at)) },
+    { id: "least", label: t("share.least"), number: true, value: (one) => one.min_group, cell: (one) => (one.min_group === 0 ? t("share.least.any") : format.number(one.min_group)) },
     { id: "views", label: t("share.views"), number: true, value: (one) => one.views, cell: (one) => format.number(one.views) },
     { id: "end", label: t("share.revoke"), cell: (one) => (one.is_over ? null : <Button look="quiet" disabled={revoke.isPending} onClick={() => revoke.mutate(one.id)} aria-label={`${t("share.revoke")} ${one.label || one.id}`}>{t("share.revoke")}</Button>) },
   ];

@@ -1,11 +1,11 @@
 /** Lifecycle as bars, and stickiness as a histogram. */
 import { scaleLinear } from "d3-scale";
-import type { LifecycleData, Question, StickinessData } from "../api/types";
+import { toNumber, type LifecycleData, type Question, type StickinessData } from "../api/types";
 import { MarkButtons, MarkLines, useMarks } from "../charts/marks";
 import { spread } from "../charts/scale";
 import { useWidth } from "../charts/useWidth";
 import { bucketLabel, format, t } from "../i18n/t";
-import { useAnnotating, useDrill, useOpens } from "./opening";
+import { useAnnotating, useDrill, useOpens, useSaying } from "./opening";
 
 const STATES = ["returning", "new", "resurrecting"] as const;
 const COLOURS = { returning: "var(--s1)", new: "var(--s3)", resurrecting: "var(--s5)", dormant: "var(--s2)" };
@@ -18,9 +18,10 @@ export function LifecycleView({ data, asked }: { data: LifecycleData; asked: Que
   const opens = useOpens();
   const marks = useMarks(data.buckets);
   const annotate = useAnnotating();
+  const saying = useSaying();
   const height = 320;
-  const top = Math.max(1, ...data.buckets.map((one) => one.active));
-  const bottom = Math.max(1, ...data.buckets.map((one) => one.dormant));
+  const top = Math.max(1, ...data.buckets.map((one) => toNumber(one.active) ?? 0));
+  const bottom = Math.max(1, ...data.buckets.map((one) => toNumber(one.dormant) ?? 0));
   const y = scaleLinear().domain([-bottom, top]).nice(5).range([height - 26, 8]);
   const left = 56;
   const slot = (width - left - 8) / data.buckets.length;
@@ -49,6 +50,13 @@ export function LifecycleView({ data, asked }: { data: LifecycleData; asked: Que
           ))}
           <MarkLines marks={marks} x={x} top={8} bottom={height - 26} />
           {data.buckets.map((one, at) => {
+            if (toNumber(one.new) === null) {
+              return (
+                <text key={one.label} x={x(at)} y={y(0) - 6} textAnchor="middle" fontSize="12" fill="var(--muted)" data-few={one.label}>
+                  {saying(null, format.number)}
+                </text>
+              );
+            }
             let from = 0;
             const parts: [State, number, number][] = STATES.map((state) => [state, from, (from += one[state])]);
             parts.push(["dormant", -one.dormant, 0]);
@@ -81,20 +89,23 @@ export function LifecycleView({ data, asked }: { data: LifecycleData; asked: Que
 export function StickinessView({ data, asked }: { data: StickinessData; asked: Question }) {
   const drill = useDrill();
   const opens = useOpens();
+  const saying = useSaying();
   const period = data.periods[0];
   if (!period) return null;
-  const most = Math.max(1, ...period.times.map((one) => one.exactly.count));
+  const people = toNumber(period.people);
+  const most = Math.max(1, ...period.times.map((one) => toNumber(one.exactly.count) ?? 0));
   return (
     <div className="stack">
       <p className="muted num">
-        {t("common.people", { n: period.people })} · {t("stickiness.mean", { n: format.number(Number(period.mean ?? 0)) })}
+        {saying(people, (n) => t("common.people", { n }))} · {t("stickiness.mean", { n: saying(period.mean === null ? 0 : toNumber(period.mean), format.number) })}
       </p>
       <div className="histogram tall">
         {period.times.map((one) => {
-          const label = `${t("stickiness.days")} ${one.times}: ${t("common.people", { n: one.exactly.count })}`;
+          const count = toNumber(one.exactly.count);
+          const label = `${t("stickiness.days")} ${one.times}: ${saying(count, (n) => t("common.people", { n }))}`;
           return (
-            <button key={one.times} type="button" disabled={one.exactly.count === 0 || !opens} aria-label={label} title={label} onClick={() => drill({ title: label, people: { behind: { insight: "stickiness", question: asked, place: { period: 0, times: one.times, counted: "exactly" } } } })}>
-              <i style={{ blockSize: `${(100 * one.exactly.count) / most}%` }} />
+            <button key={one.times} type="button" disabled={!count || !opens} aria-label={label} title={label} onClick={() => drill({ title: label, people: { behind: { insight: "stickiness", question: asked, place: { period: 0, times: one.times, counted: "exactly" } } } })}>
+              <i style={{ blockSize: `${(100 * (count ?? 0)) / most}%` }} />
             </button>
           );
         })}

@@ -13,11 +13,19 @@ export interface Behind {
 
 export const Opening = createContext<((behind: Behind) => void) | null>(null);
 export const Noting = createContext<((what: Annotating) => void) | undefined>(undefined);
+/** What stands where a number is not told: it is of few people, or would give one away that is. */
+export const Untold = createContext("–");
 const nothing = () => undefined;
 
 /** Return how to open what is behind a number. */
 export function useDrill(): (behind: Behind) => void {
   return useContext(Opening) ?? nothing;
+}
+
+/** Return how to say a number that may not be told. */
+export function useSaying(): (value: number | null, say: (value: number) => string) => string {
+  const untold = useContext(Untold);
+  return (value, say) => (value === null ? untold : say(value));
 }
 
 /** Whether numbers open at all; behind a link nobody may see who is meant. */

@@ -3,7 +3,7 @@ import { toNumber, type Question, type RetentionData } from "../api/types";
 import { paints } from "../charts/scale";
 import { TimeChart } from "../charts/TimeChart";
 import { bucketLabel, format, t } from "../i18n/t";
-import { useDrill, useOpens } from "./opening";
+import { useDrill, useOpens, useSaying } from "./opening";
 
 export function RetentionView({ data, asked, withBand = true }: { data: RetentionData; asked: Question; withBand?: boolean }) {
   const groups = [...data.groups];
@@ -23,6 +23,7 @@ export function RetentionView({ data, asked, withBand = true }: { data: Retentio
 
 function HeatTable({ title, data, group, asked }: { title: string; data: RetentionData; group: RetentionData["groups"][number]; asked: Question }) {
   const drill = useDrill();
+  const saying = useSaying();
   const groupPlace = data.breakdown.length && !group.is_other ? { group: { by: data.breakdown, values: group.breakdown } } : {};
   const open = (title_: string, place: Question) => drill({ title: title_, people: { behind: { insight: "retention", question: asked, place: { ...place, ...groupPlace } } } });
   const opens = useOpens() && !group.is_other;
@@ -50,9 +51,10 @@ function HeatTable({ title, data, group, asked }: { title: string; data: Retenti
             {group.cohorts.map((cohort, place) => (
               <tr key={cohort.label}>
                 <th scope="row">{bucketLabel(cohort.label)}</th>
-                <td className="number num">{format.number(cohort.people)}</td>
+                <td className="number num">{saying(toNumber(cohort.people), format.number)}</td>
                 {cohort.cells.map((cell, bucket) => {
                   const rate = toNumber(cell.rate);
+                  if (cell.returned !== null && toNumber(cell.returned) === null) return <td key={bucket} className="heat-none num">{saying(null, format.percent)}</td>;
                   if (rate === null || cell.returned === null) return <td key={bucket} className="heat-none" aria-label={t("retention.running")} />;
                   const label = t("retention.cell", { cohort: bucketLabel(cohort.label), bucket: data.buckets[bucket]!.label, returned: cell.returned!, people: cell.people, rate: format.percent(rate) });
                   return (

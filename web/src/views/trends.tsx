@@ -11,7 +11,7 @@ import { filter, series as seriesOf } from "../query/ask";
 import { describe, describeRow, fieldName } from "../query/describe";
 import { LETTERS } from "../query/formula";
 import type { Query } from "../query/types";
-import { useAnnotating, useDrill, useOpens } from "./opening";
+import { useAnnotating, useDrill, useOpens, useSaying } from "./opening";
 
 /** The lines of a trends answer as the query wants them drawn; every point opens. */
 export function TrendView({ data, query, asked, height }: { data: TrendsData; query: Query; asked: Question; height?: number }) {
@@ -20,6 +20,7 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
   const opens = useOpens();
   const marks = useMarks(data.buckets);
   const annotate = useAnnotating();
+  const saying = useSaying();
   const series = useMemo(() => seriesOfLines(data, query), [data, query]);
   const shown = alone ? series.filter((one) => one.key === alone) : series;
   // Only what adds up may lie on each other: a person of two groups would be two.
@@ -55,7 +56,7 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
   return (
     <div className="stack">
       <TimeChart label={describe(query)} kind={query.chart === "area" || query.chart === "bar" ? query.chart : "line"} buckets={[...data.buckets]} series={shown} stacked={query.chart !== "line" && additive && stack !== "none" && shown.length > 1} asShare={stack === "share"} log={query.options["scale"] === "log"} marks={marks} onMark={annotate && ((what) => annotate("note" in what ? what : { at: data.buckets[what.bucket]!.since }))} onOpen={opens ? open : undefined} {...(height ? { height } : {})} />
-      <Legend series={series} totals={shownLines(data, query).map((line) => total(line))} alone={alone} onAlone={setAlone} />
+      <Legend series={series} totals={shownLines(data, query).map((line) => total(line, saying))} alone={alone} onAlone={setAlone} />
       <Groups data={data} query={query} />
     </div>
   );
@@ -113,7 +114,7 @@ function groupOf(line: Line, data: TrendsData): Question {
   return { by, other_than: data.lines.filter((one) => one.series === line.series && !one.is_other).map((one) => one.breakdown) };
 }
 
-function total(line: Line): string {
-  const now = toNumber(line.total);
-  return now === null ? "" : format.short(now);
+function total(line: Line, saying: ReturnType<typeof useSaying>): string {
+  // A mean of several days has no total at all.
+  return line.total === null || line.total === undefined ? "" : saying(toNumber(line.total), format.short);
 }
