@@ -3,7 +3,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { lazy, Suspense, useRef, useState, type ReactNode } from "react";
 import { API } from "../api/client";
 import { useSession } from "../api/session";
-import type { Answer, InsightName, Question } from "../api/types";
+import type { Answer, InsightName, Question, Table } from "../api/types";
 import { MarkCaption, useMarks, type Span } from "../charts/marks";
 import { csv, download, picture, png } from "../charts/export";
 import { TableTwin } from "../charts/TableTwin";
@@ -40,11 +40,13 @@ interface AnswerCardProps<K extends InsightName> {
   /** Whether the card begins as a table. */
   asTable?: boolean;
   height?: number;
+  /** The answer as a table, if it is another than it brings along. */
+  tableOf?: (answer: Answer<K>) => Table;
   /** How the pages write the question; without it the answer cannot be put on a dashboard. */
   query?: Query;
 }
 
-export function AnswerCard<K extends InsightName>({ title, insight, question, result, isEmpty, children, filtered, clear, wider, asTable = false, height = 300, query }: AnswerCardProps<K>) {
+export function AnswerCard<K extends InsightName>({ title, insight, question, result, isEmpty, children, filtered, clear, wider, asTable = false, height = 300, tableOf, query }: AnswerCardProps<K>) {
   const [table, setTable] = useState<boolean | null>(null);
   const [about, setAbout] = useState(false);
   const [adding, setAdding] = useState(false);
@@ -53,6 +55,7 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
   const card = useRef<HTMLElement>(null);
   const answer = result.data;
   const tabled = table ?? asTable;
+  const flat = answer && (tableOf?.(answer) ?? answer.table);
   const told = answer?.data as { buckets?: readonly Span[] } | undefined;
   const marks = useMarks(OVER_TIME.includes(insight) ? (told?.buckets ?? NO_BUCKETS) : NO_BUCKETS);
   useKeys({ t: () => setTable(!tabled) });
@@ -60,7 +63,7 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
   async function save(kind: "csv" | "json" | "svg" | "png"): Promise<void> {
     if (!answer) return;
     const name = `${insight}-${new Date().toISOString().slice(0, 10)}.${kind}`;
-    if (kind === "csv") return download(name, csv(answer.table), "text/csv");
+    if (kind === "csv") return download(name, csv(flat ?? answer.table), "text/csv");
     if (kind === "json") return download(name, JSON.stringify(answer, null, 2), "application/json");
     const chart = card.current?.querySelector<SVGSVGElement>("svg[data-chart]");
     if (!chart) return;
@@ -102,7 +105,7 @@ export function AnswerCard<K extends InsightName>({ title, insight, question, re
       ) : (
         <div className={result.isPlaceholderData ? "stale" : ""}>
           <Notes warnings={(answer.data as { warnings?: string[] }).warnings ?? []} />
-          {tabled ? <TableTwin table={answer.table} label={title} caption={marks.length > 0 && <MarkCaption marks={marks} />} /> : children(answer)}
+          {tabled ? <TableTwin table={flat ?? answer.table} label={title} caption={marks.length > 0 && <MarkCaption marks={marks} />} /> : children(answer)}
         </div>
       )}
       <Suspense fallback={null}>{adding && query && <AddToBoard what={{ title, saved: null, content: { insight, question, address: addressOf(query, null) } }} onClose={() => setAdding(false)} />}</Suspense>

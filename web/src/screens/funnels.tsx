@@ -10,7 +10,7 @@ import { describe } from "../query/describe";
 import { condsOf, row } from "../query/types";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { Empty } from "../ui/states";
-import { FunnelView } from "../views/funnels";
+import { FunnelView, tableWithIntervals } from "../views/funnels";
 import { AnswerCard } from "./AnswerCard";
 import { Correlation } from "./correlation";
 import { Dropped, OptionControl, PageHead, RangeControl } from "./controls";
@@ -25,6 +25,7 @@ export default function Funnels() {
   const asked = useMemo(() => question(query), [query]);
   const result = useAsk("funnels", asked);
   const people = query.options["by"] === undefined || query.options["by"] === "person";
+  const withBand = query.options["band"] === "shown";
   const filtered = condsOf(query.where).length > 0 || query.rows.some((one) => condsOf(one.where).length > 0);
   return (
     <>
@@ -33,6 +34,7 @@ export default function Funnels() {
         <OptionControl {...url} name="window" label={t("funnel.window")} options={WINDOWS.map((one) => [one, t(`funnel.window.${one}`)] as const)} />
         <OptionControl {...url} name="order" label={t("funnel.order")} options={(["ordered", "strict", "any"] as const).map((one) => [one, t(`funnel.order.${one}`)] as const)} />
         <OptionControl {...url} name="by" label={t("funnel.by")} options={(["person", "session", "account"] as const).map((one) => [one, t(`funnel.by.${one}`)] as const)} />
+        <OptionControl {...url} name="band" label={t("chart.band")} options={(["hidden", "shown"] as const).map((one) => [one, t(`chart.band.${one}`)] as const)} />
         <SaveBar url={url} asked={asked} title={describe(query)} />
       </PageHead>
       <Dropped what={dropped} />
@@ -46,8 +48,8 @@ export default function Funnels() {
       {asked === null ? (
         <Empty title={t("state.choose.steps")} icon="funnels" />
       ) : (
-        <AnswerCard title={describe(query)} insight="funnels" query={query} question={asked} result={result} isEmpty={(data) => data.total.entered === 0} filtered={filtered} clear={() => change({ where: [], rows: query.rows.map((one) => ({ ...one, where: [] })) })} wider={() => change({ range: "90d" })}>
-          {(answer) => <FunnelView data={answer.data} asked={answer.question} people={people} />}
+        <AnswerCard title={describe(query)} insight="funnels" query={query} question={asked} result={result} isEmpty={(data) => data.total.entered === 0} filtered={filtered} clear={() => change({ where: [], rows: query.rows.map((one) => ({ ...one, where: [] })) })} wider={() => change({ range: "90d" })} {...(withBand ? { tableOf: tableWithIntervals } : {})}>
+          {(answer) => <FunnelView data={answer.data} asked={answer.question} people={people} withBand={withBand} />}
         </AnswerCard>
       )}
       {asked !== null && people && Boolean(result.data?.data.total.entered) && <Correlation funnel={asked} filtered={filtered} />}
