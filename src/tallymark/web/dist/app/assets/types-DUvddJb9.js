@@ -1,1 +1,0 @@
-function e(e){return e==null?null:Number(e)}export{e as t};

@@ -1,1 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{b as t}from"./vendor-DeFJTSx0.js";var n=e(t(),1);function r(e=640){let t=(0,n.useRef)(null),[r,i]=(0,n.useState)(e);return(0,n.useLayoutEffect)(()=>{let e=t.current;if(!e)return;i(e.clientWidth);let n=new ResizeObserver(()=>i(e.clientWidth));return n.observe(e),()=>n.disconnect()},[]),[t,Math.max(r,160)]}export{r as t};
