@@ -1,12 +1,12 @@
 /** The frame of all screens: the menu, the palette, the keys, and the screen itself. */
 import { QueryClientProvider } from "@tanstack/react-query";
-import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import { Component, lazy, Suspense, useEffect, useId, useRef, useState, type ReactNode } from "react";
 import { Link, Route, Router, Switch, useLocation, useRoute } from "wouter";
 import { boot } from "./api/client";
 import { queries } from "./api/queries";
-import { begin, enter, signOut, suffices, useSession, useSessionState } from "./api/session";
+import { begin, enter, signOut, useSession, useSessionState } from "./api/session";
 import { t, type MessageKey } from "./i18n/t";
-import { INNER, SCREENS, type Screen } from "./routes";
+import { entriesFor, entryOf, GROUPS, INNER, SCREENS, screenAt, tabsOf, type Group, type Screen } from "./routes";
 import { AnnotateProvider } from "./screens/annotate";
 import { DrillProvider } from "./screens/drill";
 import { Entrance } from "./screens/signin";
@@ -98,6 +98,7 @@ function Frame() {
       <Rail onPalette={() => setOpen("palette")} onPreferences={() => setOpen("preferences")} />
       <main className="main" id="content" tabIndex={-1}>
         <div className="page">
+          <ScreenTabs path={path} />
           <Guard key={path}>
             <Suspense fallback={<Skeleton height={420} />}>
               <Switch>
@@ -137,9 +138,11 @@ function Titled({ name, children }: { name: MessageKey; children: ReactNode }) {
 function Rail({ onPalette, onPreferences }: { onPalette: () => void; onPreferences: () => void }) {
   const [held] = usePreferences();
   const session = useSession()!;
-  let group: Screen["group"] = null;
+  const entries = entriesFor(session.role);
+  const [path] = useLocation();
+  const rail = useCurrentInSight(screenAt(path));
   return (
-    <nav className="rail" aria-label={t("app.menu")}>
+    <nav ref={rail} className="rail" aria-label={t("app.menu")}>
       <Link href="/" className="brand">
         <img src="./icon.svg" alt="" width={24} height={24} />
         <span className="rail-word">Tallymark</span>
@@ -150,16 +153,9 @@ function Rail({ onPalette, onPreferences }: { onPalette: () => void; onPreferenc
         </div>
       )}
       <RailButton icon="search" label={t("app.palette")} onClick={onPalette} keys="Ctrl K" />
-      {SCREENS.filter((one) => suffices(session.role, one.needs)).map((screen) => {
-        const heading = screen.group !== group && screen.group !== null ? screen.group : null;
-        group = screen.group;
-        return (
-          <div key={screen.path} className="rail-item">
-            {heading && <div className="rail-group">{t(heading)}</div>}
-            <RailLink screen={screen} />
-          </div>
-        );
-      })}
+      {GROUPS.map((group) => (
+        <RailGroup key={group} heading={group} entries={entries.filter((one) => one.group === group)} />
+      ))}
       <div className="rail-end">
         <RailButton icon="settings" label={t("app.settings")} onClick={onPreferences} />
         <div className="rail-only">
@@ -171,14 +167,65 @@ function Rail({ onPalette, onPreferences }: { onPalette: () => void; onPreferenc
   );
 }
 
-function RailLink({ screen }: { screen: Screen }) {
-  const [exact] = useRoute(screen.path);
-  const [below] = useRoute(`${screen.path === "/" ? "/home" : screen.path}/*`);
+function RailGroup({ heading, entries }: { heading: Group; entries: Screen[] }) {
+  const id = useId();
+  if (entries.length === 0) return null;
+  const isNamed = heading !== "first" && heading !== "last";
   return (
-    <Link href={screen.path} className="rail-link" aria-current={exact || below ? "page" : undefined} title={t(screen.name)}>
+    <div className={heading === "last" ? "rail-part last" : "rail-part"}>
+      {isNamed && (
+        <div className="rail-group" id={id}>
+          {t(heading)}
+        </div>
+      )}
+      <ul className="rail-list" {...(isNamed ? { "aria-labelledby": id } : {})}>
+        {entries.map((one) => (
+          <li key={one.path}>
+            <RailLink screen={one} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function RailLink({ screen }: { screen: Screen }) {
+  const [path] = useLocation();
+  const at = screenAt(path);
+  const name = t(screen.entry ?? screen.name);
+  return (
+    <Link href={screen.path} className="rail-link" aria-current={at && entryOf(at) === screen ? "page" : undefined} title={name}>
       <Icon name={screen.icon} />
-      <span className="rail-word">{t(screen.name)}</span>
+      <span className="rail-word">{name}</span>
     </Link>
+  );
+}
+
+/** Where a row is wider than the window, what one is at must not be out of sight. */
+function useCurrentInSight(at: Screen | undefined) {
+  const row = useRef<HTMLElement>(null);
+  useEffect(() => {
+    row.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [at]);
+  return row;
+}
+
+/** The screens that share an entry of the menu, side by side. */
+function ScreenTabs({ path }: { path: string }) {
+  const role = useSession()!.role;
+  const at = screenAt(path);
+  const entry = at && entryOf(at);
+  const tabs = entry ? tabsOf(entry, role) : [];
+  const row = useCurrentInSight(at);
+  if (!entry || tabs.length === 0) return null;
+  return (
+    <nav ref={row} className="tab-list screen-tabs" aria-label={t(entry.entry ?? entry.name)}>
+      {tabs.map((one) => (
+        <Link key={one.path} href={one.path} className="tab" aria-current={one === at ? "page" : undefined}>
+          <Icon name={one.icon} size={14} /> {t(one.tab ?? one.name)}
+        </Link>
+      ))}
+    </nav>
   );
 }
 

@@ -4,15 +4,7 @@
  */
 import { useSyncExternalStore } from "react";
 import { json } from "./client";
-
-export type Role = "viewer" | "analyst" | "admin" | "owner";
-
-const RANK: readonly Role[] = ["viewer", "analyst", "admin", "owner"];
-
-/** Whether a role is at least another; no role needed is enough for anybody. */
-export function suffices(role: Role, needed: Role | undefined): boolean {
-  return needed === undefined || RANK.indexOf(role) >= RANK.indexOf(needed);
-}
+import type { Role } from "./roles";
 
 export interface MyProject {
   id: string;

@@ -78,6 +78,8 @@ export const en = {
   "group.understand": "Understand",
   "group.watch": "Watch",
   "group.govern": "Govern",
+  "entry.people": "People & cohorts",
+  "tab.trends": "Trends",
   "screen.home": "Home",
   "screen.explore": "Explore",
   "screen.funnels": "Funnels",

@@ -3,7 +3,8 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation, useSearch } from "wouter";
 import { boot, json } from "../api/client";
-import { useSession, type Role } from "../api/session";
+import { ROLES, type Role } from "../api/roles";
+import { useSession } from "../api/session";
 import { t } from "../i18n/t";
 import { Badge, Button } from "../ui/basics";
 import { DataTable, type Column } from "../ui/DataTable";
@@ -15,7 +16,6 @@ import { Order, Pick, Shown, Sure, Text, timeOf } from "../settings/forms";
 import { PageHead } from "./controls";
 
 const KINDS = ["public", "secret", "read"] as const;
-const ROLES = ["viewer", "analyst", "admin", "owner"] as const;
 
 export default function Settings() {
   const session = useSession()!;

@@ -2,7 +2,8 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { json } from "../api/client";
-import { suffices, useSession, type Role } from "../api/session";
+import { ROLES, suffices, type Role } from "../api/roles";
+import { useSession } from "../api/session";
 import { t } from "../i18n/t";
 import { Badge, Button } from "../ui/basics";
 import { DataTable, type Column } from "../ui/DataTable";
@@ -10,7 +11,6 @@ import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { toast } from "../ui/toast";
 import { Order, Pick, Shown, Sure, Text, timeOf } from "./forms";
 
-const ROLES: readonly Role[] = ["viewer", "analyst", "admin", "owner"];
 const DAYS = [7, 30, 90, 180, 365];
 
 interface Token {
