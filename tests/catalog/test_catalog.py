@@ -67,6 +67,20 @@ def test_a_name_that_gives_no_folder_name_is_refused(catalog: Catalog, name: str
         catalog.create_project(name, now=NOW)
 
 
+@pytest.mark.parametrize("taken", ["shop", "…"])
+def test_what_is_wrong_with_an_id_is_said_at_what_it_was_made_from(
+    catalog: Catalog, taken: str
+) -> None:
+    catalog.create_project("shop", now=NOW)
+
+    with pytest.raises(TallymarkError) as by_name:
+        catalog.create_project(taken, now=NOW)
+    with pytest.raises(TallymarkError) as by_id:
+        catalog.create_project("Another shop", now=NOW, slug=taken)
+
+    assert (by_name.value.path, by_id.value.path) == ("$.name", "$.id")
+
+
 @pytest.mark.parametrize("name", ["a/../../etc", "A\0B", "x" * 300, "CON; rm -rf"])
 def test_a_project_id_never_leaves_its_folder(catalog: Catalog, name: str) -> None:
     slug = catalog.create_project(name, now=NOW).id

@@ -114,7 +114,8 @@ class Catalog:
         Raises PROJECT_EXISTS, TIMEZONE_UNKNOWN, or BAD_FIELD for an id that is no plain word.
         """
         project = Project(
-            id=_slug(slug or name), name=name, timezone=_zone(timezone), created_at=now,
+            id=_slug(slug or name, "$.id" if slug else "$.name"), name=name,
+            timezone=_zone(timezone), created_at=now,
             policy=policy or Policy(),
         )  # fmt: skip
         try:
@@ -122,7 +123,9 @@ class Catalog:
                 connection.execute(sa.insert(PROJECT).values(_project_row(project)))
         except exc.IntegrityError as error:
             raise TallymarkError(
-                f"The project {project.id!r} exists already.", code="PROJECT_EXISTS"
+                f"The project {project.id!r} exists already.",
+                code="PROJECT_EXISTS",
+                path="$.id" if slug else "$.name",
             ) from error
         return project
 
@@ -302,13 +305,13 @@ class Catalog:
             yield connection
 
 
-def _slug(text: str) -> str:
+def _slug(text: str, path: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
     if not slug or not _SLUG.fullmatch(slug):
         raise Refused(
             f"{text[:80]!r} cannot name a project.",
             hint="Use letters a-z, digits and hyphens.",
-            path="$.name",
+            path=path,
         )
     return slug
 
