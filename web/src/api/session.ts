@@ -104,7 +104,9 @@ export function expired(): void {
 function take(given: Told): void {
   told = given;
   csrf = given.csrf ?? "";
-  const project = given.projects.find((one) => one.id === kept()) ?? given.projects[0];
+  // Also where nothing may be kept, a project that is new must not put one elsewhere.
+  const before = state.known ? state.session?.project : undefined;
+  const project = [kept(), before].map((id) => given.projects.find((one) => one.id === id)).find(Boolean) ?? given.projects[0];
   const session = given.user && {
     email: given.user.email,
     name: given.user.name,

@@ -1,4 +1,5 @@
 /** Every message of the pages in English. Whole sentences, never parts that are put together. */
+import type { projects } from "./projects";
 import type { setup } from "./setup";
 
 export const en = {
@@ -38,7 +39,7 @@ export const en = {
   "enter.submit": "Sign in",
   "app.project": "Project",
   "screen.settings": "Settings",
-  "lead.settings": "The project's keys, your own tokens, and who may come in.",
+  "lead.settings": "The project's keys, your own tokens, who may come in, and the projects there are.",
   "settings.keys": "Keys",
   "settings.keys.why": "Programs send and ask with keys. A public key only sends and may stand in a page; a secret key belongs on servers; a read key only asks.",
   "settings.key": "Key",
@@ -294,4 +295,4 @@ export const en = {
   "describe.dates": "{since} to {until}", "describe.since": "since {since}",
 } as const satisfies Record<string, string | { one: string; other: string }>;
 
-export type MessageKey = keyof typeof en | keyof typeof setup;
+export type MessageKey = keyof typeof en | keyof typeof projects | keyof typeof setup;

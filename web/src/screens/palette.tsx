@@ -3,6 +3,7 @@ import { useState, type KeyboardEvent } from "react";
 import { useLocation } from "wouter";
 import { useBoards, useSavedQuestions } from "../api/boards";
 import { useNames } from "../api/queries";
+import { enter, useSession } from "../api/session";
 import { nextTheme } from "../app";
 import { t } from "../i18n/t";
 import { encode } from "../query/codec";
@@ -18,6 +19,8 @@ const MOST = 40;
 export default function Palette({ onClose, onPreferences }: { onClose: () => void; onPreferences: () => void }) {
   const names = useNames().data;
   const boards = useBoards().data?.dashboards ?? [];
+  const session = useSession()!;
+  const elsewhere = session.projects.filter((one) => one.id !== session.project);
   const saved = useSavedQuestions().data?.saved ?? [];
   const [, navigate] = useLocation();
   const [typed, setTyped] = useState("");
@@ -27,6 +30,7 @@ export default function Palette({ onClose, onPreferences }: { onClose: () => voi
     { label: t("palette.actions"), options: [{ id: "theme", label: t("palette.theme") }, { id: "preferences", label: t("app.settings") }] },
     { label: t("screen.dashboards"), options: boards.map((one) => ({ id: `go:/dashboards/${one.id}`, label: one.name })) },
     { label: t("saved.title"), options: saved.map((one) => ({ id: `go:${hrefOf(one)}`, label: one.name })) },
+    { label: t("settings.projects"), options: elsewhere.map((one) => ({ id: `enter:${one.id}`, label: one.name, note: one.id })) },
     { label: t("palette.events"), options: typed ? (names?.events ?? []).map((one) => ({ id: `event:${one.name}`, label: one.name })) : [] },
   ];
   const found = narrowed(groups, typed);
@@ -37,6 +41,7 @@ export default function Palette({ onClose, onPreferences }: { onClose: () => voi
     onClose();
     const [kind, rest] = [id.slice(0, id.indexOf(":")), id.slice(id.indexOf(":") + 1)];
     if (kind === "go") navigate(rest);
+    else if (kind === "enter") enter(rest);
     else if (kind === "event") navigate(`/explore?${encode(query("trends", { rows: [row(rest)] }))}`);
     else if (kind === "person") navigate(`/people/user/${encodeURIComponent(rest)}`);
     else if (id === "theme") nextTheme();

@@ -1,4 +1,4 @@
-/** Settings: the keys of programs, one's own tokens, and the people who may sign in. */
+/** Settings: the keys of programs, one's own tokens, the people who may sign in, and the projects. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation, useSearch } from "wouter";
@@ -11,6 +11,7 @@ import { DataTable, type Column } from "../ui/DataTable";
 import { ErrorBox, Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
 import { toast } from "../ui/toast";
+import { Projects } from "../settings/Projects";
 import { Tokens } from "../settings/Tokens";
 import { Order, Pick, Shown, Sure, Text, timeOf } from "../settings/forms";
 import { PageHead } from "./controls";
@@ -25,6 +26,7 @@ export default function Settings() {
     ...(session.mayAdminister ? [{ id: "keys", label: t("settings.keys"), content: <Keys project={session.project} /> }] : []),
     { id: "tokens", label: t("settings.tokens"), content: <Tokens /> },
     ...(session.isOwner ? [{ id: "people", label: t("settings.people"), content: <People project={session.project} /> }] : []),
+    ...(session.isOwner || session.projects.length > 1 ? [{ id: "projects", label: t("settings.projects"), content: <Projects /> }] : []),
   ];
   return (
     <>
