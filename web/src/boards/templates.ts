@@ -5,17 +5,10 @@ import { question } from "../query/ask";
 import { describe } from "../query/describe";
 import { encode } from "../query/codec";
 import { query, row, type Query } from "../query/types";
+import { signupSteps } from "../query/usual";
 
 export const TEMPLATES = ["product", "web", "signup"] as const;
 export type Template = (typeof TEMPLATES)[number] | "empty";
-
-/** The names of events that a sign-up passes, in order, by the words that are usual for them. */
-const SIGNUP: readonly RegExp[] = [
-  /^(sign.?up|register|registration).?(view|page|open)/i,
-  /^(sign.?up|register|registration).?(start|begin|begun)/i,
-  /(e.?mail|account).?(confirm|verif)/i,
-  /^(sign.?up|signed.?up|register(ed)?|registration|account.?created)(.?(complete|completed|done|finish|finished))?$/i,
-];
 
 export function template(which: Template, events: readonly string[]): BoardDraft {
   const tiles = which === "empty" ? [] : { product, web, signup }[which](events);
@@ -44,8 +37,8 @@ function web(): Tile[] {
 }
 
 function signup(events: readonly string[]): Tile[] {
-  const found = SIGNUP.map((one) => events.find((name) => one.test(name))).filter((name) => name !== undefined);
-  const steps = found.length >= 2 ? [...new Set(found)] : events.slice(0, 2);
+  const found = signupSteps(events);
+  const steps = found.length >= 2 ? found : events.slice(0, 2);
   if (steps.length < 2) return [text("t1", [0, 0, 12, 3], t("template.signup.none"))];
   const last = steps.at(-1)!;
   return [

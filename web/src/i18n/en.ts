@@ -1,4 +1,5 @@
 /** Every message of the pages in English. Whole sentences, never parts that are put together. */
+import type { home } from "./home";
 import type { projects } from "./projects";
 import type { setup } from "./setup";
 
@@ -263,7 +264,6 @@ export const en = {
 
   "sql.run": "Run", "sql.statement": "Statement", "sql.cut": "More rows than are shown.", "sql.age": "Of a copy {n} seconds old, {rows} rows in {ms} ms.", "sql.views": "Views and columns are on the SQL page of the documentation.",
 
-  "home.events": "Events", "home.people": "Active people", "home.sessions": "Sessions", "home.accounts": "Active accounts", "home.last": "last 30 days", "home.before": "vs the 30 days before", "home.top": "What is used most", "home.ask": "Ask a question", "home.ask.trend": "How does something grow?", "home.ask.funnel": "Where do people stop?", "home.ask.retention": "Who comes back?", "home.ask.paths": "What do they do next?", "home.ask.web": "Where do visitors come from?", "home.fresh": "{n} events, the last one {ago}",
 
   "shortcut.palette": "Search or jump to a screen", "shortcut.help": "This list", "shortcut.goto": "Go to {screen}", "shortcut.table": "Chart or table", "shortcut.then": "then", "shortcut.off": "Single-key shortcuts", "shortcut.off.why": "Turn them off if they get in the way of speech input or a screen reader.",
   "palette.screens": "Screens", "palette.events": "Events", "palette.actions": "Actions", "palette.person": "Find person {id}", "palette.theme": "Switch theme", "palette.empty": "Nothing found",
@@ -295,4 +295,4 @@ export const en = {
   "describe.dates": "{since} to {until}", "describe.since": "since {since}",
 } as const satisfies Record<string, string | { one: string; other: string }>;
 
-export type MessageKey = keyof typeof en | keyof typeof projects | keyof typeof setup;
+export type MessageKey = keyof typeof en | keyof typeof home | keyof typeof projects | keyof typeof setup;

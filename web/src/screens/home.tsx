@@ -1,4 +1,4 @@
-/** Home: how it goes, and where to ask. */
+/** Home: how it goes, and what to ask next. */
 import { useMemo } from "react";
 import { Link } from "wouter";
 import { useAsk, useNames, useStatus } from "../api/queries";
@@ -9,10 +9,10 @@ import { encode } from "../query/codec";
 import { question } from "../query/ask";
 import { describe } from "../query/describe";
 import { query, row, type Measure } from "../query/types";
-import { Icon, type IconName } from "../ui/Icon";
 import { FirstUse } from "../ui/nothing";
 import { ErrorBox, Skeleton } from "../ui/states";
 import { AnswerCard } from "./AnswerCard";
+import { Guided } from "../home/Guided";
 import { Todo } from "../setup/Todo";
 import { PageHead } from "./controls";
 import { useDrill } from "./drill";
@@ -68,6 +68,7 @@ export default function Home() {
           <Skeleton height={96} />
         )}
       </section>
+      <Guided />
       <div className="home">
         <AnswerCard title={describe(ACTIVITY)} insight="trends" query={ACTIVITY} question={asked} result={activity} isEmpty={(one) => one.lines.every((line) => !Number(line.total))} filtered={false}>
           {(answer) => <TrendView data={answer.data} query={ACTIVITY} asked={answer.question} height={240} />}
@@ -93,25 +94,6 @@ export default function Home() {
           )}
         </section>
       </div>
-      <section className="stack" aria-label={t("home.ask")}>
-        <h2>{t("home.ask")}</h2>
-        <div className="grid-5">
-          <Asking href="/explore" icon="explore" text={t("home.ask.trend")} />
-          <Asking href="/funnels" icon="funnels" text={t("home.ask.funnel")} />
-          <Asking href="/retention" icon="retention" text={t("home.ask.retention")} />
-          <Asking href="/paths" icon="paths" text={t("home.ask.paths")} />
-          <Asking href="/web" icon="web" text={t("home.ask.web")} />
-        </div>
-      </section>
     </>
-  );
-}
-
-function Asking({ href, icon, text }: { href: string; icon: IconName; text: string }) {
-  return (
-    <Link href={href} className="card asking">
-      <Icon name={icon} size={20} />
-      {text}
-    </Link>
   );
 }

@@ -8,10 +8,12 @@ export interface Preferences {
   shortcuts: boolean;
   /** Projects whose list of things to do was put away. */
   hidden: string[];
+  /** What somebody works on, by which Home offers its questions; empty until they say. */
+  work: string;
 }
 
 const NAME = "tallymark.preferences.1";
-const USUAL: Preferences = { theme: "auto", density: "comfortable", rail: "wide", shortcuts: true, hidden: [] };
+const USUAL: Preferences = { theme: "auto", density: "comfortable", rail: "wide", shortcuts: true, hidden: [], work: "" };
 const listeners = new Set<() => void>();
 let now: Preferences = read();
 
