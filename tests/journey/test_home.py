@@ -154,10 +154,10 @@ def test_of_one_kind_of_event_nothing_is_offered_that_it_cannot_answer(
 
 def test_where_nothing_came_home_leads_to_set_up(told: Target, browser: BrowserContext) -> None:
     apart_with(told, "empty")
-    apart_with(told, "asleep", {"id": "a1", "name": "bell_rang", "user_id": "u1", "time": time.time_ns() // 1_000_000 - 60 * _DAY_MS})  # fmt: skip
+    apart_with(told, "quiet", {"id": "a1", "name": "bell_rang", "user_id": "u1", "time": time.time_ns() // 1_000_000 - 60 * _DAY_MS})  # fmt: skip
     for project, said in (
         ("empty", "Nothing was recorded yet"),
-        ("asleep", "Nothing came in the last 30 days"),
+        ("quiet", "Nothing came in the last 30 days"),
     ):
         with profile(browser) as apart:
             board = Board(apart, told)

@@ -138,6 +138,27 @@ def test_one_goes_to_another_project_from_the_list_the_palette_and_the_menu(
         assert board.wrong == []
 
 
+def test_who_is_let_into_another_project_stays_in_theirs(
+    told: Target, browser: BrowserContext
+) -> None:
+    there(told, "Zebra"), there(told, "Yak")
+    let_in(told, "zoe@example.org", role="viewer", project="zebra")
+    with profile(browser) as apart:
+        board = Board(apart, told)
+        board._user = "zoe@example.org"
+        page = board.sign_in("/manage")
+        expect(page).to_have_title("Settings · zebra · Tallymark")
+        users = told.own("GET", "/tm/v1/users").json()["users"]
+        zoe = next(one["id"] for one in users if one["email"] == "zoe@example.org")
+        # It stands before theirs in the alphabet.
+        more = {"is_owner": False, "projects": {"yak": "viewer", "zebra": "viewer"}}
+        assert told.own("PUT", f"/tm/v1/users/{zoe}", more).status == 200
+        board.go("/manage?tab=projects")
+
+        expect(row(page, "yak")).to_be_visible()
+        expect(row(page, "zebra")).to_contain_text("You are here")
+
+
 def test_who_is_no_owner_sees_their_own_projects_and_makes_none(
     told: Target, browser: BrowserContext
 ) -> None:

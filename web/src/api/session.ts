@@ -104,9 +104,10 @@ export function expired(): void {
 function take(given: Told): void {
   told = given;
   csrf = given.csrf ?? "";
-  // Also where nothing may be kept, a project that is new must not put one elsewhere.
+  // A project that is new must not put anybody elsewhere: whoever is in one stays in it, also where nothing may be kept.
   const before = state.known ? state.session?.project : undefined;
   const project = [kept(), before].map((id) => given.projects.find((one) => one.id === id)).find(Boolean) ?? given.projects[0];
+  if (given.user && project && project.id !== kept()) keep(project.id);
   const session = given.user && {
     email: given.user.email,
     name: given.user.name,
