@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
-from tests.faults.server import call
+from tests.faults.answers import call
 from tests.journey.board import HOSTILE_NAME, PERSON, STEPS, Board, history, let_in
 from tests.journey.browser import PATIENCE_SECONDS, profile
 from tests.journey.sdks import Target

@@ -1,7 +1,7 @@
 /** The frame of all screens: the menu, the palette, the keys, and the screen itself. */
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Component, lazy, Suspense, useEffect, useId, useRef, useState, type ReactNode } from "react";
-import { Link, Route, Router, Switch, useLocation, useRoute } from "wouter";
+import { Link, Route, Router, Switch, useLocation } from "wouter";
 import { boot } from "./api/client";
 import { queries } from "./api/queries";
 import { begin, enter, signOut, useSession, useSessionState } from "./api/session";
