@@ -64,7 +64,7 @@ class EventRow(Struct, frozen=True):
 
 
 def rows_of(page: Sql, scope: Scope) -> Sql:
-    """Return everything known of the events of a page, which is a query of (seq, time_us, person).
+    """Return everything known of the events of a page, which is a query of (at, time_us, person).
 
     The rows are in no order and begin with seq, time_us and the key of the session.
     """
@@ -74,7 +74,8 @@ def rows_of(page: Sql, scope: Scope) -> Sql:
     columns = (*(Sql(text) for text in _OWN), *(Sql(f'e."{name}"') for name in _CONTEXT))
     return sql(
         "WITH page AS MATERIALIZED (\n{page}\n)\nSELECT {columns}\n"
-        "FROM page JOIN {events} ON e.seq = page.seq{joins}",
+        # By row, not by seq: the engine then reads no row group that has none of them.
+        "FROM page JOIN {events} ON e.rowid = page.at{joins}",
         page=page,
         events=fields.events(scope),
         columns=join(", ", columns),

@@ -35,7 +35,7 @@ def to_sql(question: EventsQuestion, scope: Scope) -> tuple[Sql, ...]:
     frame = frame_of(question, pinned)
     source = measures.behind(question.series, question, question.group, frame)
     page = sql(
-        "SELECT e.seq, e.time_us, {person} AS person\n{source}{after}\n"
+        "SELECT e.rowid AS at, e.time_us, {person} AS person\n{source}{after}\n"
         "ORDER BY e.time_us DESC, e.seq DESC\nLIMIT {limit}",
         person=fields.person(pinned),
         source=source,

@@ -183,12 +183,15 @@ def end_of_log(scope: Scope) -> int:
 
 
 def events(scope: Scope) -> Sql:
-    """Return the table of events to read FROM, named ``e``: with their sessions at that position."""
+    """Return the table of events to read FROM, named ``e``: with their sessions at that position.
+
+    Its ``rowid`` is where the engine has a row, for as long as a statement runs.
+    """
     end = end_of_log(scope)
     if end > scope.session_position:
         return Sql("event AS e")
     return sql(
-        "(SELECT event.* REPLACE (coalesce(before.was_key, event.session_key) AS session_key)"
+        "(SELECT event.rowid, event.* REPLACE (coalesce(before.was_key, event.session_key) AS session_key)"
         " FROM event LEFT JOIN (SELECT event_seq, arg_min(was_key, seq) AS was_key"
         " FROM session_move WHERE seq >= {end} GROUP BY event_seq) AS before"
         " ON before.event_seq = event.seq) AS e",

@@ -74,7 +74,7 @@ def to_sql(question: TimelineQuestion, scope: Scope) -> tuple[Sql, ...]:
     pinned, place = opened(question, scope, "timeline")
     source = _source(question, pinned)
     page = sql(
-        "SELECT e.seq, e.time_us, {person} AS person\n{source}{after}\n"
+        "SELECT e.rowid AS at, e.time_us, {person} AS person\n{source}{after}\n"
         "ORDER BY e.time_us DESC, e.seq DESC\nLIMIT {limit}",
         person=fields.person(pinned),
         source=source,
