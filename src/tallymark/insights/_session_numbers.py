@@ -43,7 +43,7 @@ class SessionPage(Struct, frozen=True):
 
 def numbers_of(
     cells: Mapping[Any, tuple[Any, ...]],
-    p90: Mapping[Any, Sequence[Decimal]],
+    p90: Mapping[Any, Sequence[int]],
     place: int | None,
     bucket: int | None,
 ) -> SessionNumbers:
@@ -69,10 +69,10 @@ def numbers_of(
     )
 
 
-def _percentile(near: Sequence[Decimal] | None, n: int, percent: int) -> Number | None:
+def _percentile(near: Sequence[int] | None, n: int, percent: int) -> Number | None:
     if near is None:
         return None
-    return percentiles.between([value / MICROSECONDS for value in near], n, percent)
+    return percentiles.between([Decimal(value) / MICROSECONDS for value in near], n, percent)
 
 
 def pages_of(rows: list[tuple[Any, ...]]) -> list[SessionPage]:

@@ -12,16 +12,28 @@ Rank and interpolation: Hyndman and Fan, Sample Quantiles in Statistical Package
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
 from tallymark.core.sql import Sql, sql
 
 from .numbers import Number, combine, ratio
 
+# What lies below and above all values of a type.
+DECIMALS: Final = (
+    Sql("CAST('-99999999999999999999999999999.999999999' AS DECIMAL(38,9))"),
+    Sql("CAST('99999999999999999999999999999.999999999' AS DECIMAL(38,9))"),
+)
+INTEGERS: Final = (
+    Sql("CAST(-9223372036854775807 AS BIGINT)"),
+    Sql("CAST(9223372036854775807 AS BIGINT)"),
+)
 
-def neighbours(table: Sql, percent: int) -> Sql:
+
+def neighbours(table: Sql, percent: int, ends: tuple[Sql, Sql] = DECIMALS) -> Sql:
     """Return (place, bucket, amount, n) of cells; bucket is NULL for the whole range.
 
     ``amount`` is a list of the values next to the rank; of a single value the second means nothing.
+    ``ends`` lie below and above all values, and are of their type.
     """
     share = Fraction(percent, 100)
     return sql(
@@ -34,8 +46,8 @@ GROUP BY GROUPING SETS ((place, bucket), (place))
 ), pad AS MATERIALIZED (
 SELECT place, bucket,
   CASE WHEN number <= (n + pads) * {parts} // {of} - 1 - (n - 1) * {parts} // {of}
-    THEN CAST('-99999999999999999999999999999.999999999' AS DECIMAL(38,9))
-    ELSE CAST('99999999999999999999999999999.999999999' AS DECIMAL(38,9))
+    THEN {below}
+    ELSE {above}
   END AS amount
 FROM sized JOIN range(1, {of}) AS numbered (number) ON number <= pads
 ), padded AS (
@@ -64,6 +76,8 @@ FROM sized JOIN near
         parts=Sql(str(share.numerator)),
         of=Sql(str(share.denominator)),
         shares=_shares(percent),
+        below=ends[0],
+        above=ends[1],
     )
 
 
@@ -79,8 +93,8 @@ SELECT count(*) AS n, ({of} - count(*) % {of}) % {of} AS pads FROM {table}
 SELECT amount FROM {table}
 UNION ALL
 SELECT CASE WHEN number <= (n + pads) * {parts} // {of} - 1 - (n - 1) * {parts} // {of}
-    THEN CAST('-99999999999999999999999999999.999999999' AS DECIMAL(38,9))
-    ELSE CAST('99999999999999999999999999999.999999999' AS DECIMAL(38,9))
+    THEN {below}
+    ELSE {above}
   END
 FROM sized JOIN range(1, {of}) AS numbered (number) ON number <= pads
 )
@@ -91,6 +105,8 @@ WHERE n > 0""",
         parts=Sql(str(share.numerator)),
         of=Sql(str(share.denominator)),
         shares=_shares(percent),
+        below=DECIMALS[0],
+        above=DECIMALS[1],
     )
 
 

@@ -158,14 +158,13 @@ FROM placed{grouping}
 ORDER BY place
 LIMIT {top}
 ), grouped AS MATERIALIZED (
-SELECT place, bucket, person, is_bounce, is_engaged, events, views, end_us - start_us AS length,
-  CAST(end_us - start_us AS DECIMAL(38,9)) AS amount
+SELECT place, bucket, person, is_bounce, is_engaged, events, views, end_us - start_us AS amount
 FROM placed LEFT JOIN top ON {same}
 ), number AS (
 SELECT place, bucket, count(*) AS sessions, count(DISTINCT person) AS people,
   count(*) FILTER (is_bounce) AS bounces, count(*) FILTER (is_engaged) AS engaged,
-  sum(length) AS length, sum(events) AS events, sum(views) AS views,
-  quantile_disc(length, [0.5, 0.500000000001]) AS near
+  sum(amount) AS length, sum(events) AS events, sum(views) AS views,
+  quantile_disc(amount, [0.5, 0.500000000001]) AS near
 FROM grouped
 GROUP BY GROUPING SETS ((place, bucket), (place))
 )
@@ -185,7 +184,7 @@ SELECT 'p90', place, bucket, n, 0, 0, 0, 0, 0, 0, amount, NULL{nothing} FROM ({p
             same=same,
             values=join("", (sql(", top.{b}", b=b) for b in groups)),
             nothing=join("", (Sql(", NULL") for _ in groups)),
-            p90=percentiles.neighbours(Sql("grouped"), 90),
+            p90=percentiles.neighbours(Sql("grouped"), 90, percentiles.INTEGERS),
             pages=join(
                 "\n",
                 (_pages(end, question.pages, len(groups)) for end in ("entry", "exit"))

@@ -73,7 +73,7 @@ def visits(frame: Frame, wanted: Wanted) -> Sql:
         _end_of(Sql(f"holds_{end}"), end) for end, chosen in given.items() if chosen is not None
     ]
     columns = [
-        Sql("visit, part"),
+        Sql("visit, part" if wanted.split_midnight else "visit, 0 AS part"),
         # Somebody who signed in on the way is who they are from the start.
         sql("arg_min(person, {order}) AS person", order=_ORDER),
         Sql("min(time_us) AS start_us, max(time_us) AS end_us, count(*) AS events"),
@@ -92,7 +92,9 @@ def visits(frame: Frame, wanted: Wanted) -> Sql:
         *(sql("sum({it}) AS {it}", it=ident(name)) for name in wanted.sums),
     ]
     return sql(
-        "SELECT {columns}\nFROM (\n{events}\n)\nGROUP BY visit, part\nHAVING {conditions}",
+        "SELECT {columns}\nFROM (\n{events}\n)\nGROUP BY {parts}\nHAVING {conditions}",
+        # To group by what is the same in every row costs a twentieth.
+        parts=Sql("visit, part" if wanted.split_midnight else "visit"),
         columns=join(",\n  ", columns),
         events=_events(frame, wanted),
         conditions=join("\n  AND ", conditions),
