@@ -18,6 +18,8 @@ from tallymark.demo import (
     INCIDENT_DAYS_BEFORE_END,
     LARGEST_LOSS,
     SIGNUP_FUNNEL,
+    TRAP,
+    TRAP_PAGE,
     events,
 )
 
@@ -53,7 +55,7 @@ def test_the_full_history_has_about_the_size_it_promises() -> None:
         accounts.add(event.get("account") or "")
         became_users += event["name"] == "signup"
 
-    assert 270_000 < len(ids) < 330_000
+    assert 330_000 < len(ids) < 390_000
     assert 5_000 < len(people) - became_users < 7_000
     assert 350 < len(accounts) < 500
 
@@ -89,6 +91,32 @@ def test_the_incident_is_the_slowest_and_most_broken_afternoon(history: list[Eve
     share = {day: slow[day] / calls[day] for day in calls if calls[day] >= 20}
 
     assert max(share, key=lambda day: share[day]) == END // DAY - INCIDENT_DAYS_BEFORE_END
+
+
+def test_pages_tell_how_they_are_read_and_what_is_clicked_in_vain(history: list[Event]) -> None:
+    told = [event for event in history if event["name"] in {"dead_click", "rage_click"}]
+    angry = {event["session_id"] for event in told if event["name"] == "rage_click"}
+    in_vain = {event["session_id"] for event in told if event["name"] == "dead_click"}
+    pings = [event["properties"] for event in history if event["name"] == "page_ping"]
+
+    assert {
+        (event["properties"]["selector"], event["context"]["page"]["url"]) for event in told
+    } == {(TRAP, f"https://lumen.example{TRAP_PAGE}")}
+    assert 10 < len(angry) < len(in_vain)
+    assert angry <= in_vain
+    assert len(pings) > 5_000
+    assert all(5 <= one["scroll_depth"] <= 100 and one["engaged_ms"] > 0 for one in pings)
+
+
+def test_the_form_is_sent_by_all_who_start_to_sign_up_and_left_by_some(
+    history: list[Event],
+) -> None:
+    people: dict[str, set[str]] = {}
+    for event in history:
+        people.setdefault(event["name"], set()).add(event.get("anonymous_id", ""))
+
+    assert people["form_submit"] == people["signup_started"]
+    assert people["form_submit"] < people["form_start"]
 
 
 def test_work_rests_at_the_weekend(history: list[Event]) -> None:

@@ -81,7 +81,7 @@ def add_parser(subparsers: Subparsers) -> None:
         f" history is used again; delete the folder ({FOLDER}) for a new one.",
     )
     add_serving_flags(parser, FOLDER)
-    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="size of the history; 1 has about 300 000 events")  # fmt: skip
+    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="size of the history; 1 has about 350 000 events")  # fmt: skip
     parser.add_argument("--no-serve", action="store_true", help="stop after the first answers")
 
 

@@ -7,6 +7,7 @@ The same seed and end day give the same events. What can be found in them:
   times slower than usual and one call in eight fails.
 * Work slows down at weekends, and visits grow by half over the time.
 * A few events arrive late or twice, and a few pages are read by robots.
+* On the page of prices a picture (``TRAP``) is clicked in vain, by some in anger.
 """
 
 from collections.abc import Iterator
@@ -16,10 +17,14 @@ from typing import Any
 from tallymark.core.clock import DAY
 
 from .accounts import INCIDENT_DAYS_BEFORE_END, Accounts
+from .pages import TRAP, TRAP_PAGE
 from .timeline import Person, Timeline
 from .visits import LARGEST_LOSS, SIGNUP_FUNNEL, Visitors
 
-__all__ = ["DAYS", "INCIDENT_DAYS_BEFORE_END", "LARGEST_LOSS", "SEED", "SIGNUP_FUNNEL", "events"]
+__all__ = [
+    "DAYS", "INCIDENT_DAYS_BEFORE_END", "LARGEST_LOSS", "SEED", "SIGNUP_FUNNEL", "TRAP", "TRAP_PAGE",
+    "events",
+]  # fmt: skip
 
 DAYS = 90
 SEED = 7
@@ -31,12 +36,13 @@ def events(
 ) -> Iterator[dict[str, Any]]:
     """Yield wire events of the ``days`` before the UTC midnight at or before ``end``, as they arrive.
 
-    ``scale`` 1 gives about 300 000 events of 6 000 people and 400 accounts in ninety days.
+    ``scale`` 1 gives about 350 000 events of 6 000 people and 400 accounts in ninety days.
     """
     end -= end % DAY
     prefix = f"lumen{end // DAY}-{seed}"
     rng = Random(seed)  # noqa: S311 - a repeatable story, not a secret
-    timeline = Timeline(rng, prefix=prefix, end=end)
+    beside = Random(seed + 1)  # noqa: S311
+    timeline = Timeline(rng, beside, prefix=prefix, end=end)
     accounts = Accounts(timeline, prefix)
     visitors = Visitors(timeline, prefix)
     accounts.settle(round(_FIRST_ACCOUNTS * scale))

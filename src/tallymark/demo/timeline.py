@@ -39,14 +39,17 @@ class Visit(Struct):
 class Timeline:
     """Takes what happens in any order and gives it out as it arrives, up to the end.
 
-    A few events arrive hours late, a few arrive twice with the same id.
+    A few events arrive hours late, a few arrive twice with the same id. What is told ``beside`` the
+    story has its own chances and numbers.
     """
 
-    def __init__(self, rng: Random, *, prefix: str, end: int) -> None:
+    def __init__(self, rng: Random, beside: Random, *, prefix: str, end: int) -> None:
         self.rng = rng
+        self.beside = beside
         self._prefix = prefix
         self._end = end
         self._number = 0
+        self._told = 0
         self._visits = 0
         self._waiting: list[tuple[int, int, dict[str, Any]]] = []
 
@@ -65,16 +68,17 @@ class Timeline:
         **fields: Any,
     ) -> None:
         """Add what a person did just now, on the page of that path; then some seconds pass."""
-        person = visit.person
-        if person.user_id is None:
-            who = {"anonymous_id": person.anonymous_id}
-        else:
-            who = {"user_id": person.user_id, "account": person.account or ""}
-        where = _context(person, path, arrival)
-        self.add(
-            visit.time, {"name": name, **who, "session_id": visit.id, "context": where, **fields}
-        )
+        self.add(visit.time, {**_done(visit, name, path, arrival), **fields})
         visit.time += int(self.rng.lognormvariate(3.2, 0.9) * SECOND) + SECOND
+
+    def tell(self, visit: Visit, name: str, time: int, *, path: str, **fields: Any) -> None:
+        """Add what a page tells by itself of a person on it; nothing of the story changes."""
+        if time >= self._end:
+            return
+        self._told += 1
+        event = {**_done(visit, name, path, None), **fields}
+        event |= {"id": f"{self._prefix}-p{self._told}", "time": time // 1000}
+        self._waiting.append((time, -self._told, event))
 
     def add(self, time: int, event: dict[str, Any]) -> None:
         """Add a use at an instant; what would happen after the end never does."""
@@ -104,6 +108,16 @@ class Timeline:
         for _, _, event in sorted(self._waiting, key=lambda item: item[:2]):
             yield event
         self._waiting = []
+
+
+def _done(visit: Visit, name: str, path: str | None, arrival: Arrival | None) -> dict[str, Any]:
+    person = visit.person
+    if person.user_id is None:
+        who = {"anonymous_id": person.anonymous_id}
+    else:
+        who = {"user_id": person.user_id, "account": person.account or ""}
+    where = _context(person, path, arrival)
+    return {"name": name, **who, "session_id": visit.id, "context": where}
 
 
 def _context(person: Person, path: str | None, arrival: Arrival | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tallymark.core.clock import DAY
 
+from .pages import fill_in, give_up, read
 from .timeline import HOUR, Person, Timeline, Visit
 from .world import (
     ARRIVALS,
@@ -85,12 +86,17 @@ class Visitors:
     def _read(self, visit: Visit, arrival: Arrival) -> None:
         rng = self._timeline.rng
         path = pick(rng, LANDINGS)
-        self._timeline.act(visit, "page_view", kind="page", path=path, arrival=arrival)
+        self._view(visit, path, arrival)
         while rng.random() < _PAGES_READ:
             path = pick(rng, PAGES)
-            self._timeline.act(visit, "page_view", kind="page", path=path)
+            self._view(visit, path, None)
         if path == "/shop":
             shop(self._timeline, visit)
+
+    def _view(self, visit: Visit, path: str, arrival: Arrival | None) -> None:
+        began = visit.time
+        self._timeline.act(visit, "page_view", kind="page", path=path, arrival=arrival)
+        read(self._timeline, visit, path, began)
 
     def _crawl(self, midnight: int) -> None:
         rng = self._timeline.rng
@@ -136,10 +142,13 @@ def moment_of_day(rng: Random, midnight: int, place: Place) -> int:
 
 def _sign_up(timeline: Timeline, visit: Visit, sign_up: SignUp) -> bool:
     """Walk somebody through signing up as far as they get; say whether they became a user."""
-    person = visit.person
+    person, before = visit.person, ""
     for step, share in SIGNUP_FUNNEL:
         if timeline.rng.random() >= share:
+            give_up(timeline, visit, before)
             break
+        fill_in(timeline, visit, step, visit.time)
+        before = step
         if step == "signup":
             sign_up(person, visit.time)
             timeline.act(
