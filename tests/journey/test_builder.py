@@ -113,6 +113,25 @@ def test_a_group_within_a_group_is_built_by_mouse_and_gives_the_number_of_the_ap
     expect(inner.get_by_role("button", name="Add group")).to_have_count(0)
 
 
+def test_a_click_opens_the_list_also_of_a_field_that_has_the_keyboard(board: Board) -> None:
+    page = board.go("/explore")
+    field, offered = (
+        page.get_by_role("combobox", name="Event, Series A"),
+        page.get_by_role("listbox"),
+    )
+    field.click()
+    expect(offered).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(offered).to_have_count(0)
+    expect(field).to_be_focused()
+
+    field.click()
+
+    expect(offered).to_be_visible()
+    offered.get_by_role("option", name="signup_viewed").click()
+    expect(field).to_have_value("signup_viewed")
+
+
 def test_a_group_is_built_without_a_mouse_and_back_takes_it_away(board: Board) -> None:
     page = board.go("/explore?v=1&e=signup_viewed:unique_people")
 

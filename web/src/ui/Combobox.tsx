@@ -1,9 +1,9 @@
 /** A field to choose one of many in: type to narrow, arrow keys to move, Enter to take. */
-import { useMemo, useState } from "react";
+import { useContext, useMemo, useRef, useState } from "react";
 import { Button } from "react-aria-components/Button";
-import { ComboBox } from "react-aria-components/ComboBox";
+import { ComboBox, ComboBoxStateContext } from "react-aria-components/ComboBox";
 import { Header } from "react-aria-components/Header";
-import { Input } from "react-aria-components/Input";
+import { Input, type InputProps } from "react-aria-components/Input";
 import { ListBox, ListBoxItem, ListBoxSection } from "react-aria-components/ListBox";
 import { Popover } from "react-aria-components/Popover";
 import { t } from "../i18n/t";
@@ -57,7 +57,7 @@ export function Combobox({ label, groups, value, onChange, placeholder, free, au
       }}
     >
       <div className="combobox-box">
-        <Input
+        <Field
           className="input"
           placeholder={placeholder ?? label}
           autoFocus={autoFocus ?? false}
@@ -87,6 +87,25 @@ export function Combobox({ label, groups, value, onChange, placeholder, free, au
         </ListBox>
       </Popover>
     </ComboBox>
+  );
+}
+
+/** The field of a combobox: a click opens its list also where it has the keyboard already. */
+function Field(props: InputProps) {
+  const state = useContext(ComboBoxStateContext);
+  // Where the click brings the keyboard, the list opens by itself.
+  const wasClosed = useRef(false);
+  return (
+    <Input
+      {...props}
+      onPointerDown={(event) => {
+        wasClosed.current = document.activeElement === event.currentTarget && state?.isOpen === false;
+      }}
+      onClick={() => {
+        if (wasClosed.current) state?.open(null, "manual");
+        wasClosed.current = false;
+      }}
+    />
   );
 }
 
