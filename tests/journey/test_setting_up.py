@@ -96,7 +96,7 @@ def test_a_newcomer_takes_the_server_over_puts_the_snippet_in_and_sees_the_first
         todo.get_by_role("button", name="Hide this list").click()
         expect(todo).to_have_count(0)
         page.reload()
-        expect(page.get_by_text("What is used most")).to_be_visible()
+        expect(page.get_by_role("heading", name="What is used most")).to_be_visible()
         expect(todo).to_have_count(0)
 
 
@@ -320,7 +320,7 @@ def test_the_list_on_home_ticks_what_the_project_shows_was_done(board: Board, to
     board.go("/")
 
     # That was the last of them, and nothing is left to be listed.
-    expect(page.get_by_text("What is used most")).to_be_visible()
+    expect(page.get_by_role("heading", name="What is used most")).to_be_visible()
     expect(todo).to_have_count(0)
 
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe as group, expect, test } from "vitest";
-import { FEWEST, guides, MOST, WORKS, workOf, type Facts } from "../src/home/guides";
+import { FEWEST, guides, MOST, WORKS, workOf, type Facts } from "../src/guides/guides";
 import { decode } from "../src/query/codec";
 import { question } from "../src/query/ask";
 import { KINDS, type Kind } from "../src/query/types";

@@ -12,7 +12,7 @@ import { query, row, type Measure } from "../query/types";
 import { FirstUse } from "../ui/nothing";
 import { ErrorBox, Skeleton } from "../ui/states";
 import { AnswerCard } from "./AnswerCard";
-import { Guided } from "../home/Guided";
+import { Guided } from "../guides/Guided";
 import { Todo } from "../setup/Todo";
 import { PageHead } from "./controls";
 import { useDrill } from "./drill";
