@@ -69,7 +69,8 @@ def test_a_page_is_chosen_by_keyboard_alone(board: Board) -> None:
     page.keyboard.press("x")
     page.get_by_role("combobox", name="Page").focus()
     page.keyboard.type("join")
-    expect(page.get_by_role("option")).to_have_count(1)
+    # Until the pages are known, the one option is that of all of them.
+    expect(page.get_by_role("option")).to_have_text([re.compile("^/join")])
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     board.settle()
