@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from ._active_users import Ratios
-from ._small_parts import FEW, FEW_OF_FEW, are_apart, hidden, is_small, without
+from ._small_parts import FEW, FEW_OF_FEW, OF_MEDIAN, OF_P90, are_apart, hidden, is_small, without
 from .distribution import DistributionData
 from .frequency import FrequencyData
 from .lifecycle import LifecycleBucket, LifecycleData
@@ -11,8 +11,6 @@ from .stickiness import StickinessData, StickyPeriod
 from .web import WebData, WebNumbers
 
 _STATES = ("new", "returning", "resurrecting", "first_use", "dormant")
-# So many times the least, because so many are on either side of a median, or beyond a tenth.
-_OF_MEDIAN, _OF_P90 = 2, 10
 
 
 def lifecycle(data: LifecycleData, least: int) -> LifecycleData:
@@ -125,6 +123,6 @@ def _numbers(one: WebNumbers, least: int) -> WebNumbers:
 def _ranks(units: int, least: int) -> tuple[str, ...]:
     """Return which percentiles of so many are not told: those beyond which there are few."""
     return (
-        *(("median",) if units < _OF_MEDIAN * least else ()),
-        *(("p90",) if units < _OF_P90 * least else ()),
+        *(("median",) if units < OF_MEDIAN * least else ()),
+        *(("p90",) if units < OF_P90 * least else ()),
     )

@@ -11,13 +11,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from ._funnel_numbers import Funnel, StepNumbers, Times
-from ._small_parts import FEW, are_apart, fits, hidden, is_small, without
+from ._small_parts import FEW, OF_MEDIAN, OF_P90, are_apart, fits, hidden, is_small, without
 from .funnels import FunnelsData
 
 _SHARES = ("complete", "of_first", "of_previous")
 _COMPLETE = ("incomplete", "complete_entered")
-# So many times the least, because so many are on either side of a median, or beyond a tenth.
-_OF_MEDIAN, _OF_P90 = 2, 10
 
 
 def funnels(data: FunnelsData, least: int) -> FunnelsData:
@@ -113,7 +111,7 @@ def _times(times: Times, of: int, least: int) -> Times:
         return _no_times()
     few = [
         name
-        for name, needed in (("median", _OF_MEDIAN), ("p90", _OF_P90))
+        for name, needed in (("median", OF_MEDIAN), ("p90", OF_P90))
         if 0 < times.count < needed * least
     ]
     return without(times, *few)
