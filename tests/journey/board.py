@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any, Final
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, expect
+from tests.journey.browser import PATIENCE_SECONDS
 from tests.journey.sdks import CLIENTS, Target
 
 AXE: Final = CLIENTS / "node_modules" / "axe-core" / "axe.min.js"
@@ -46,6 +47,17 @@ def history() -> list[dict[str, Any]]:
             events.append({"name": "page_view", "kind": "page", "time": now - 2 * _HOUR, "user_id": user, "context": context})  # fmt: skip
     events.append({"name": HOSTILE_NAME, "time": now - _HOUR, "user_id": HOSTILE_TEXT, "properties": {HOSTILE_TEXT: HOSTILE_TEXT}})  # fmt: skip
     return [{"id": f"e{at}", **event} for at, event in enumerate(events)]
+
+
+def begun(server: Target, *, owner: str = PERSON, viewer: str | None = None) -> Target:
+    """Return the server with the history, an owner, and a viewer if one is named."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
+    let_in(server, owner, role="owner")
+    if viewer is not None:
+        let_in(server, viewer, role="viewer")
+    assert server.send(history()).status == 202
+    server.wait_until_loaded()
+    return server
 
 
 def let_in(server: Target, email: str, *, role: str = "viewer", project: str = "default") -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from tests.journey.board import HOSTILE_NAME, PERSON, STEPS, Board, history, let_in
-from tests.journey.browser import PATIENCE_SECONDS, profile
+from tests.journey.board import HOSTILE_NAME, STEPS, Board, begun
+from tests.journey.browser import profile
 from tests.journey.sdks import Target
 
 VIEWER = "vera@example.org"
@@ -19,12 +19,7 @@ PASSWORD_OF_LINK = "a password of four words"
 @pytest.fixture(scope="module")
 def told(server: Target) -> Target:
     """The server with its history, an owner and a viewer."""
-    expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
-    let_in(server, PERSON, role="owner")
-    let_in(server, VIEWER, role="viewer")
-    assert server.send(history()).status == 202
-    server.wait_until_loaded()
-    return server
+    return begun(server, viewer=VIEWER)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.faults.answers import call
-from tests.journey.board import HOSTILE_NAME, PERSON, STEPS, Board, history, let_in
+from tests.journey.board import HOSTILE_NAME, STEPS, Board, begun, let_in
 from tests.journey.browser import PATIENCE_SECONDS, profile
 from tests.journey.sdks import Target
 
@@ -23,11 +23,7 @@ _DAY_MS = 86_400_000
 
 @pytest.fixture(scope="module")
 def told(server: Target) -> Target:
-    expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
-    let_in(server, PERSON, role="owner")
-    assert server.send(history()).status == 202
-    server.wait_until_loaded()
-    return server
+    return begun(server)
 
 
 def questions(page: Page) -> Locator:

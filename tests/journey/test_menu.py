@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
-from tests.journey.board import PERSON, Board, history, let_in
-from tests.journey.browser import PATIENCE_SECONDS, profile
+from tests.journey.board import Board, begun
+from tests.journey.browser import profile
 from tests.journey.sdks import Target
 
 ROUTES = Path(__file__).parents[2] / "web" / "src" / "routes.tsx"
@@ -29,12 +29,7 @@ VIEWER = "vera@example.org"
 
 @pytest.fixture(scope="module")
 def told(server: Target) -> Target:
-    expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
-    let_in(server, PERSON, role="owner")
-    let_in(server, VIEWER, role="viewer")
-    assert server.send(history()).status == 202
-    server.wait_until_loaded()
-    return server
+    return begun(server, viewer=VIEWER)
 
 
 def menu(page: Page) -> Locator:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
-from tests.journey.board import PERSON, STEPS, Board, below, history, let_in
-from tests.journey.browser import PATIENCE_SECONDS, profile
+from tests.journey.board import STEPS, Board, begun, below
+from tests.journey.browser import profile
 from tests.journey.sdks import Target
 
 # The server of this file stands behind a proxy that says below which path it is.
@@ -22,11 +22,7 @@ CONFIRMED = {"series": [{"event": "email_confirmed"}], "range": "90d", "interval
 @pytest.fixture(scope="module")
 def told(server: Target) -> Target:
     """The server with its history and an owner."""
-    expect.set_options(timeout=PATIENCE_SECONDS * 1_000)
-    let_in(server, PERSON, role="owner")
-    assert server.send(history()).status == 202
-    server.wait_until_loaded()
-    return server
+    return begun(server)
 
 
 def asked(at: int, insight: str, question: dict[str, Any], address: str) -> dict[str, Any]:
