@@ -222,7 +222,7 @@ def oracle(
     apart = question["first_use"] == "apart"
     basis = first if question["new_basis"] == "this_event" else seen
     found = {}
-    for unit in {unit_of(at, interval, zone, week) for at in range(since, until, HOUR)}:
+    for unit in {unit_of(at, interval, zone, week) for at in range(since, until, HOUR // 2)}:
         now, then = active.get(unit, set()), before.get(unit_before(unit, interval, week), set())
         new = {who for who in now if basis[who] == unit}
         rest = now - then - new
