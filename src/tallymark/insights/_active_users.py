@@ -1,15 +1,16 @@
 """The active people of a day, and of the week and month that it stands for."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from typing import Literal, TypeAlias
 
-import numpy as np
 from msgspec import Struct
 
-from .activity import Activity, Mask
 from .insight import Table
 from .numbers import Number, of_fraction, ratio
+from .presence import Presence, Words, count
 from .ranges import Buckets, Span, WeekStart, buckets
 from .selection import Frame
 from .timeline import timeline
@@ -85,34 +86,18 @@ class Windows(Struct, frozen=True):
             edges[self.months[day][1] + 1],
         )
 
-    def mask(self, people: Activity, day: int, active: Active) -> Mask:
+    def active(self, people: Presence, day: int, active: Active) -> Words:
         """Return who was active in a day of the range, in its week or in its month."""
         if active == "dau":
             return people.within(self.first + day)
-        low, high = (self.weeks if active == "wau" else self.months)[day]
-        found: Mask = people.times(range(low, high + 1)) > 0
-        return found
+        return people.within(*(self.weeks if active == "wau" else self.months)[day])
 
-    def counts(self, people: Activity) -> Iterator[tuple[int, int, int]]:
+    def counts(self, people: Presence) -> Iterator[tuple[int, int, int]]:
         """Give the daily, weekly and monthly active people of each day of the range."""
-        # A window ends no earlier than the one before, so one pass over the days is enough: somebody
-        # is in it who was last active, up to its end, on its first day or later.
-        weeks = self._counted(people, self.weeks)
-        months = self._counted(people, self.months)
-        for day, (week, month) in enumerate(zip(weeks, months, strict=True)):
-            yield int(np.count_nonzero(people.within(self.first + day))), week, month
-
-    def _counted(self, people: Activity, windows: tuple[tuple[int, int], ...]) -> Iterator[int]:
-        last = np.full(len(people.keys), -1, dtype=np.int32)
-        reached = 0
-        counted = (-1, -1, 0)
-        for low, high in windows:
-            while reached <= high:
-                last[people.within(reached)] = reached
-                reached += 1
-            if counted[:2] != (low, high):
-                counted = (low, high, int(np.count_nonzero(last >= low)))
-            yield counted[2]
+        # The days of a week of the calendar have the same one.
+        counted = cache(lambda low, high: count(people.within(low, high)))
+        for day, (week, month) in enumerate(zip(self.weeks, self.months, strict=True)):
+            yield counted(self.first + day, self.first + day), counted(*week), counted(*month)
 
 
 def window_days(frame: Frame, week: WeekStart, clock: Clock, month_days: int) -> Windows:
@@ -163,7 +148,7 @@ def ratio_table(found: Ratios) -> Table:
     return Table(("day", "dau", "wau", "mau", "dau/wau", "dau/mau", "wau/mau"), [means, *rows])
 
 
-def ratios_of(windows: Windows, people: Activity, frame: Frame) -> Ratios:
+def ratios_of(windows: Windows, people: Presence, frame: Frame) -> Ratios:
     """Return the ratios of each day of a range of whole days, and their means."""
     now = frame.scope.now
     days = []
@@ -204,7 +189,7 @@ def ratios_of(windows: Windows, people: Activity, frame: Frame) -> Ratios:
 
 def _unit_of(days: Buckets, units: Buckets, place: int) -> tuple[int, int]:
     """Return the first and the last day of the week or month in which a day lies."""
-    unit = int(np.searchsorted(np.array(units.edges), days.edges[place], side="right")) - 1
+    unit = bisect_right(units.edges, days.edges[place]) - 1
     low = days.edges.index(units.edges[unit])
     return low, days.edges.index(units.edges[unit + 1]) - 1
 

@@ -210,15 +210,12 @@ class Plan(Struct, frozen=True):
     @property
     def is_fused(self) -> bool:
         """Whether starts and returns are the same events, so that one look at them tells both."""
-        span = self.frame.span
         return (
             self.rules.is_celled
             and self.number is None
-            and self.rules.is_recurring
+            and self.options.cohort != "first_ever"
             and self.start == self.returning
             and not self.by
-            # Of an interval of which only a part was asked for, later events are returns only.
-            and (span.since, span.until) == (self.cut.edges[0], self.cut.edges[-1])
         )
 
     @property

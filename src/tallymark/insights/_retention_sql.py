@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Arrays
 
-from . import currencies, ephemeral, fields, selection
+from . import currencies, fields, selection
+from ._retention_cells import EVER, bucket_of, cells, of_cells, source_of
 from ._retention_kernel import Ints, Returns, Starts
 from ._retention_question import Plan
 from .fields import Field, field
@@ -21,7 +22,6 @@ from .selection import Group, Step, field_names
 
 # An instant and its place in the log as one number that is ordered like both.
 _MOMENT: Final = Sql("CAST(e.time_us AS HUGEINT) * 9223372036854775808 + e.seq")
-_EVER: Final = -(2**62)
 _START, _RETURN, _SUM = 0, 1, 2
 # What each part of a sum is worth in units of the ninth place: the first has the nine digits after
 # the point, the others ten each before it.
@@ -37,7 +37,7 @@ def rows_of(plan: Plan, group: Group | None = None) -> Columnar:
     times: ``value`` says which.
     """
     if plan.is_fused:
-        return Columnar(_cells(plan))
+        return Columnar(cells(plan))
     ctes = [*_starts(plan, group), _came(plan), sql("returned AS (\n{it}\n)", it=_returns(plan))]
     place = Sql("place" if group is None else "CAST(is_group AS BIGINT)") if plan.by else Sql("0")
     statement = sql(
@@ -75,13 +75,13 @@ def beside(plan: Plan) -> Sql:
     question, several = plan.question, Sql("0")
     named = field_names([question.filter, plan.returning.filter])
     if currencies.is_added_up(question.of, named):
-        returns = _source(plan, plan.returning, Span(plan.frame.span.since, plan.until))
+        returns = source_of(plan, plan.returning, Span(plan.frame.span.since, plan.until))
         several = sql("({it})", it=currencies.counted(returns))
     return sql(
         "SELECT count(DISTINCT {person}), {several}\n{source}",
         person=fields.person(plan.frame.scope),
         several=several,
-        source=_source(plan, plan.start, plan.frame.span, lasting=False),
+        source=source_of(plan, plan.start, plan.frame.span, lasting=False),
     )
 
 
@@ -89,7 +89,7 @@ def read(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
     """Return the starts and the returns, with the same number for the same person."""
     edges = np.array(plan.edges)
     if plan.is_fused:
-        return _from_cells(plan, rows)
+        return of_cells(plan, rows)
     begun, came = (_some(rows, rows["kind"] == kind) for kind in (_START, _RETURN))
     person, time = begun["person"], begun["time_us"]
     cohort = np.searchsorted(edges[: plan.cohorts + 1], time, side="right") - 1
@@ -129,36 +129,6 @@ def sums(rows: Arrays) -> dict[tuple[int, int, int], int]:
 
 def _some(rows: Arrays, chosen: NDArray[np.bool_]) -> dict[str, Ints]:
     return {name: column[chosen].astype(np.int64, copy=False) for name, column in rows.items()}
-
-
-def _cells(plan: Plan) -> Sql:
-    """Return who was active in which bucket, first and last, where starts and returns are the same."""
-    source = _source(plan, plan.start, Span(plan.frame.span.since, plan.until))
-    return sql(
-        "SELECT {person} AS person, {bucket} AS bucket,"
-        " min(e.time_us) AS first_us, max(e.time_us) AS last_us\n{source}\nGROUP BY ALL",
-        person=fields.person(plan.frame.scope),
-        bucket=_bucket(plan),
-        source=source,
-    )
-
-
-def _from_cells(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
-    person, bucket = rows["person"], rows["bucket"].astype(np.int64, copy=False)
-    who, _ = numbered(person, person[:0])
-    begun = bucket < plan.cohorts
-    cohort = bucket[begun]
-    return (
-        Starts(
-            person[begun],
-            who[begun],
-            cohort,
-            np.zeros(len(cohort), np.int64),
-            rows["first_us"][begun],
-            cohort,
-        ),
-        Returns(who, bucket, rows["last_us"], bucket),
-    )
 
 
 def _came(plan: Plan) -> Sql:
@@ -222,7 +192,7 @@ def _events(plan: Plan) -> Sql:
     """Return every event that may be a return."""
     needs_bucket = plan.options.clock == "calendar" or plan.options.cohort == "recurring"
     number = plan.number
-    source = _source(
+    source = source_of(
         plan,
         plan.returning,
         Span(plan.frame.span.since, plan.until),
@@ -231,22 +201,11 @@ def _events(plan: Plan) -> Sql:
     columns = [
         sql("{person} AS person", person=fields.person(plan.frame.scope)),
         Sql("e.time_us"),
-        (_bucket(plan) if needs_bucket else Sql("0")) + Sql(" AS bucket"),
+        (bucket_of(plan) if needs_bucket else Sql("0")) + Sql(" AS bucket"),
         *(_grouped(plan) if plan.is_both else []),
         *([(number.number or Sql("NULL")) + Sql(" AS amount")] if number else []),
     ]
     return sql("SELECT {columns}\n{source}", columns=join(",\n  ", columns), source=source)
-
-
-def _bucket(plan: Plan) -> Sql:
-    last = plan.edges[-1]
-    within = bucket_number(Sql("e.time_us"), Buckets(Span(plan.edges[0], last), plan.edges))
-    if plan.until <= last:
-        return within
-    return sql(
-        "CASE WHEN e.time_us >= {last} THEN {beyond} ELSE {within} END",
-        last=last, beyond=len(plan.edges) - 1, within=within,
-    )  # fmt: skip
 
 
 def _units(plan: Plan, begun: Sql, came: Sql) -> Sql:
@@ -308,14 +267,14 @@ def _start_source(plan: Plan, also: Sequence[Field]) -> Sql:
     """Return FROM and WHERE of all start events, or of all that may be the first ever."""
     scope, span = plan.frame.scope, plan.frame.span
     if plan.options.cohort == "recurring":
-        return _source(plan, plan.start, span, also=[*plan.by, *also])
-    span = Span(_EVER, span.until)
+        return source_of(plan, plan.start, span, also=[*plan.by, *also])
+    span = Span(EVER, span.until)
     if plan.options.cohort == "first_matching":
-        return _source(plan, plan.start, span, also=[*plan.by, *also])
+        return source_of(plan, plan.start, span, also=[*plan.by, *also])
     asked = [field(name, scope) for name in selection.field_names([plan.question.filter])]
     asked += selection.step_fields([plan.start], scope)
     step = msgspec.structs.replace(plan.start, filter=None)
-    return _source(plan, step, span, also=[*plan.by, *also, *asked], is_filtered=False)
+    return source_of(plan, step, span, also=[*plan.by, *also, *asked], is_filtered=False)
 
 
 def _cohort(plan: Plan) -> Sql:
@@ -327,29 +286,6 @@ def _matched(plan: Plan) -> Sql:
     step = selection.matches(plan.start, plan.frame)
     asked = selection.matches(Step(filter=plan.question.filter), plan.frame)
     return sql("({step} AND {asked})", step=step, asked=asked)
-
-
-def _source(
-    plan: Plan, step: Step, span: Span, *,
-    also: Sequence[Field] = (), is_filtered: bool = True, lasting: bool = True,
-) -> Sql:  # fmt: skip
-    scope = plan.frame.scope
-    source = selection.of_steps(
-        [step],
-        msgspec.structs.replace(plan.frame, span=span),
-        wanted=plan.question.filter if is_filtered else None,
-        include_bots=plan.question.include_bots,
-        also=[*also, field("person", scope)],
-    )
-    known = sql("{person} IS NOT NULL", person=fields.person(scope))
-    conditions = [known]
-    if not lasting:
-        conditions.append(ephemeral.passes())
-    elif not plan.question.include_cookieless:
-        conditions.append(ephemeral.lasts())
-    return sql(
-        "{source}\n  AND {conditions}", source=source, conditions=join("\n  AND ", conditions)
-    )
 
 
 def _grouped(plan: Plan) -> list[Sql]:

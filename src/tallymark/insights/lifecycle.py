@@ -9,11 +9,11 @@ from msgspec import Meta, Struct
 from tallymark.core.errors import InvalidQuery
 from tallymark.store.engine import Arrays
 
-from . import activity
+from . import presence
 from ._lifecycle_rules import RULES
-from .activity import Activity, Mask
 from .insight import Columnar, Insight, Members, Scope, Table
 from .numbers import Number, ratio
+from .presence import Presence, Words
 from .ranges import Buckets, Span
 from .rates import Rate, rate
 from .selection import (
@@ -125,12 +125,13 @@ class _Plan(Struct, frozen=True):
 def to_sql(question: LifecycleQuestion, scope: Scope) -> tuple[Columnar, ...]:
     """Return the statement of who was active when, and by first_seen that of who was seen first."""
     plan = _plan(question, scope)
-    found = activity.activity(
-        plan.step, question, plan.frame, plan.cut, left_out=plan.left_out, ever=True
+    found = presence.presence(
+        plan.step, question, plan.frame, plan.cut, ever=True, left_out=plan.left_out
     )
     if plan.new_basis == "this_event":
         return (found,)
-    return found, activity.first_seen(question, plan.frame)
+    seen = presence.presence(Step(), question, plan.frame, plan.cut, ever=True, is_filtered=False)
+    return found, seen
 
 
 def shape(question: LifecycleQuestion, scope: Scope, results: Sequence[Arrays]) -> LifecycleData:
@@ -138,9 +139,9 @@ def shape(question: LifecycleQuestion, scope: Scope, results: Sequence[Arrays]) 
     plan = _plan(question, scope)
     states = _States(plan, results)
     described = timeline(_asked(plan), question.interval, plan.frame)
-    before = int(np.count_nonzero(states.people.within(0)))
+    before = presence.count(states.people.within(0))
     counted = [
-        {state: int(np.count_nonzero(mask)) for state, mask in states.of(number).items()}
+        {state: presence.count(people) for state, people in states.of(number).items()}
         for number in range(1, len(plan.cut.edges) - 1)
     ]
     found = []
@@ -183,7 +184,7 @@ def members(question: LifecycleQuestion, place: LifecyclePlace, scope: Scope) ->
 
     def keys(results: Sequence[Arrays]) -> Any:
         states = _States(plan, results)
-        return states.people.keys[states.of(place.bucket + 1)[place.state]]
+        return states.people.keys(states.of(place.bucket + 1)[place.state])
 
     return Members(to_sql(question, scope), keys)
 
@@ -210,7 +211,7 @@ def table(data: LifecycleData) -> Table:
 
 def _plan(question: LifecycleQuestion, scope: Scope) -> _Plan:
     frame = frame_of(question, scope)
-    cut, left_out = activity.reaching_back(frame, question.interval, question, by=1)
+    cut, left_out = presence.reaching_back(frame, question.interval, question, by=1)
     basis, first_use = _PRESETS[question.semantics]
     return _Plan(
         question,
@@ -229,26 +230,25 @@ def _asked(plan: _Plan) -> Buckets:
 
 
 class _States:
-    """Who is in which state in a bucket, as truths beside the keys of ``people``."""
+    """Who is in which state in a bucket, as bits of ``people``."""
 
     def __init__(self, plan: _Plan, results: Sequence[Arrays]) -> None:
         self._plan = plan
-        self.people: Activity = activity.read(results[0])
-        edges = plan.cut.edges
-        self._first = activity.numbers_of(results[0]["first_us"], edges)
-        self._seen = self._first
+        buckets = len(plan.cut.edges) - 1
+        self.people = presence.read(results[0], buckets)
+        self._did = self._seen = _Earlier(self.people)
         if len(results) > 1:
-            seen = activity.seen_first(results[1], self.people.keys)
-            self._seen = activity.numbers_of(seen, edges)
-        self._last = (0, self.people.within(0))
+            # Whoever did this did something, so all of them are there.
+            seen = presence.read(results[1], buckets).of(self.people.blocks)
+            self._seen = _Earlier(seen)
 
-    def of(self, number: int) -> Mapping[State, Mask]:
+    def of(self, number: int) -> Mapping[State, Words]:
         """Return the states of a bucket that is not the first; quickest in order."""
-        before, now = self._within(number - 1), self._within(number)
+        before, now = self.people.within(number - 1), self.people.within(number)
         came = now & ~before
         # Who is new was not there before, by either basis.
-        new = came & (self._seen == number)
-        found: dict[State, Mask] = {
+        new = came & ~self._seen.than(number)
+        found: dict[State, Words] = {
             "active": now,
             "new": new,
             "returning": now & before,
@@ -258,14 +258,29 @@ class _States:
         }
         if self._plan.first_use == "apart":
             # A person seen before may yet do this for the first time.
-            found["first_use"] = found["resurrecting"] & (self._first >= number)
-            found["resurrecting"] = found["resurrecting"] & (self._first < number)
+            found["first_use"] = found["resurrecting"] & ~self._did.than(number)
+            found["resurrecting"] = found["resurrecting"] & ~found["first_use"]
         return found
 
-    def _within(self, number: int) -> Mask:
-        if self._last[0] != number:
-            self._last = (number, self.people.within(number))
-        return self._last[1]
+
+class _Earlier:
+    """Who came before a bucket, counting the part of bucket 1 that is left out."""
+
+    def __init__(self, people: Presence) -> None:
+        self._people = people
+        self._found = (0, people.before)
+
+    def than(self, number: int) -> Words:
+        """Return who came in any bucket before one; quickest in order."""
+        reached, found = self._found
+        if reached > number:
+            reached, found = 0, self._people.before
+        if reached < number:
+            found = found | self._people.within(reached, number - 1)
+            if number > 1:
+                found |= self._people.left_out
+            self._found = (number, found)
+        return found
 
 
 lifecycle = Insight(

@@ -3,6 +3,10 @@
 First the events become *cells*, small enough to keep: sums by bucket and group, or the distinct
 people of each. Then cells become numbers, so that people of the Other group, or of the whole range,
 are counted once however many groups or buckets they are in.
+
+Whoever counts once is a bit: keys are surrogates from 1 on, so sixty-four of them that follow each
+other are one row, its block, with a word of bits. That is a row for each of them where they lie far
+apart, as it would be without, and up to sixty-four times less where many come.
 """
 
 from decimal import Decimal
@@ -176,11 +180,13 @@ def numbers(found: Cells, source: str) -> Sql:
         return percentiles.neighbours(table, _QUANTILES[found.measure])
     if found.measure in _DISTINCT:
         return sql(
-            "SELECT place, bucket, sum(amount) AS amount, count(k) AS n\n"
+            "SELECT place, bucket, sum(amount) AS amount, sum(bit_count(keys)) AS n\n"
             "FROM {table}\nGROUP BY place, bucket\n"
             "UNION ALL\n"
-            "SELECT place, NULL, sum(amount), count(DISTINCT k)\nFROM {table}\nGROUP BY place",
+            "SELECT place, NULL, sum(amount), sum(bit_count(keys))\n"
+            "FROM {together}\nGROUP BY place",
             table=table,
+            together=_together(Sql("place"), table),
         )
     return sql(
         "SELECT place, bucket, {merged} AS amount, sum(n) AS n\n"
@@ -197,7 +203,7 @@ def placed(found: Cells, is_broken_down: bool) -> Sql:
     same = same_group(found)
     if found.measure in _DISTINCT:
         return sql(
-            "SELECT place, bucket, k, sum(amount) AS amount\n"
+            "SELECT place, bucket, block, bit_or(keys) AS keys, sum(amount) AS amount\n"
             "FROM cell LEFT JOIN top ON {same}\nGROUP BY ALL",
             same=same,
         )
@@ -209,7 +215,7 @@ def top(found: Cells, source: str, most: int) -> Sql:
 
     ``found`` is how many groups there are, beyond those that are returned too.
     """
-    columns = join(", ", (Sql(name) for name in found.groups))
+    columns, table = join(", ", (Sql(name) for name in found.groups)), ident(source)
     order = join(", ", (Sql(f"{name} NULLS LAST") for name in found.groups))
     return sql(
         "SELECT {columns}, row_number() OVER (ORDER BY {total} DESC NULLS LAST, {order}) - 1"
@@ -217,7 +223,7 @@ def top(found: Cells, source: str, most: int) -> Sql:
         columns=columns,
         total=_total(found.measure),
         order=order,
-        table=ident(source),
+        table=_together(columns, table) if is_distinct(found.measure) else table,
         most=most,
     )
 
@@ -272,8 +278,9 @@ def _cells(series: Series, grouped: list[Sql], source: Sql, value: Sql, key: Sql
         if series.measure == "per_person":
             amount = Sql("count(*)") if series.of is None else sql("sum({v})", v=value)
         return sql(
-            "SELECT {columns},\n  {key} AS k,\n  {amount} AS amount\n{source}\n"
-            "  AND {key} IS NOT NULL\nGROUP BY ALL",
+            "SELECT {columns},\n  {key} >> 6 AS block,\n"
+            "  bit_or(CAST(1 AS UBIGINT) << CAST({key} & 63 AS UBIGINT)) AS keys,\n"
+            "  {amount} AS amount\n{source}\n  AND {key} IS NOT NULL\nGROUP BY ALL",
             columns=columns,
             key=key,
             amount=amount,
@@ -300,13 +307,23 @@ def _aggregate(measure: Measure, value: Sql) -> Sql:
             return sql("sum({value})", value=value)
 
 
+def _together(by: Sql, cells: Sql) -> Sql:
+    """Return cells with those of all buckets as one, as a table in FROM."""
+    return sql(
+        "(SELECT {by}, block, bit_or(keys) AS keys, sum(amount) AS amount"
+        " FROM {cells} GROUP BY {by}, block)",
+        by=by,
+        cells=cells,
+    )
+
+
 def _total(measure: Measure) -> Sql:
     if measure in _QUANTILES:
         return Sql(f"quantile_cont(amount, 0.{_QUANTILES[measure]})")
     if measure == "per_person":
-        return Sql("sum(amount) / count(DISTINCT k)")
+        return Sql("sum(amount) / sum(bit_count(keys))")
     if measure in _DISTINCT:
-        return Sql("count(DISTINCT k)")
+        return Sql("sum(bit_count(keys))")
     if measure == "avg":
         return Sql("sum(amount) / nullif(sum(n), 0)")
     return merged(measure)

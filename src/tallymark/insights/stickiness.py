@@ -6,17 +6,18 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct
+from numpy.typing import NDArray
 
 from tallymark.core.errors import InvalidQuery
 from tallymark.store.engine import Arrays
 
-from . import activity
+from . import presence
 from ._active_users import Clock, Ratios, Windows, ratio_table, ratios_of, window_days
 from ._stickiness_rules import RULES
-from .activity import Activity, Keys, Mask
 from .insight import Columnar, Insight, Members, Scope, Table
 from .numbers import Number, ratio
-from .ranges import Buckets, Interval, Span, buckets
+from .presence import Keys, Presence
+from .ranges import Buckets, Interval, buckets
 from .rates import Rate, rate
 from .selection import (
     Frame,
@@ -162,14 +163,13 @@ def to_sql(question: StickinessQuestion, scope: Scope) -> tuple[Columnar, ...]:
     """Return the statement of who was active in which buckets."""
     plan = _plan(question, scope)
     cut = plan.cut if plan.windows is None else plan.windows.cut
-    nothing = Span(0, 0)
-    return (activity.activity(plan.step, question, plan.frame, cut, left_out=nothing, ever=False),)
+    return (presence.presence(plan.step, question, plan.frame, cut),)
 
 
 def shape(question: StickinessQuestion, scope: Scope, results: Sequence[Arrays]) -> StickinessData:
     """Return the people of each period by times, or those of each day, week and month."""
     plan = _plan(question, scope)
-    people = activity.read(results[0])
+    people = _read(plan, results)
     return StickinessData(
         range=period(plan.frame.span),
         interval=question.interval,
@@ -195,9 +195,10 @@ def members(question: StickinessQuestion, place: StickinessPlace, scope: Scope) 
         raise InvalidQuery("There is no such day.", path="behind.place.day")
 
     def keys(results: Sequence[Arrays]) -> Keys:
-        people = activity.read(results[0])
-        found: Keys = people.keys[_mask(plan, place, people)]
-        return found
+        people = _read(plan, results)
+        if plan.windows is not None:
+            return people.keys(plan.windows.active(people, place.day or 0, place.active))
+        return people.slots(_chosen(plan, place, people))
 
     return Members(to_sql(question, scope), keys)
 
@@ -247,6 +248,11 @@ def _plan(question: StickinessQuestion, scope: Scope) -> _Plan:
     return _Plan(question, whole, step_of(question.step), rules, cut, windows)
 
 
+def _read(plan: _Plan, results: Sequence[Arrays]) -> Presence:
+    cut = plan.cut if plan.windows is None else plan.windows.cut
+    return presence.read(results[0], len(cut.edges) - 1)
+
+
 def _period_cut(plan: _Plan) -> Buckets:
     kind = plan.question.period
     if kind == "range":
@@ -264,14 +270,14 @@ def _described(plan: _Plan, cut: Buckets) -> list[Bucket]:
     return [msgspec.structs.replace(whole, label=f"{whole.label} – {last}")]
 
 
-def _times(plan: _Plan, cut: Buckets, number: int, people: Activity) -> tuple[Any, int]:
+def _times(plan: _Plan, cut: Buckets, number: int, people: Presence) -> tuple[Any, int]:
     """Return in how many buckets of a period each person was active, and how many it has."""
     since, until = cut.edges[number], cut.edges[number + 1]
     inside = [place for place, edge in enumerate(plan.cut.edges[:-1]) if since <= edge < until]
     return people.times(inside), len(inside)
 
 
-def _periods(plan: _Plan, people: Activity) -> list[StickyPeriod]:
+def _periods(plan: _Plan, people: Presence) -> list[StickyPeriod]:
     cut = _period_cut(plan)
     found = []
     for number, described in enumerate(_described(plan, cut)):
@@ -295,18 +301,12 @@ def _periods(plan: _Plan, people: Activity) -> list[StickyPeriod]:
     return found
 
 
-def _mask(plan: _Plan, place: StickinessPlace, people: Activity) -> Mask:
-    if plan.windows is not None:
-        return plan.windows.mask(people, place.day or 0, place.active)
+def _chosen(plan: _Plan, place: StickinessPlace, people: Presence) -> NDArray[np.bool_]:
     times, _ = _times(plan, _period_cut(plan), place.period, people)
-    wanted: Mask
-    if place.times is None:
-        wanted = times > 0
-    elif place.counted == "exactly":
-        wanted = times == place.times
-    else:
-        wanted = times >= place.times
-    return wanted
+    at_least = 1 if place.times is None else place.times
+    is_exact = place.times is not None and place.counted == "exactly"
+    chosen: NDArray[np.bool_] = times == at_least if is_exact else times >= at_least
+    return chosen
 
 
 stickiness = Insight(
