@@ -150,14 +150,15 @@ def _followed(starts: Starts, returns: Returns, rules: Rules) -> Iterator[Marks]
         order = np.argsort(returns.bucket.astype(np.uint16), kind="stable")
         bounds = np.cumsum(np.bincount(returns.bucket, minlength=1))
     else:
-        cohorts, order, bounds = [np.arange(len(starts.who))], np.arange(len(returns.who)), None
+        cohorts, order, bounds = [np.arange(len(starts.who))], None, None
     for cohort, rows in enumerate(cohorts):
-        theirs = order if bounds is None else order[_slice(bounds, cohort, rules)]
+        theirs = None if order is None or bounds is None else order[_slice(bounds, cohort, rules)]
         for some in _chunks(rows, rules):
             slots[starts.who[some]] = np.arange(len(some), dtype=np.int32)
-            of = slots[returns.who[theirs]]
+            of = slots[returns.who if theirs is None else returns.who[theirs]]
             kept = np.flatnonzero(of >= 0)
-            yield _marked(starts, returns, rules, some, (theirs[kept], of[kept].astype(np.int64)))
+            found = kept if theirs is None else theirs[kept]
+            yield _marked(starts, returns, rules, some, (found, of[kept]))
             slots[starts.who[some]] = -1
 
 
@@ -168,12 +169,18 @@ def _slice(bounds: Ints, cohort: int, rules: Rules) -> slice:
 
 
 def _marked(
-    starts: Starts, returns: Returns, rules: Rules, some: Ints, found: tuple[Ints, Ints]
+    starts: Starts,
+    returns: Returns,
+    rules: Rules,
+    some: Ints,
+    found: tuple[Ints, NDArray[np.int32]],
 ) -> Marks:
     rows, of = found
-    is_after = returns.time[rows] > starts.time[some][of]
-    rows, of = rows[is_after], of[is_after]
-    bucket = _buckets(returns.tick[rows] - starts.tick[some][of], rules)
+    time, tick = starts.time[some], starts.tick[some]
+    is_after = returns.time[rows] > time[of]
+    if not is_after.all():
+        rows, of = rows[is_after], of[is_after]
+    bucket = _buckets(returns.tick[rows] - tick[of], rules)
     came = np.zeros((rules.buckets + 1, len(some)), np.bool_)
     came[bucket, of] = True
     return Marks(some, _by_criterion(came, rules))

@@ -1,11 +1,10 @@
 """The statements of retention, and their results as what the kernel goes over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Arrays
@@ -31,7 +30,8 @@ _WORTH: Final = (1, 10**9, 10**19, 10**29)
 def rows_of(plan: Plan, group: Group | None = None) -> Columnar:
     """Return the statement of all starts in the range, of what tells who came back, and of sums.
 
-    Its rows are (kind, person, time_us, bucket, place, value). ``place`` is that of the group of a
+    Its rows are (kind, person, time_us, bucket, place, value), of the last three those that are not
+    always 0. ``place`` is that of the group of a
     start, shown or not, or whether it is the group given. ``value`` numbers the value at the start,
     and that of a return if both must be the same. A sum has its cohort as person, and its parts as
     times: ``value`` says which.
@@ -39,23 +39,28 @@ def rows_of(plan: Plan, group: Group | None = None) -> Columnar:
     if plan.is_fused:
         return Columnar(cells(plan))
     ctes = [*_starts(plan, group), _came(plan), sql("returned AS (\n{it}\n)", it=_returns(plan))]
-    place = Sql("place" if group is None else "CAST(is_group AS BIGINT)") if plan.by else Sql("0")
+    has_sums = plan.number is not None and group is None
+    place = "place" if group is None else "CAST(is_group AS BIGINT)"
+    # Of a start and of a return; what is the same for all of them is not handed over.
+    columns = [
+        (f"CAST({_START} AS UTINYINT) AS kind", f"{_RETURN}"),
+        ("person", "person"),
+        ("time_us", "time_us"),
+        *([("0 AS bucket", "bucket")] if has_sums or _has_bucket(plan) else []),
+        *([(f"{place} AS place", "0")] if plan.by else [("0 AS place", "0")] if has_sums else []),
+        *([("place AS value", "place" if plan.is_both else "0")] if plan.by else []),
+        *([("0 AS value", "0")] if has_sums and not plan.by else []),
+    ]
     statement = sql(
-        "WITH {ctes}\n"
-        "SELECT {start} AS kind, person, time_us, 0 AS bucket, {place} AS place, {value} AS value\n"
-        "FROM start{valued}\n"
-        "UNION ALL\n"
-        "SELECT {back}, person, time_us, bucket, 0, {theirs}\nFROM returned{as_valued}",
+        "WITH {ctes}\nSELECT {starts}\nFROM start{valued}\n"
+        "UNION ALL\nSELECT {returns}\nFROM returned{as_valued}",
         ctes=join(", ", ctes),
-        start=_START,
-        place=place,
-        value=Sql("place" if plan.by else "0"),
-        back=_RETURN,
-        theirs=Sql("place" if plan.is_both else "0"),
+        starts=Sql(", ".join(of_start for of_start, _ in columns)),
+        returns=Sql(", ".join(of_return for _, of_return in columns)),
         valued=_joined(plan, "start") if plan.by else Sql(""),
         as_valued=_joined(plan, "returned") if plan.is_both else Sql(""),
     )
-    if plan.number is None or group is not None:
+    if not has_sums:
         return Columnar(statement)
     return Columnar(sql("{rows}\nUNION ALL\n{sums}", rows=statement, sums=_sums(plan)))
 
@@ -90,7 +95,7 @@ def read(plan: Plan, rows: Arrays) -> tuple[Starts, Returns]:
     edges = np.array(plan.edges)
     if plan.is_fused:
         return of_cells(plan, rows)
-    begun, came = (_some(rows, rows["kind"] == kind) for kind in (_START, _RETURN))
+    begun, came = (_some(rows, kind) for kind in (_START, _RETURN))
     person, time = begun["person"], begun["time_us"]
     cohort = np.searchsorted(edges[: plan.cohorts + 1], time, side="right") - 1
     bucket = came["bucket"]
@@ -117,7 +122,7 @@ def sums(rows: Arrays) -> dict[tuple[int, int, int], int]:
     all of them.
     """
     found: dict[tuple[int, int, int], int] = {}
-    parts = _some(rows, rows["kind"] == _SUM) if "kind" in rows else {}
+    parts = _some(rows, _SUM) if "kind" in rows else {}
     names = ("place", "person", "bucket", "value", "time_us")
     for place, cohort, bucket, number, part in zip(
         *(parts[name].tolist() if parts else () for name in names), strict=True
@@ -127,21 +132,35 @@ def sums(rows: Arrays) -> dict[tuple[int, int, int], int]:
     return found
 
 
-def _some(rows: Arrays, chosen: NDArray[np.bool_]) -> dict[str, Ints]:
-    return {name: column[chosen].astype(np.int64, copy=False) for name, column in rows.items()}
+def _some(rows: Arrays, kind: int) -> Mapping[str, Ints]:
+    chosen = np.flatnonzero(rows["kind"] == kind)
+    none = np.zeros(len(chosen), np.int64)
+    found = {name: column[chosen].astype(np.int64, copy=False) for name, column in rows.items()}
+    return {"bucket": none, "place": none, "value": none, **found}
+
+
+def _has_bucket(plan: Plan) -> bool:
+    """Whether what tells of returns depends on their bucket of the calendar."""
+    is_by_bucket = plan.options.clock == "calendar" or plan.options.cohort == "recurring"
+    return is_by_bucket and not plan.needs_last_return
 
 
 def _came(plan: Plan) -> Sql:
     """Return the table of events that may be returns, with the number measured if there is one."""
     # Where everybody starts once, only what follows their start is looked at.
     is_first = plan.options.cohort != "recurring"
+    within = Sql("")
+    if plan.options.clock == "rolling" and not plan.needs_last_return:
+        width = plan.rules.edges[-1] * plan.rules.unit
+        within = sql("\n  AND came.time_us < start.time_us + {width}", width=width)
     return sql(
         "came AS {kept}MATERIALIZED (\n{events}\n)",
         kept=Sql("" if is_first and plan.number is not None else "NOT "),
         events=sql(
             "SELECT came.*\nFROM (\n{events}\n) AS came JOIN start USING (person)\n"
-            "WHERE came.time_us > start.time_us",
+            "WHERE came.time_us > start.time_us{within}",
             events=_events(plan),
+            within=within,
         )
         if is_first
         else _events(plan),
