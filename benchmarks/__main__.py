@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import collect, footprint, freshness, load, protocols, query, soak, ui
+from benchmarks import collect, footprint, freshness, growth, load, protocols, query, soak, ui
 from benchmarks.report import Line, finish, note
 
 _LARGE_EVENTS = 10_000_000
@@ -52,6 +52,7 @@ def parts(*, large: bool, installs: bool) -> Mapping[str, Callable[[], list[Line
         "freshness": lambda: freshness.measure(events=events),
         "soak": soak.measure,
         "query": lambda: queries(_LARGE_EVENTS if large else _QUERY_EVENTS),
+        "growth": lambda: growth.measure(large=large),
         "ui": lambda: ui.measure(_LARGE_EVENTS if large else ui.EVENTS),
         "footprint": lambda: footprint.measure(size=size, events=events, installs=installs),
     }

@@ -38,6 +38,7 @@ RANGE = {"since": rfc3339(SINCE), "until": rfc3339(UNTIL)}
 ROUNDS = 5
 BUDGET = 1.3
 MEMORY = 2 * 1024**3
+ROWS = 100_000
 
 NAMES = {f"event {key}": key for key in range(1, 21)}
 INSIGHTS = {"newest_events": "events", "latest_people": "people"}
@@ -106,7 +107,13 @@ def in_turns(ours: Callable[[], Any], by_hand: Callable[[], Any]) -> tuple[float
 
 
 def ask(
-    engine: DuckEngine, insight_name: str, question: Mapping[str, Any], events: int, *, merged: bool
+    engine: DuckEngine,
+    insight_name: str,
+    question: Mapping[str, Any],
+    events: int,
+    *,
+    merged: bool,
+    limits: Limits | None = None,
 ) -> Any:
     """Return the answer of a question, as the store process computes it."""
     insight = insights()[insight_name]
@@ -124,7 +131,7 @@ def ask(
         has_overrides=merged,
     )
     asked = msgspec.convert({"range": RANGE, **question}, insight.question)
-    limits = Limits(seconds=600, memory_bytes=MEMORY, rows=scope.max_rows)
+    limits = limits or Limits(seconds=600, memory_bytes=MEMORY, rows=ROWS)
     with engine.reading("bench", limits) as reading:
         return compute(insight, asked, scope, reading).data
 
