@@ -70,7 +70,7 @@ class TimelineData(Struct, frozen=True):
 
 
 def to_sql(question: TimelineQuestion, scope: Scope) -> tuple[Sql, ...]:
-    """Return the statements of the page, of the sessions on it, and of the totals."""
+    """Return the statements of the page, and of the sessions on it with the totals."""
     pinned, place = opened(question, scope, "timeline")
     source = _source(question, pinned)
     page = sql(
@@ -81,18 +81,21 @@ def to_sql(question: TimelineQuestion, scope: Scope) -> tuple[Sql, ...]:
         after=_after(place),
         limit=question.limit + 1,
     )
-    sessions = sql(
+    # The totals come with the sessions, from one look at all of them, and also without any session.
+    beside = sql(
         "WITH mine AS MATERIALIZED (\nSELECT e.seq, e.session_key, e.time_us\n{source}\n"
         "), page AS (\nSELECT session_key FROM mine AS e\nWHERE true{after}\n"
-        "ORDER BY e.time_us DESC, e.seq DESC\nLIMIT {limit}\n)\n"
-        "SELECT session_key, min(time_us), max(time_us), count(*)\n"
-        "FROM mine SEMI JOIN page USING (session_key)\nGROUP BY session_key",
+        "ORDER BY e.time_us DESC, e.seq DESC\nLIMIT {limit}\n), known AS (\n"
+        "SELECT session_key, min(time_us) AS first_us, max(time_us) AS last_us, count(*) AS events\n"
+        "FROM mine SEMI JOIN page USING (session_key)\nGROUP BY session_key\n)\n"
+        "SELECT total, sessions, session_key, first_us, last_us, events\n"
+        "FROM (SELECT count(*) AS total, count(DISTINCT session_key) AS sessions FROM mine)\n"
+        "LEFT JOIN known ON true",
         source=source,
         after=_after(place),
         limit=question.limit,
     )
-    totals = sql("SELECT count(*), count(DISTINCT e.session_key)\n{source}", source=source)
-    return rows_of(page, pinned), sessions, totals
+    return rows_of(page, pinned), beside
 
 
 def shape(question: TimelineQuestion, scope: Scope, rows: Sequence[Rows]) -> TimelineData:
@@ -100,7 +103,7 @@ def shape(question: TimelineQuestion, scope: Scope, rows: Sequence[Rows]) -> Tim
     pinned, _ = opened(question, scope, "timeline")
     listed = newest_first(rows[0])[: question.limit]
     more = len(rows[0].rows) > question.limit
-    total, total_sessions = rows[2].rows[0]
+    total, total_sessions = rows[1].rows[0][:2]
     warnings = warnings_of(question.event, field_names([question.filter]), pinned)
     if not total:
         warnings.append(f"There is no event of this {_subject(question).replace('_', ' ')}.")
@@ -163,9 +166,9 @@ def _after(place: Place | None) -> Sql:
     )
 
 
-def _sessions(listed: Sequence[tuple[Any, ...]], whole: Rows) -> list[TimelineSession]:
+def _sessions(listed: Sequence[tuple[Any, ...]], beside: Rows) -> list[TimelineSession]:
     """Return the sessions of a page where their newest event stands."""
-    known_of = {key: told for key, *told in whole.rows}
+    known_of = {key: told for _, _, key, *told in beside.rows}
     shown: dict[Any, list[tuple[Any, ...]]] = {}
     for row in listed:
         # An event without a session stands alone, under its own place in the log.
