@@ -36,14 +36,15 @@ _PLAIN = ("daily_count", "daily_people", "top_paths", "daily_sum", "daily_p95")
 def measure(*, large: bool) -> list[Line]:
     """Return a line for each kind of question."""
     sizes = (*SIZES, LARGE) if large else SIZES
-    taken: dict[str, list[str]] = {case.name: [] for case in chosen()}
+    cases = chosen()
+    taken: dict[str, list[str]] = {case.name: [] for case in cases}
     peaks: dict[str, float] = {}
     for events in sizes:
         note(f"growth: {events:,} events")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "store.duckdb"
             query.fill(path, events)
-            for case in chosen():
+            for case in cases:
                 seconds, peak = _asked(path, case, events)
                 taken[case.name].append(seconds)
                 note(f"  {case.name}: {seconds}, {peak:.0f} MB")

@@ -1,5 +1,10 @@
-"""Made-up histories: what was used, by whom, when, and which ids turned out to be one person."""
+"""Made-up histories: what was used, by whom, when, and which ids turned out to be one person.
 
+They lie in the autumn of 2025, or with ``TALLYMARK_SEASON=spring`` in the spring of 2026, when days
+are an hour short.
+"""
+
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +18,8 @@ from tallymark.core.clock import DAY, instant
 from tallymark.core.event import ProfileOp
 
 # In Berlin clocks went back on 26 October 2025 at 01:00 UTC; in New York on 2 November, in Cairo on
-# 30 October at midnight, in Lord Howe by half an hour on 5 October.
+# 30 October at midnight, in Lord Howe by half an hour on 5 October. In spring they go on in Beirut at
+# midnight and in Berlin on 29 March, and back in Santiago at midnight and in Lord Howe on 5 April.
 ZONES = (
     "UTC",
     "Europe/Berlin",
@@ -22,8 +28,13 @@ ZONES = (
     "Asia/Kathmandu",
     "Australia/Lord_Howe",
     "Pacific/Apia",
+    "Asia/Beirut",
+    "America/Santiago",
 )
-SINCE = instant(datetime(2025, 10, 24, tzinfo=UTC))
+_IS_SPRING = os.environ.get("TALLYMARK_SEASON") == "spring"
+SINCE = instant(
+    datetime(2026, 3, 25, tzinfo=UTC) if _IS_SPRING else datetime(2025, 10, 24, tzinfo=UTC)
+)
 UNTIL = SINCE + 12 * DAY
 NOW = SINCE + 11 * DAY + 3
 
