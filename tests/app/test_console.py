@@ -118,6 +118,11 @@ def test_rows_beyond_the_limit_are_said_to_be_there(client: Client) -> None:
         "SELECT 1; SELECT 2",
         "SELECT * FROM query('SELECT 1; DROP VIEW events')",
         "SELECT * FROM failed_event",
+        # What the views are made of, and what they withhold.
+        "SELECT * FROM event",
+        "SELECT * FROM query_table('event')",
+        "SELECT ip FROM kept.event",
+        "SELECT user_agent FROM kept.event",
         "SELECT * FROM query_table('dedupe_key')",
         "EXPLAIN SELECT 1",
         "",

@@ -2,12 +2,13 @@
 
 import math
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallymark.insights.odds import adjusted, odds, two_sided
+from tallymark.insights.odds import adjusted, by_chance, odds
 
 
 def test_an_odds_ratio_by_hand() -> None:
@@ -17,25 +18,47 @@ def test_an_odds_ratio_by_hand() -> None:
     assert found.ratio == 6
     # ln 6 ± 1.96 × √(1/20 + 1/10 + 1/10 + 1/30) = 1.7918 ± 1.0434
     assert (round(found.low, 3), round(found.high, 3)) == (Decimal("2.114"), Decimal("17.031"))
-    assert round(found.p_value, 5) == Decimal("0.00076")
+    assert round(found.p_value, 9) == Decimal("0.000655677")
 
 
 def test_a_count_of_zero_adds_a_half_to_all() -> None:
     assert odds((10, 0), (5, 5)).ratio == 21
 
 
+# Fisher's tea: of eight cups the lady named the four rightly that had the milk first, or three of them.
 @pytest.mark.parametrize(
-    ("z", "p"),
-    [("0", "1"), ("1.959963984540054", "0.050000000"), ("-2.575829303548901", "0.010000000"),
-     ("6", "0.000000002"), ("40", "0")],
-)  # fmt: skip
-def test_the_normal_distribution_at_points_of_its_table(z: str, p: str) -> None:
-    assert round(two_sided(Decimal(z)), 9) == Decimal(p)
+    ("with_", "without", "p"),
+    [
+        ((4, 0), (0, 4), Fraction(2, 70)),
+        ((3, 1), (1, 3), Fraction(34, 70)),
+        ((2, 2), (2, 2), Fraction(1)),
+    ],
+)
+def test_how_often_chance_alone_does_as_much_in_a_published_example(
+    with_: tuple[int, int], without: tuple[int, int], p: Fraction
+) -> None:
+    assert round(by_chance(with_, without), 20) == round(Decimal(p.numerator) / p.denominator, 20)
 
 
-@given(st.decimals(-9, 9, places=6))
-def test_the_tails_are_those_of_the_library_of_c(z: Decimal) -> None:
-    assert abs(float(two_sided(z)) - math.erfc(abs(float(z)) / math.sqrt(2))) < 1e-12
+@given(*[st.tuples(st.integers(0, 60), st.integers(0, 60))] * 2)
+def test_chance_alone_agrees_with_counting_all_ways(
+    with_: tuple[int, int], without: tuple[int, int]
+) -> None:
+    have, converted, everybody = sum(with_), with_[0] + without[0], sum(with_) + sum(without)
+    ways = {
+        count: math.comb(converted, count) * math.comb(everybody - converted, have - count)
+        for count in range(have + 1)
+    }
+    rare = sum(number for number in ways.values() if number <= ways[with_[0]])
+
+    found = by_chance(with_, without)
+
+    assert abs(Fraction(found) - Fraction(rare, sum(ways.values()))) < Fraction(1, 10**20)
+
+
+def test_chance_alone_takes_no_time_where_many_are_compared() -> None:
+    assert by_chance((200_000, 300_000), (250_000, 350_000)) == 0
+    assert 0 < by_chance((200_000, 300_000), (240_500, 360_000)) < 1
 
 
 # Benjamini and Hochberg (1995), table of section 3: fifteen p-values, of which four are significant

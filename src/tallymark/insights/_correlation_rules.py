@@ -18,8 +18,8 @@ For each of these, four counts of people: converted and dropped, with it and wit
 came by e-mail 20 converted, and of 40 others 10. The odds to convert are 20 to 10 with it and 10 to 30
 without, so the **odds ratio** is (20 × 30) / (10 × 10) = 6. One means that it makes no difference. The
 interval from 2.1 to 17.0 holds the true ratio 95 times in 100 (Woolf 1955; where one of the four is
-zero, a half is added to each, after Haldane and Anscombe 1956), and chance alone does as much in 0.08 %
-of cases: the **p-value**.
+zero, a half is added to each, after Haldane and Anscombe 1956), and chance alone shares out as many so
+unevenly, or more, in 0.07 % of cases: the **p-value**, exact for any counts (Fisher 1935).
 
 <!-- checked -->
 ```text
@@ -35,7 +35,7 @@ dropped = 40
 factors[value=mail].odds_ratio = 6
 factors[value=mail].low = 2.113803584
 factors[value=mail].high = 17.030910666
-factors[value=mail].p_value = 0.000762308
+factors[value=mail].p_value = 0.000655677
 ```
 
 Of a hundred things that make no difference, five have a p-value below 0.05. So the p-values are corrected

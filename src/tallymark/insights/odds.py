@@ -16,16 +16,18 @@ from .uncertainty import Z95
 Correction: TypeAlias = Literal["benjamini_hochberg", "holm", "none"]
 
 _EXACT: Final = Context(prec=60)
+_RARE: Final = Context(prec=40)
+# What is as likely as what was seen, but for the last digits; and what no sum of others can show.
+_NO_LIKELIER: Final = _RARE.add(Decimal(1), Decimal("1E-30"))
+_NEVER: Final = Decimal("1E-60")
+_SURELY_NOT: Final = Decimal("1E40")
 _HALF: Final = Decimal("0.5")
-_ROOT_OF_PI: Final = Decimal("1.77245385090551602729816748334114518279754945612238712821381")
-# From here on the normal distribution leaves less than a thousand millionth outside.
-_FAR: Final = Decimal("6.5")
 
 
 class Odds(Struct, frozen=True):
     """The odds ratio with the interval that holds the true one 95 times in 100, and its p-value.
 
-    The p-value is how often a ratio as far from one, or further, is seen where the true one is one.
+    The p-value is how often chance alone shares out as many converted and dropped so unevenly, or more.
     """
 
     ratio: Number
@@ -53,24 +55,44 @@ def odds(with_: tuple[int, int], without: tuple[int, int]) -> Odds:
         ratio=rounded(ratio) or 0,
         low=rounded(_EXACT.exp(_EXACT.subtract(middle, half))) or 0,
         high=rounded(_EXACT.exp(_EXACT.add(middle, half))) or 0,
-        p_value=two_sided(_EXACT.divide(middle, error)),
+        p_value=by_chance(with_, without),
     )
 
 
-def two_sided(z: Decimal) -> Decimal:
-    """Return how much of the normal distribution lies as far from zero as z, or further."""
-    x = _EXACT.divide(abs(z), _EXACT.sqrt(Decimal(2)))
-    if x > _FAR:
-        return Decimal(0)
-    term, total, place = x, x, 0
-    square = _EXACT.multiply(x, x)
-    # The series of erf, whose terms grow to e^42 at most, so sixty digits leave forty.
-    while abs(term) > Decimal("1E-40"):
-        place += 1
-        term = _EXACT.divide(_EXACT.multiply(-term, square), Decimal(place))
-        total = _EXACT.add(total, _EXACT.divide(term, Decimal(2 * place + 1)))
-    inside = _EXACT.divide(_EXACT.multiply(Decimal(2), total), _ROOT_OF_PI)
-    return max(_EXACT.subtract(Decimal(1), inside), Decimal(0))
+def by_chance(with_: tuple[int, int], without: tuple[int, int]) -> Decimal:
+    """Return how often chance alone gives counts that are as rare as these, or rarer; 0 below 1E-30.
+
+    Exact also where a count is small or zero: Fisher, R. A. (1935), The Logic of Inductive Inference,
+    Journal of the Royal Statistical Society 98; two-sided as the sum of all that is no likelier.
+    """
+    have, converted = sum(with_), with_[0] + without[0]
+    everybody = have + sum(without)
+    low, high = max(0, have + converted - everybody), min(have, converted)
+    # The likelihoods of all that may be, by the ratio of each to the one before, from the one seen on.
+    weights = {with_[0]: Decimal(1)}
+    for step, last in ((1, high), (-1, low)):
+        weight = Decimal(1)
+        for count in range(with_[0], last, step):
+            up, down = _ways(count, step, have, converted, everybody)
+            weight = _RARE.divide(_RARE.multiply(weight, up), down)
+            weights[count + step] = weight
+            if weight > _SURELY_NOT:
+                return Decimal(0)
+            if weight < _NEVER:
+                break
+    as_rare = sum((one for one in weights.values() if one <= _NO_LIKELIER), Decimal(0))
+    return min(_RARE.divide(as_rare, sum(weights.values(), Decimal(0))), Decimal(1))
+
+
+def _ways(
+    count: int, step: int, have: int, converted: int, everybody: int
+) -> tuple[Decimal, Decimal]:
+    """Return by what the likelihood of a count is multiplied and divided for the next, up or down."""
+    if step > 0:
+        up = (have - count) * (converted - count)
+        return Decimal(up), Decimal((count + 1) * (everybody - have - converted + count + 1))
+    up = count * (everybody - have - converted + count)
+    return Decimal(up), Decimal((have - count + 1) * (converted - count + 1))
 
 
 def adjusted(p_values: Sequence[Decimal], how: Correction) -> list[Decimal]:

@@ -9,10 +9,14 @@ COPIED: Final = (
     "event", "event_name", "actor", "person_override", "account", "session", "other_group",
     "membership", "profile", "property", "progress", "meta",
 )  # fmt: skip
+# What is known of where somebody is, and of their machine, word for word: not even the copy has it.
+WITHHELD: Final = ("ip", "user_agent")
+# Where the copies lie, beside the views over them; what is asked without a schema finds views only.
+KEPT: Final = "kept"
 _KEYS: Final = frozenset(
     {
         "event_key", "time_us", "time_client_us", "time_sent_us", "received_us", "actor_key",
-        "anon_key", "person_key", "account_key", "session_key", "ip", "user_agent",
+        "anon_key", "person_key", "account_key", "session_key", *WITHHELD,
     }
 )  # fmt: skip
 _PLAIN: Final = tuple(column for column in EVENT.columns if column.name not in _KEYS)

@@ -31,7 +31,7 @@ from tallymark.store.engines.duckdb_rows import insert, set_counters
 from tallymark.store.migrations import MIGRATIONS
 from tallymark.store.profile_values import states
 from tallymark.store.tables import SCHEMA_VERSION, TABLES
-from tallymark.store.views import COPIED, VIEWS
+from tallymark.store.views import COPIED, KEPT, VIEWS, WITHHELD
 
 # Beyond this many the least recently used project is detached: 60 attached files cost 15 MB.
 _MOST_ATTACHED = 64
@@ -214,12 +214,20 @@ class DuckEngine:
         with self._attached_beside(target) as (cursor, name):
             cursor.execute(f"USE {name}")
             cursor.execute("BEGIN")
+            cursor.execute(f"CREATE SCHEMA {KEPT}")
             for table in COPIED:
-                cursor.execute(f"CREATE TABLE {table} AS FROM {source}.{table}")
+                shown = f"EXCLUDE ({', '.join(WITHHELD)})" if table == "event" else ""
+                copied = f"SELECT * {shown} FROM {source}.{table}"  # noqa: S608  our own names
+                cursor.execute(f"CREATE TABLE {KEPT}.{table} AS {copied}")
+            # A view finds what it is made of beside it.
+            cursor.execute(f"USE {name}.{KEPT}")
             for view in VIEWS:
                 cursor.execute(view.create())
+            cursor.execute(f"USE {name}")
+            for view in VIEWS:
+                cursor.execute(f"CREATE VIEW {view.name} AS FROM {KEPT}.{view.name}")
             position = cursor.execute(
-                "SELECT amount FROM progress WHERE name = 'log_position'"
+                f"SELECT amount FROM {source}.progress WHERE name = 'log_position'"  # noqa: S608
             ).fetchall()
             cursor.execute("COMMIT")
             cursor.execute("CHECKPOINT")
