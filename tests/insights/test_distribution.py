@@ -300,6 +300,22 @@ def assert_bins_are_as_the_rules_say(
     assert is_narrowest or high // narrower - low // narrower + 1 > most
 
 
+def test_money_of_several_currencies_is_said_to_be_added_up(store: Store) -> None:
+    paid = [Use(user=who, time=SINCE, revenue=Decimal(9), currency=one) for who, one in (("ana", "EUR"), ("bo", "USD"))]  # fmt: skip
+    store.replace(paid)
+    asked: dict[str, Any] = {
+        "range": {"since": rfc3339(SINCE), "until": rfc3339(SINCE + DAY)},
+        "measure": "sum",
+        "of": "revenue",
+    }
+    euros = {"op": "equals", "field": "currency", "value": "EUR"}
+
+    (told,) = ask(store, "distribution", **asked).warnings
+
+    assert told.startswith("Revenue of 2 currencies is added up")
+    assert ask(store, "distribution", filter=euros, **asked).warnings == []
+
+
 @settings(max_examples=300)
 @given(histories(), QUESTIONS, st.integers(0, 29))
 def test_every_row_agrees_with_the_oracle_and_opens_to_its_members(

@@ -11,6 +11,7 @@ from tests.insights.oracle import CONDITIONS, chosen_uses, people_of
 from tests.insights.test_cohorts import DAYS, define, names
 from tests.strategies import SINCE, UNTIL, Use, histories, owners, person
 
+from tallymark.core.clock import DAY, rfc3339
 from tallymark.core.errors import InvalidQuery
 from tallymark.insights.segments import table
 
@@ -103,6 +104,21 @@ def test_there_is_nobody_behind_what_is_not_there(store: Store) -> None:
         names(store, insight="segments", question=question, place={"segment": 1})
     with pytest.raises(InvalidQuery, match="no series 'B'"):
         names(store, insight="segments", question=question, place={"series": "B"})
+
+
+def test_money_of_several_currencies_is_said_to_be_added_up(store: Store) -> None:
+    paid = [Use(user=who, time=SINCE, revenue=Decimal(9), currency=one) for who, one in (("ana", "EUR"), ("bo", "USD"))]  # fmt: skip
+    store.replace(paid)
+    asked: dict[str, Any] = {
+        "range": {"since": rfc3339(SINCE), "until": rfc3339(SINCE + DAY)},
+        "series": [{"measure": "sum", "of": "revenue"}],
+    }
+    euros = {"op": "equals", "field": "currency", "value": "EUR"}
+
+    (told,) = ask(store, "segments", **asked).warnings
+
+    assert told.startswith("Revenue of 2 currencies is added up")
+    assert ask(store, "segments", filter=euros, **asked).warnings == []
 
 
 @settings(max_examples=300, deadline=None)

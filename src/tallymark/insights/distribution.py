@@ -12,11 +12,12 @@ from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Rows
 
 from . import _distribution_sql as statements
-from . import percentiles
+from . import currencies, measures, percentiles
 from ._distribution_rules import RULES
 from ._distribution_sql import Even
 from .fields import Field, field
 from .insight import Insight, Members, Scope, Table, Unit
+from .measures import Series
 from .numbers import Number, exact, plus, ratio, stored, times
 from .rates import Rate, rate
 from .selection import (
@@ -124,10 +125,20 @@ class _Found(Struct):
     width: Decimal | None = None
 
 
-def to_sql(question: DistributionQuestion, scope: Scope) -> tuple[Sql]:
-    """Return the statement of how many units there are in each bin, and of the percentiles."""
-    counted = _counted(question, frame_of(question, scope))
-    return (statements.binned(counted, _bins_of(question), is_sum=_is_sum(question)),)
+def to_sql(question: DistributionQuestion, scope: Scope) -> tuple[Sql, ...]:
+    """Return the statement of how many units there are in each bin, and of the percentiles.
+
+    After it, of money that is added up, that of how many currencies it is.
+    """
+    frame = frame_of(question, scope)
+    found = statements.binned(
+        _counted(question, frame), _bins_of(question), is_sum=_is_sum(question)
+    )
+    step = step_of(question.step)
+    if not currencies.is_added_up(question.of, field_names([question.filter, step.filter])):
+        return (found,)
+    money = Series(event=step.event, measure="sum", of=question.of, filter=step.filter)
+    return found, currencies.counted(measures.behind(money, question, None, frame))
 
 
 def shape(
@@ -165,7 +176,10 @@ def shape(
         least=exact(least),
         most=exact(most),
         rows=_rows(question, found, units),
-        warnings=warnings_of(step.event, [*named, *measured], scope, measured=measured),
+        warnings=[
+            *warnings_of(step.event, [*named, *measured], scope, measured=measured),
+            *currencies.warnings_of(max((int(one.rows[0][0]) for one in results[1:]), default=0)),
+        ],
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, sql
 
-from . import fields, filters, formula, measures
+from . import currencies, fields, filters, formula, measures
 from ._segments_rules import RULES
 from .fields import field
 from .filters import And, Filter
@@ -133,7 +133,7 @@ def to_sql(question: SegmentsQuestion, scope: Scope) -> tuple[Statement, ...]:
     """Return for each segment its people, then two statements for each series.
 
     The first gives the number; the second sum and sum of squares of what each person has, where there
-    is such a thing.
+    is such a thing. After all of them, of what adds money up, how many currencies it is.
     """
     frame = frame_of(question, scope)
     found: list[Statement] = []
@@ -141,7 +141,7 @@ def to_sql(question: SegmentsQuestion, scope: Scope) -> tuple[Statement, ...]:
         found.append(Columnar(_people(question, segment, frame)))
         for series in question.series:
             found += [_number(series, question, segment, frame), _squares(series, question, segment, frame)]  # fmt: skip
-    return tuple(found)
+    return (*found, *_money(question, frame))
 
 
 def shape(question: SegmentsQuestion, scope: Scope, results: Sequence[Any]) -> SegmentsData:
@@ -167,7 +167,10 @@ def shape(question: SegmentsQuestion, scope: Scope, results: Sequence[Any]) -> S
         ],
         measures=_rows(question, found, overlap),
         overlap=overlap,
-        warnings=_warnings(question, scope),
+        warnings=[
+            *_warnings(question, scope),
+            *currencies.warnings_of(max((int(one.rows[0][0]) for one in waiting), default=0)),
+        ],
     )
 
 
@@ -219,6 +222,18 @@ def _people(question: SegmentsQuestion, segment: Segment, frame: Frame) -> Sql:
         include_bots=question.include_bots, also=[field("person", frame.scope)],
     )  # fmt: skip
     return distinct(source, "person", frame.scope)
+
+
+def _money(question: SegmentsQuestion, frame: Frame) -> list[Sql]:
+    found = []
+    for segment in _segments(question):
+        asked = msgspec.structs.replace(question, filter=_both(question, segment))
+        found += [
+            currencies.counted(measures.behind(series, asked, None, frame))
+            for series in question.series
+            if currencies.is_added_up(series.of, field_names([asked.filter, series.filter]))
+        ]
+    return found
 
 
 def _number(series: Series, question: SegmentsQuestion, segment: Segment, frame: Frame) -> Sql:
