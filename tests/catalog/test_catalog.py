@@ -13,8 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from tallymark.catalog.catalog import Catalog
+from tallymark.catalog.database import engine_of
 from tallymark.catalog.keys import checksum, digest, parse
-from tallymark.catalog.migrate import HEAD
+from tallymark.catalog.migrate import HEAD, upgrade
 from tallymark.catalog.tables import METADATA
 from tallymark.core.errors import Broken, NotFound, Refused, TallymarkError, Unavailable
 from tallymark.core.policy import Policy
@@ -189,15 +190,52 @@ def test_a_dead_key_cannot_be_rotated_back_to_life(catalog: Catalog) -> None:
         catalog.rotate(key.id, now=NOW)
 
 
-def test_the_migrations_give_exactly_the_tables_of_the_code(
-    catalog: Catalog, tmp_path: Path
-) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'catalog.db'}")
+def test_the_migrations_give_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
+    engine = engine_of(f"sqlite:///{tmp_path / 'old.db'}")
     with engine.connect() as connection:
+        upgrade(connection, None)
+        connection.commit()
         difference = compare_metadata(MigrationContext.configure(connection), METADATA)
     engine.dispose()
 
     assert difference == []
+
+
+def test_a_new_catalog_is_word_for_word_what_all_migrations_give(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    engine = engine_of(f"sqlite:///{tmp_path / 'old.db'}")
+    with engine.connect() as connection:
+        upgrade(connection, None)
+        connection.commit()
+    engine.dispose()
+
+    made, migrated = (_schema(tmp_path / name) for name in ("catalog.db", "old.db"))
+
+    assert made == migrated
+    assert "alembic_version" in made
+
+
+def _schema(path: Path) -> dict[str, list[str]]:
+    """Return what each table and index of a file is, as words."""
+    raw = sqlite3.connect(path)
+    found = raw.execute("SELECT name, sql FROM sqlite_master").fetchall()
+    raw.close()
+    return {name: (statement or "").split() for name, statement in found}
+
+
+def test_what_ended_while_it_made_the_tables_can_begin_again(tmp_path: Path) -> None:
+    def ends(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    sa.event.listen(METADATA, "after_create", ends)
+    with pytest.raises(KeyboardInterrupt):
+        Catalog.in_folder(tmp_path)
+    sa.event.remove(METADATA, "after_create", ends)
+
+    Catalog.in_folder(tmp_path).close()
+
+    assert "project" in _schema(tmp_path / "catalog.db")
 
 
 def test_the_last_migration_is_the_one_that_is_expected(catalog: Catalog, tmp_path: Path) -> None:
@@ -215,10 +253,11 @@ def test_a_catalog_of_today_is_opened_without_the_migration_tool(
         "import sys; from pathlib import Path; from tallymark.catalog.catalog import Catalog;"
         "Catalog.in_folder(Path(sys.argv[1])).close(); assert 'alembic' not in sys.modules"
     )
+    (tmp_path / "new").mkdir()
 
-    done = subprocess.run([sys.executable, "-c", check, str(tmp_path)], check=False)
-
-    assert done.returncode == 0
+    for folder in (tmp_path, tmp_path / "new"):
+        done = subprocess.run([sys.executable, "-c", check, str(folder)], check=False)
+        assert done.returncode == 0
 
 
 def test_a_catalog_of_a_newer_version_is_refused(catalog: Catalog, tmp_path: Path) -> None:

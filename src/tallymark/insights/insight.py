@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from tallymark.core.sql import Sql
-from tallymark.store.engine import Arrays, Rows
+from tallymark.store.engine import Arrays, Keys, Rows
 from tallymark.store.tables import SEQ_PER_BATCH
 
 View: TypeAlias = Literal["line", "table", "matrix", "bar", "flow", "list", "funnel", "number"]
@@ -153,7 +151,7 @@ class Members(Struct, frozen=True):
     """
 
     statements: tuple[Statement, ...]
-    keys: Callable[[Sequence[Any]], NDArray[np.int64]]
+    keys: Callable[[Sequence[Any]], Keys]
     unit: Unit = "person"
     also: tuple["Members", ...] = ()
 

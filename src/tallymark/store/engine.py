@@ -3,12 +3,22 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from tallymark.core.sql import Sql
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+    Keys: TypeAlias = NDArray[np.int64]
+else:
+    # Whoever only passes questions on needs no numpy, which costs a start a sixth of a second; but
+    # annotations are looked at as the program runs.
+    Array = Keys = object
 
 Columns: TypeAlias = Mapping[str, Any]
 
@@ -35,7 +45,7 @@ class Limits(Struct, frozen=True):
     array_rows: int = 20_000_000
 
 
-Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+Arrays: TypeAlias = Mapping[str, Array]
 Fetch: TypeAlias = Callable[[Sql], Rows]
 
 
