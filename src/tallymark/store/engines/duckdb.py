@@ -138,10 +138,9 @@ class DuckEngine:
             self._cursor(project) as cursor,
             telling(limits, reading := CursorReading(cursor, limits)),
         ):
-            for setting in _PROGRESS:
-                cursor.execute(setting)
-            cursor.execute(f"SET operator_memory_limit = '{limits.memory_bytes // 1024} KiB'")
-            cursor.execute("BEGIN")
+            memory = f"SET operator_memory_limit = '{limits.memory_bytes // 1024} KiB'"
+            for setting in (*_PROGRESS, memory, "BEGIN"):
+                execute(cursor, setting)
             # DuckDB has no time limit of its own; interrupting the cursor from outside is the way.
             timer = threading.Timer(limits.seconds, cursor.interrupt)
             timer.daemon = True
@@ -151,7 +150,7 @@ class DuckEngine:
             finally:
                 timer.cancel()
                 with suppress(duckdb.Error):
-                    cursor.execute("ROLLBACK")
+                    execute(cursor, "ROLLBACK")
 
     def position(self, project: str) -> int:
         """Return the log position of the last commit, 0 if none."""
@@ -274,7 +273,7 @@ class DuckEngine:
         with self._lock:
             name = self._attach(project)
             cursor = self._connection.cursor()
-            cursor.execute(f"USE {name}")
+            execute(cursor, f"USE {name}")
         try:
             yield cursor
         finally:
