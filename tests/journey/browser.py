@@ -4,13 +4,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 _AGENT: Final = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -29,25 +29,56 @@ _TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascri
 Content = str | Path
 
 
+class _Chromium:
+    """One browser for all profiles of a file: to start it costs two seconds, a profile half of one.
+
+    No longer than for a file, because what drives it would be in the way of event loops elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._browser: Browser | None = None
+
+    def get(self) -> Browser:
+        """Return the browser that runs; start it if none does."""
+        if self._browser is None or not self._browser.is_connected():
+            self.close()
+            playwright = self._held.enter_context(sync_playwright())
+            self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
+            self._held.callback(self._browser.close)
+        return self._browser
+
+    def close(self) -> None:
+        """Close it if it runs."""
+        self._browser = None
+        self._held.close()
+
+
+_RUNNING: Final = _Chromium()
+close_chromium = _RUNNING.close
+
+
 @contextmanager
 def chromium() -> Iterator[BrowserContext]:
-    """Give a fresh browser profile that knows no one and can reach no other machine."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
-        context = browser.new_context(user_agent=_AGENT)
-        context.set_default_timeout(PATIENCE_SECONDS * 1_000)
-        try:
-            yield context
-        finally:
-            context.close()
-            browser.close()
+    """Give a fresh browser profile that knows no one and can reach no other machine.
+
+    ``close_chromium`` ends the browser that all profiles are in.
+    """
+    with _fresh(_RUNNING.get(), runs_scripts=True) as context:
+        yield context
 
 
 @contextmanager
 def profile(beside: BrowserContext, *, runs_scripts: bool = True) -> Iterator[BrowserContext]:
     """Give another profile of the same browser: nothing that one stores is seen by the other."""
     assert beside.browser is not None
-    context = beside.browser.new_context(user_agent=_AGENT, java_script_enabled=runs_scripts)
+    with _fresh(beside.browser, runs_scripts=runs_scripts) as context:
+        yield context
+
+
+@contextmanager
+def _fresh(browser: Browser, *, runs_scripts: bool) -> Iterator[BrowserContext]:
+    context = browser.new_context(user_agent=_AGENT, java_script_enabled=runs_scripts)
     context.set_default_timeout(PATIENCE_SECONDS * 1_000)
     try:
         yield context

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext
 from tests.journey.board import Board
-from tests.journey.browser import chromium
+from tests.journey.browser import chromium, close_chromium
 from tests.journey.flaky import Flaky, flaky
 from tests.journey.sdks import Target, target
 
@@ -25,6 +25,13 @@ def proxy(server: Target) -> Iterator[Flaky]:
     """A proxy to the server that a test can let fail."""
     with flaky(server.port) as between:
         yield between
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_browser_a_file() -> Iterator[None]:
+    """End the browser with the file that first wanted one."""
+    yield
+    close_chromium()
 
 
 @pytest.fixture(scope="module")
