@@ -11,7 +11,8 @@ demo: $(STAMP)  ## make a sample history, serve it and print the first answers
 
 test: check clients  ## everything that must hold before a change is merged
 	@# Hundreds of processes are started, and compiling costs each half a second where its result may not be kept.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses $(WORKERS)
+	@# Nor does anything of ours multiply matrices: the threads for it only wait, by spinning at first.
+	PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS)
 
 check: $(STAMP)  ## lint, format, types and imports, without changing anything
 	$(BIN)/ruff check
