@@ -56,6 +56,17 @@ def test_asking_in_the_wrong_folder_makes_none(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_asking_beside_the_demo_says_how_to_ask_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".demo").mkdir()
+
+    assert main(["ask", "trends"]) == 2
+
+    assert "add --data .demo" in capsys.readouterr().err
+
+
 def test_an_address_needs_a_key(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

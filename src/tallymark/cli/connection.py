@@ -12,6 +12,7 @@ from tallymark.core.errors import NotAllowed, Unavailable
 from tallymark.core.settings import load_settings
 
 DEFAULT_PROJECT = "default"
+DEMO_FOLDER = ".demo"
 _LOOK_SECONDS = 0.5
 
 
@@ -48,7 +49,9 @@ def open_client(args: argparse.Namespace, *, must_exist: bool = False) -> Client
         raise Unavailable(
             f"There is no data folder {data!r} here.",
             code="SERVER_AWAY",
-            hint="Name it with --data, or make one with `tallymark serve` or `tallymark load`.",
+            hint=f"That of the demo lies here: add --data {DEMO_FOLDER}."
+            if Path(DEMO_FOLDER).is_dir()
+            else "Name it with --data, or make one with `tallymark serve` or `tallymark load`.",
         )
     if project is not None:
         return connect(data, project=project)

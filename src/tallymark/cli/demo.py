@@ -24,12 +24,12 @@ from tallymark.core.settings import Settings
 from tallymark.demo import DAYS, events
 
 from .ask import parsed_question
+from .connection import DEMO_FOLDER
 from .main import COMMANDS, Subparsers
 from .render import trend_summary
 from .serve import add_serving_flags, address_of, prepare, settings_of
 
 PROJECT: Final = "demo"
-FOLDER: Final = ".demo"
 # What is asked first; each is the command that asks it again.
 QUESTIONS: Final = (
     (
@@ -78,16 +78,16 @@ def add_parser(subparsers: Subparsers) -> None:
         help=COMMANDS["demo"],
         description="Make 90 days of a made-up company that sells reports and a few printed things,"
         " load them, print the first answers and serve them until Ctrl-C. The next time the same"
-        f" history is used again; delete the folder ({FOLDER}) for a new one.",
+        f" history is used again; delete the folder ({DEMO_FOLDER}) for a new one.",
     )
-    add_serving_flags(parser, FOLDER)
+    add_serving_flags(parser, DEMO_FOLDER)
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="size of the history; 1 has about 350 000 events")  # fmt: skip
     parser.add_argument("--no-serve", action="store_true", help="stop after the first answers")
 
 
 def run(args: argparse.Namespace) -> int:
     """Make or find the history, print the first answers, then serve until Ctrl-C."""
-    settings = settings_of(args, data=FOLDER)
+    settings = settings_of(args, data=DEMO_FOLDER)
     data = Path(settings.data).absolute()
     keys = _prepare(settings)
     server = ensure_served(data, _flags(args, settings))

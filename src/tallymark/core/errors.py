@@ -130,7 +130,7 @@ _TABLE: tuple[Code, ...] = (
     Code("STORE_REJECTED", "store", 500, "The store could not take the event after several tries; it is kept for replay.", "Report the kept event."),
     Code("LOG_DAMAGED", "store", 500, "A batch of the log no longer matches its checksum.", "Run `tallymark verify`, then restore the lost positions from a backup."),
     # query
-    Code("QUERY_INVALID", "query", 400, "The question cannot be asked as it stands.", "The message names the field; see the insight's reference."),
+    Code("QUERY_INVALID", "query", 400, "The question cannot be asked as it stands.", "The page of the insight in the reference lists what can be asked."),
     Code("TIMEZONE_UNKNOWN", "query", 400, "The time zone is not an IANA name.", "Use a name such as Europe/Berlin."),
     Code("QUERY_TOO_LARGE", "query", 400, "The question would give more rows or buckets than allowed.", "Shorten the range or use a longer interval."),
     Code("QUERY_CANCELLED", "query", 499, "Whoever asked the question cancelled it, or went away.", "Ask again if the answer is still wanted."),
