@@ -74,20 +74,33 @@ def native(first: int = 0) -> Sent:
     return Sent("POST", "/tm/v1/events", workload.body(first, BATCH))
 
 
+def native_one(first: int = 0) -> Sent:
+    return Sent("POST", "/tm/v1/events", workload.body(first, 1), 1)
+
+
 def segment(first: int = 0) -> Sent:
-    batch = [
-        {
-            "type": "track", "event": e["name"], "messageId": e["id"], "userId": e["user_id"],
-            "anonymousId": None, "timestamp": _iso(e), "properties": e["properties"],
-            "context": {
-                "library": {"name": "analytics-python", "version": "2.4.0"},
-                "page": e["context"]["page"], "userAgent": e["context"]["user_agent"],
-            },
-            "integrations": {},
-        }
-        for e in _events(first)
-    ]  # fmt: skip
+    batch = [_track(e) for e in _events(first)]
     return Sent("POST", "/v1/batch", _json({"batch": batch, "writeKey": "k", "sentAt": _iso(workload.event(first))}))  # fmt: skip
+
+
+def segment_one(first: int = 0) -> Sent:
+    """Return what Segment's SDK for browsers sends for each use."""
+    message = _track(workload.event(first))
+    library = {"name": "analytics.js", "version": "npm:next-1.81.0"}
+    message["context"] = {**message["context"], "library": library, "locale": "en-US"}
+    return Sent("POST", "/v1/t", _json({**message, "writeKey": "k", "sentAt": message["timestamp"]}), 1)  # fmt: skip
+
+
+def _track(e: Event) -> Event:
+    return {
+        "type": "track", "event": e["name"], "messageId": e["id"], "userId": e["user_id"],
+        "anonymousId": None, "timestamp": _iso(e), "properties": e["properties"],
+        "context": {
+            "library": {"name": "analytics-python", "version": "2.4.0"},
+            "page": e["context"]["page"], "userAgent": e["context"]["user_agent"],
+        },
+        "integrations": {},
+    }  # fmt: skip
 
 
 def posthog(first: int = 0) -> Sent:
@@ -107,9 +120,18 @@ def posthog(first: int = 0) -> Sent:
 
 def posthog_browser(first: int = 0) -> Sent:
     """Return what posthog-js sends at once: two pages, what was done there, and all it knows each time."""
+    return _browser(first, 8)
+
+
+def posthog_one(first: int = 0) -> Sent:
+    """Return what posthog-js sends of a page that is left at once."""
+    return _browser(first, 1)
+
+
+def _browser(first: int, count: int) -> Sent:
     device = "01a21497-bc4a-703b-ac59-e3bdc660cf8c"
     batch = []
-    for place, e in enumerate(_events(first, 8)):
+    for place, e in enumerate(_events(first, count)):
         is_view = place % 4 == 0
         batch.append(
             {
@@ -272,7 +294,7 @@ def umami(first: int = 0) -> Sent:
 REQUESTS: Final[Mapping[str, Callable[..., Sent]]] = {
     made.__name__.replace("_", " "): made
     for made in (
-        native, segment, posthog, posthog_browser, posthog_server, mixpanel, amplitude, ga4,
-        cloudevents, otlp, snowplow, matomo, plausible, umami,
+        native, native_one, segment, segment_one, posthog, posthog_browser, posthog_server,
+        posthog_one, mixpanel, amplitude, ga4, cloudevents, otlp, snowplow, matomo, plausible, umami,
     )
 }  # fmt: skip

@@ -8,13 +8,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_START_SECONDS = 60
+_START_SECONDS = 240
 JSON = "application/json"
 
 
@@ -58,6 +58,15 @@ class Server:
             return response.status, json.loads(response.read() or b"null")
         except (OSError, http.client.HTTPException, ValueError):
             return 0, None
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Return the status that a body sent with these headers is answered with."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            connection.request("POST", path, body=body, headers=dict(headers))
+            return connection.getresponse().status
         finally:
             connection.close()
 

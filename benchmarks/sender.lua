@@ -1,5 +1,6 @@
 -- Sends one body over and over, each time with event ids that were never sent before:
 -- the eight letters that stand for the start of every id become a counter.
+-- Arguments: the file of the body, the number of the run, and names and values of headers.
 local PLACE = "@@@@@@@@"
 local threads = 0
 
@@ -13,9 +14,8 @@ function init(args)
   local body = file:read("*a")
   file:close()
   wrk.method = "POST"
-  wrk.headers["Content-Type"] = "application/json"
-  wrk.headers["Authorization"] = "Bearer " .. args[2]
-  run = tonumber(args[3])
+  run = tonumber(args[2])
+  for i = 3, #args, 2 do wrk.headers[args[i]] = args[i + 1] end
   count = 0
   pieces = {}
   local from = 1

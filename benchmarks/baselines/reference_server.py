@@ -3,18 +3,22 @@
     python -m benchmarks.baselines.reference_server PORT FOLDER
 
 ``POST /batch`` reads the body, decodes it, encodes it again, compresses it and commits it to SQLite
-with ``synchronous=FULL``, many requests in one commit, before it answers. ``POST /read`` only reads
-the body. Imports nothing of tallymark. It does not: check keys, limits, fields, times or numbers
-(which become doubles), scrub, read user agents, chain digests, count, or bound slow clients.
+with ``synchronous=FULL``, many requests in one commit, before it answers. ``/batch/form`` does so for
+JSON in the ``data`` of a form, and ``/batch/queries`` for a list of queries inside of JSON, which are
+what some tools send. ``POST /read`` only reads the body. Imports nothing of tallymark. It does not: check
+keys, limits, fields, times or numbers (which become doubles), scrub, read user agents, chain digests,
+count, or bound slow clients.
 """
 
 import asyncio
 import sqlite3
 import sys
 import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import uvicorn
@@ -24,6 +28,25 @@ _GROUP_BYTES = 2 * 1024 * 1024
 _JSON = [(b"content-type", b"application/json")]
 
 _Waiting = tuple[Any, int, "asyncio.Future[None]", asyncio.AbstractEventLoop]
+
+
+def decode_form(body: bytes) -> Any:
+    """Return the JSON in the ``data`` of a form."""
+    data = dict(urllib.parse.parse_qsl(body.decode()))["data"]
+    return msgspec.json.decode(data)
+
+
+def decode_queries(body: bytes) -> Any:
+    """Return the parameters of each query of a list."""
+    queries = msgspec.json.decode(body)["requests"]
+    return [dict(urllib.parse.parse_qsl(query.removeprefix("?"))) for query in queries]
+
+
+DECODERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
+    "/batch": msgspec.json.decode,
+    "/batch/form": decode_form,
+    "/batch/queries": decode_queries,
+}
 
 
 class Log:
@@ -53,7 +76,7 @@ class Log:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(
                 "INSERT INTO batch (items, payload) VALUES (?, ?)",
-                [(len(items), zstd.compress(encode(items), level=1)) for items, *_ in group],
+                [(_count(items), zstd.compress(encode(items), level=1)) for items, *_ in group],
             )
             connection.execute("COMMIT")
             group[0][3].call_soon_threadsafe(_resolve, group)
@@ -71,7 +94,7 @@ class Log:
 
 
 class App:
-    """The two routes, and one that says that it is there."""
+    """The routes, and one that says that it is there."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -82,10 +105,11 @@ class App:
             await _reply(send, 200, b"{}")
             return
         body = await _read(receive)
-        if scope["path"] == "/batch":
-            items = msgspec.json.decode(body)
+        decode = DECODERS.get(scope["path"])
+        if decode is not None:
+            items = decode(body)
             await self._log.append(items, len(body))
-            await _reply(send, 202, b'{"accepted":%d}' % len(items))
+            await _reply(send, 202, b'{"accepted":%d}' % _count(items))
         else:
             await _reply(send, 202, b'{"accepted":1}')
 
@@ -106,6 +130,10 @@ async def _reply(send: Any, status: int, body: bytes) -> None:
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*_JSON, length]})
     await send({"type": "http.response.body", "body": body})
+
+
+def _count(items: Any) -> int:
+    return len(items) if isinstance(items, list) else 1
 
 
 def _resolve(group: list[_Waiting]) -> None:
