@@ -20,7 +20,7 @@ from msgspec import structs
 
 from tallymark.collect.batch import prepare
 from tallymark.collect.body import inflate
-from tallymark.collect.protocol import Caller, Protocol, Request
+from tallymark.collect.protocol import Caller, Protocol, Request, content_of
 from tallymark.core.clock import SystemClock
 from tallymark.core.registry import discover
 from tallymark.core.settings import Settings
@@ -58,7 +58,7 @@ def _lines(name: str, protocol: Protocol, sent: Sent) -> list[Line]:
         if protocol.open is None:
             ready = structs.replace(request, body=inflate(request.body, "", settings))
         else:
-            ready = structs.replace(request, content=protocol.open(request, settings))
+            ready = structs.replace(request, content=content_of(protocol, request, settings))
         batch = prepare(protocol, ready, caller, settings, clock=clock, may_stay_text=True).batch
         encode_batch(batch)
         return len(batch.events)

@@ -1,5 +1,6 @@
 """The quick way of a batch, with properties as the text that was sent, gives what the careful way gives."""
 
+import gzip
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from tallymark.collect.batch import prepare
-from tallymark.collect.protocol import Caller, Protocol, Request
+from tallymark.collect.protocol import Caller, Protocol, Request, content_of
 from tallymark.collect.protocols.native import native
 from tallymark.collect.protocols.segment import segment
 from tallymark.core.clock import SystemClock
@@ -34,9 +35,15 @@ Outcome = tuple[int, bytes, Batch | None] | tuple[str, str | None]
 
 def batch_request(messages: bytes, **headers: str) -> Request:
     """Return a request of Segment's, opened; raises Refused if it cannot be."""
-    sent = Request("POST", "/v1/batch", "", headers, messages + ROOM, "203.0.113.9", NOW)
-    assert segment.open is not None
-    return structs.replace(sent, content=segment.open(sent, Settings()))
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = Request("POST", "/v1/batch", "", named, messages + ROOM, "203.0.113.9", NOW)
+    return structs.replace(sent, content=content_of(segment, sent, Settings()))
+
+
+def opened(sent: Request) -> Request:
+    """Return the same request of Segment's, opened as one at an address that others have too."""
+    content = content_of(segment, sent, Settings(), is_shared=True)
+    return structs.replace(sent, content=content)
 
 
 def request(body: bytes, *, query: str = "", **headers: str) -> Request:
@@ -74,6 +81,15 @@ def is_quick(sent: Request, caller: Caller = SERVER) -> bool:
 def assert_same(sent: Request, caller: Caller, protocol: Protocol = native) -> None:
     quick, careful = (
         outcome(sent, caller, may_stay_text=either, protocol=protocol) for either in (True, False)
+    )
+    assert quick == careful
+
+
+def assert_opened_alike(sent: Request, caller: Caller) -> None:
+    """See that a quick look at a body tells no more and no less than to open it."""
+    assert segment.credential(sent) == segment.credential(opened(sent))
+    quick, careful = (
+        outcome(one, caller, may_stay_text=True, protocol=segment) for one in (sent, opened(sent))
     )
     assert quick == careful
 
@@ -343,11 +359,12 @@ def test_any_batch_of_segments_gives_the_same_either_way(
     body: bytes, caller: Caller, agent: str
 ) -> None:
     try:
-        sent = batch_request(body, **({"user-agent": agent} if agent else {}))
+        sent = batch_request(body, **({"user_agent": agent} if agent else {}))
     except Refused:
         return
 
     assert_same(sent, caller, segment)
+    assert_opened_alike(sent, caller)
 
 
 def test_an_ordinary_batch_of_segments_goes_the_quick_way() -> None:
@@ -362,3 +379,40 @@ def test_an_ordinary_batch_of_segments_goes_the_quick_way() -> None:
     assert isinstance(event, Verbatim)
     assert bytes(event.properties) == b'{"n":1.50}'
     assert_same(sent, SERVER, segment)
+    assert_opened_alike(sent, SERVER)
+
+
+def test_a_packed_batch_of_segments_goes_the_quick_way_too() -> None:
+    body = b'{"batch":[{"type":"track","event":"a","messageId":"1","userId":"u","properties":{"n":1.50}}]}'
+    sent = Request(
+        "POST", "/v1/batch", "", {"content-encoding": "gzip"}, gzip.compress(body + ROOM), None, NOW
+    )
+    sent = structs.replace(sent, content=content_of(segment, sent, Settings()))
+
+    made = prepare(segment, sent, SERVER, Settings(), clock=SystemClock(), may_stay_text=True)
+
+    assert [type(one) for one in made.batch.events] == [Verbatim]
+    assert_same(sent, SERVER, segment)
+    assert_opened_alike(sent, SERVER)
+
+
+@pytest.mark.parametrize(
+    ("around", "query", "key"),
+    [
+        (b'"writeKey":" k "', "", "k"),
+        (b'"writeKey":"k"', "writeKey=other", "k"),
+        (b'"writeKey":""', "writeKey=other", "other"),
+        (b'"writeKey":null', "", "in the message"),
+        (b'"writeKey":7', "", "7"),
+    ],
+)
+def test_a_batch_of_segments_names_its_key_however_it_is_read(
+    around: bytes, query: str, key: str
+) -> None:
+    message = b'{"type":"track","event":"a","messageId":"1","userId":"u"%s}'
+    own = b',"writeKey":"in the message"' if key == "in the message" else b""
+    body = b'{"batch":[%s],%s}' % (message % own, around)
+    sent = Request("POST", "/v1/batch", query, {}, body + ROOM, None, NOW)
+    sent = structs.replace(sent, content=content_of(segment, sent, Settings()))
+
+    assert segment.credential(sent) == segment.credential(opened(sent)) == key

@@ -110,7 +110,7 @@ class Collection:
         collector = self._services.collector
         protocol = sharing[0]
         try:
-            request = await collector.opened(protocol, request)
+            request = await collector.opened(protocol, request, is_shared=len(sharing) > 1)
         except Refused as why:
             try:
                 known = await self._sender(protocol, request)
@@ -119,7 +119,9 @@ class Collection:
                 raise why from None
             await collector.refuse(protocol, request, known.caller, why)
             raise
-        return next((one for one in sharing if one.claims(request)), protocol), request
+        if len(sharing) > 1:
+            protocol = next((one for one in sharing if one.claims(request)), protocol)
+        return protocol, request
 
     async def _body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
         limit = self._services.settings.max_body_bytes

@@ -9,6 +9,7 @@ counters.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol as Interface
 from typing import TypeAlias
 
@@ -26,7 +27,7 @@ from tallymark.privacy.scrub import scrub_raw
 
 from .batch import NOTHING_KEPT, Prepared, Surroundings, prepare
 from .body import GZIP_MAGIC, inflate
-from .protocol import Caller, Protocol, Reply, Request
+from .protocol import Caller, Protocol, Reply, Request, content_of
 
 MINUTE = 60 * MICROSECONDS
 # As many as the live view shows of a request.
@@ -81,19 +82,22 @@ class Collector:
         self._flood = _Flood()
         self._room = asyncio.Semaphore(_LARGE_AT_ONCE)
 
-    async def opened(self, protocol: Protocol, request: Request) -> Request:
+    async def opened(
+        self, protocol: Protocol, request: Request, *, is_shared: bool = False
+    ) -> Request:
         """Return the request with its content, for a protocol that hides its key there.
 
-        Raises Refused for a body that cannot be read.
+        ``is_shared`` says that the address is not this protocol's alone. Raises Refused for a body that
+        cannot be read.
         """
-        opener = protocol.open
-        if opener is None:
+        if protocol.open is None:
             return request
+        read = partial(content_of, protocol, request, self._settings, is_shared=is_shared)
         if self._is_large(request):
             async with self._room:
-                content = await asyncio.to_thread(opener, request, self._settings)
+                content = await asyncio.to_thread(read)
         else:
-            content = opener(request, self._settings)
+            content = read()
         return structs.replace(request, content=content)
 
     async def refuse(

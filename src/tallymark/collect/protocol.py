@@ -130,6 +130,9 @@ class Protocol(Struct, frozen=True):
     ``routes`` are (method, path) pairs; a path may have ``{name}`` segments. A protocol with an
     ``open`` is also answered under ``/<name>``, so that no two can ever be confused there.
 
+    ``peek`` gives the content of a request at an address of this protocol alone, where one typed look at
+    it tells all that will be asked of it; None for any other, which is opened.
+
     ``credential`` gives a key of ours, or the site's name that was registered for one of ours; None
     looks for a key in the Authorization header. Where a request may name several sites, ``apart`` gives
     it once for each; they get the reply to the last. ``is_legible`` says that personal fields stand under
@@ -148,6 +151,7 @@ class Protocol(Struct, frozen=True):
     verbatim: Callable[[Request, Caller, Settings], Decoded | None] | None = None
     summary: str = ""
     open: Callable[[Request, Settings], Any] | None = None
+    peek: Callable[[Request, Settings], Any] | None = None
     credential: Callable[[Request], str | None] = no_credential
     claims: Callable[[Request], bool] = claim_all
     apart: Callable[[Request], Sequence[Request]] = one_sender
@@ -157,3 +161,18 @@ class Protocol(Struct, frozen=True):
     endpoints: tuple[Endpoint, ...] = ()
     answer: Any = None
     query: Mapping[str, str] = {}
+
+
+def content_of(
+    protocol: Protocol, request: Request, settings: Settings, *, is_shared: bool = False
+) -> Any:
+    """Return what is in a request's body, None for a protocol that does not open it; raises Refused.
+
+    ``is_shared`` says that other protocols have the address too.
+    """
+    found = None
+    if protocol.peek is not None and not is_shared:
+        found = protocol.peek(request, settings)
+    if found is None and protocol.open is not None:
+        found = protocol.open(request, settings)
+    return found

@@ -24,7 +24,7 @@ from tallymark.core.settings import Settings
 from ._checks import Terms, believed_time, checked_name, client_time, terms
 from ._native_events import have_plain_ids, rare_fields, sent_at_of
 from ._reading import UNREADABLE, holds_nul
-from ._verbatim import are_plain, is_ordinary
+from ._verbatim import FROM_BYTES, are_plain, is_ordinary
 from ._wire import (
     Time,
     WireContext,
@@ -53,7 +53,9 @@ _NO_LIBRARY: Final = WireProgram()
 def verbatim(request: Request, caller: Caller, settings: Settings) -> Decoded | None:
     """Return a request's events, scrubbed and ready for the log; None where they need a closer look."""
     body = request.body
-    if not is_ordinary(request, caller) or "strict" in request.query or holds_nul(body):
+    if len(body) < FROM_BYTES or not is_ordinary(request, caller):
+        return None
+    if "strict" in request.query or holds_nul(body):
         return None
     try:
         is_lines = is_ndjson(request.headers.get("content-type", ""))

@@ -1,27 +1,33 @@
 """Most batches of Segment's ``track`` messages in one pass; their properties stay the text that was sent.
 
-Gives what ``segment.decode`` and the steps would give, or nothing where it cannot tell by a quick look
-that nothing is out of the ordinary.
+``tracks_of`` reads a body once, before anybody knows whose it is, and ``verbatim_tracks`` gives of it
+what ``segment.decode`` and the steps would give, or nothing where it cannot tell by a quick look that
+nothing is out of the ordinary; then the body is opened as any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, Raw, Struct, structs
 from msgspec.json import Decoder
 
+from tallymark.collect.body import inflated
+from tallymark.collect.loose import Loose, form_fields, open_loosely
 from tallymark.collect.places import Places, Sender
+from tallymark.collect.protocol import Request
 from tallymark.core.errors import Refused
 from tallymark.core.event import NO_PROPERTIES, Verbatim
 from tallymark.core.known import Known
+from tallymark.core.settings import Settings
 
 from ._checks import Terms, are_plain
 from ._foreign import believed
 from ._names import named
 from ._reading import UNREADABLE, holds_nul
-from ._segment_context import NOBODY
+from ._segment_context import LOOKED_AT, NOBODY
 from ._values import text, when
+from ._verbatim import FROM_BYTES
 from ._verbatim import are_plain as are_plain_texts
 
 _NO_GROUPS: Final[dict[str, str]] = {}
@@ -79,35 +85,78 @@ class _Track(Struct, frozen=True, gc=False):
     originalTimestamp: Any = UNSET  # noqa: N815
     sentAt: Any = UNSET  # noqa: N815
     groupId: Any = UNSET  # noqa: N815
+    channel: Any = None
+    writeKey: str | None = None  # noqa: N815
 
 
-class _Tracks(Struct, frozen=True):
+class _Envelope(Struct, frozen=True):
     batch: list[_Track]
     context: Any = UNSET
+    sentAt: str | None = None  # noqa: N815
+    writeKey: str | None = None  # noqa: N815
+
+
+class Tracks(Struct, frozen=True):
+    """A body that holds tracks and nothing else, and ``fields``, the parameters of its query.
+
+    ``loosely`` opens it as any other body, for whoever has to look closer.
+    """
+
+    envelope: _Envelope
+    fields: Mapping[str, str]
+    loosely: Callable[[], Loose]
+
+    @property
+    def messages(self) -> list[_Track]:
+        """The tracks."""
+        return self.envelope.batch
+
+    @property
+    def first(self) -> list[dict[str, Any]]:
+        """What the first few tell of who sent them, in the shape of messages."""
+        return [_told_of(one) for one in self.messages[:LOOKED_AT]]
+
+    @property
+    def key(self) -> str | None:
+        """The write key, if it is in the body."""
+        keys = (self.envelope.writeKey, *(one.writeKey for one in self.messages[:LOOKED_AT]))
+        return next(filter(None, map(text, keys)), None)
 
 
 _NOWHERE: Final = _Where()
-_TRACKS: Final = Decoder(_Tracks)
+_TRACKS: Final = Decoder(_Envelope)
+
+
+def tracks_of(request: Request, settings: Settings) -> Tracks | None:
+    """Return the tracks of a large body; None for any other. Raises Refused as ``open_loosely`` does."""
+    fields = form_fields(request.query)
+    body = inflated(request, settings)
+    if len(body) < FROM_BYTES or body[:1] != b"{" or "compression" in fields or holds_nul(body):
+        return None
+    try:
+        envelope = _TRACKS.decode(body)
+    except UNREADABLE:
+        return None
+    if envelope.context is not UNSET or not envelope.batch:
+        return None
+    return Tracks(envelope, fields, partial(open_loosely, request, settings))
 
 
 def verbatim_tracks(
-    body: bytes, agreed: Terms, places: Places, *, may_be_personal: bool
+    tracks: Sequence[_Track], agreed: Terms, places: Places, *, may_be_personal: bool
 ) -> list[Verbatim] | None:
     """Return the events of a batch, ready for the log; None where they need a closer look."""
-    if body[:1] != b"{" or holds_nul(body):
-        return None
     try:
-        found = _TRACKS.decode(body)
-        if not _are_ordinary(found, agreed, may_be_personal=may_be_personal):
+        if not _are_ordinary(tracks, agreed, may_be_personal=may_be_personal):
             return None
-        return _events(found.batch, agreed, places)
+        return _events(tracks, agreed, places)
     except (*UNREADABLE, Refused):
         return None
 
 
-def _are_ordinary(found: _Tracks, agreed: Terms, *, may_be_personal: bool) -> bool:
-    tracks, limits = found.batch, agreed.settings
-    if found.context is not UNSET or not 0 < len(tracks) <= limits.max_batch_events:
+def _are_ordinary(tracks: Sequence[_Track], agreed: Terms, *, may_be_personal: bool) -> bool:
+    limits = agreed.settings
+    if len(tracks) > limits.max_batch_events:
         return False
     persons = [one.userId for one in tracks if one.userId is not None]
     persons += [one.anonymousId for one in tracks if one.anonymousId is not None]
@@ -182,6 +231,12 @@ def _events(tracks: Sequence[_Track], agreed: Terms, places: Places) -> list[Ver
 
 def _flagged(event: Verbatim, is_bot: bool) -> Verbatim:
     return structs.replace(event, flags=(*event.flags, "bot")) if is_bot else event
+
+
+def _told_of(one: _Track) -> dict[str, Any]:
+    where = one.context or _NOWHERE
+    library = where.library or _NO_LIBRARY
+    return {"channel": one.channel, "context": {"library": {"name": library.name}}}
 
 
 def _named(given: str, max_bytes: int) -> tuple[str, tuple[str, ...]]:

@@ -35,8 +35,7 @@ def is_ordinary(request: Request, caller: Caller) -> bool:
     """
     policy = caller.policy
     return (
-        len(request.body) >= FROM_BYTES
-        and caller.plan is None
+        caller.plan is None
         and not policy.properties
         and not policy.keep_user_agent
         and policy.consent == "opt_out"

@@ -10,7 +10,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, structs
@@ -19,22 +19,17 @@ from tallymark.collect.loose import Loose, form_fields, open_loosely
 from tallymark.collect.places import Places
 from tallymark.collect.protocol import Caller, Decoded, Protocol, Reply, Request
 from tallymark.core.errors import Refused, TallymarkError
-from tallymark.core.event import Command, Event, IdKind
+from tallymark.core.event import Command, Event
 from tallymark.core.policy import Policy
 from tallymark.core.settings import Settings
 from tallymark.privacy.scrub import scrub_url
 
-from ._checks import Terms, check_groups
+from ._checks import Terms
 from ._foreign import (
-    Source,
     Told,
     agreed,
     event,
     is_placeholder,
-    link,
-    membership,
-    person,
-    profile,
     sent_at,
     source,
     take,
@@ -48,8 +43,9 @@ from ._segment_context import (
     library_of,
     page_of,
 )
+from ._segment_people import COMMANDS, Who
 from ._segment_setup import ENDPOINTS
-from ._segment_verbatim import verbatim_tracks
+from ._segment_verbatim import Tracks, tracks_of, verbatim_tracks
 from ._values import amount, content_id, currency, mapping, sequence, text, when
 from ._verbatim import is_ordinary
 
@@ -70,9 +66,7 @@ _FIRST_REFERRER: Final = "initial_referrer"
 _EPOCH = re.compile(r"\d{9,16}\Z")
 
 
-_Who: TypeAlias = tuple[str | None, str | None]
-"""User and anonymous id."""
-_NOBODY: Final[_Who] = (None, None)
+_NOBODY: Final[Who] = (None, None)
 
 
 class _Around(Struct, frozen=True):
@@ -92,7 +86,7 @@ class _Around(Struct, frozen=True):
 
 def claims(request: Request) -> bool:
     """Return whether a request at an address that others have too is one of Segment's."""
-    content = request.content.content if request.content else None
+    content = _content(request).content
     if not isinstance(content, dict):
         return False
     first = content
@@ -106,8 +100,9 @@ def credential(request: Request) -> str | None:
     given = _basic_user(request.headers)
     if given:
         return given
-    # Of a body that could not be read the query is left.
-    content: Loose = request.content or Loose(None, form_fields(request.query))
+    if isinstance(request.content, Tracks):
+        return request.content.key or text(request.content.fields.get("writeKey"))
+    content = _content(request)
     body = mapping(content.content)
     messages = (mapping(one) for one in sequence(body.get("batch"))[:LOOKED_AT])
     keys = (text(one.get("writeKey")) for one in (body, *messages))
@@ -116,50 +111,67 @@ def credential(request: Request) -> str | None:
 
 def decode(request: Request, caller: Caller, settings: Settings) -> Decoded:
     """Return what the messages hold; raises Refused for a body that has none."""
-    messages, around, said = _opened(request, caller, settings)
+    is_batch = request.path.rstrip("/").endswith(_BATCHES)
+    messages, envelope = _messages(_content(request).content, is_batch=is_batch)
+    single = messages[0] if not envelope and len(messages) == 1 else None
+    when_sent = when(envelope.get("sentAt")) or when(mapping(single).get("sentAt"))
+    context = mapping(envelope.get("context"))
+    around = _around(request, caller, settings, messages, when_sent)
+    if context:
+        around = structs.replace(around, context=context)
+    said = Decoded(0, sent_at=around.sent_at, server_side=is_server(messages))
     return take(messages, lambda message: _read(message, around), settings, said)
 
 
 def verbatim(request: Request, caller: Caller, settings: Settings) -> Decoded | None:
     """Return a batch of ordinary ``track`` messages, ready for the log; None for anything else."""
-    if not is_ordinary(request, caller):
+    found = request.content
+    if not isinstance(found, Tracks) or not is_ordinary(request, caller):
         return None
-    try:
-        messages, around, said = _opened(request, caller, settings)
-    except Refused:
-        return None
+    first = found.first
+    around = _around(request, caller, settings, first, when(found.envelope.sentAt))
     if around.keeps_times or around.type is not None:
         return None
-    by_server = caller.kind != "public" if said.server_side is None else said.server_side
+    server_side = is_server(first)
+    by_server = caller.kind != "public" if server_side is None else server_side
     places = Places(caller.policy, None if by_server else request.headers.get("user-agent"))
     indifferent = caller.policy.suspects == "off"
-    events = verbatim_tracks(request.body, around.terms, places, may_be_personal=indifferent)
-    if events is None or len(events) != len(messages):
+    events = verbatim_tracks(found.messages, around.terms, places, may_be_personal=indifferent)
+    if events is None:
         return None
-    return structs.replace(said, received=len(events), events=[*events], is_ready=True)
+    return Decoded(
+        len(events), [*events], sent_at=around.sent_at, server_side=server_side, is_ready=True
+    )
 
 
-def _opened(
-    request: Request, caller: Caller, settings: Settings
-) -> tuple[list[Any], _Around, Decoded]:
-    """Return the messages, what they share, and what the request says of all of them."""
+def _content(request: Request) -> Loose:
+    """Return the content; of a body that could not be read the query is left."""
+    found: Loose | Tracks | None = request.content
+    if isinstance(found, Tracks):
+        return found.loosely()
+    return found or Loose(None, form_fields(request.query))
+
+
+def _around(
+    request: Request,
+    caller: Caller,
+    settings: Settings,
+    messages: list[Any],
+    said: int | None,
+) -> _Around:
+    """Return what messages share; ``said`` is when they were sent, as their body tells."""
     address = request.path.rstrip("/")
-    messages, envelope = _messages(request.content.content, is_batch=address.endswith(_BATCHES))
-    single = messages[0] if not envelope and len(messages) == 1 else None
-    when_sent = when(envelope.get("sentAt")) or when(mapping(single).get("sentAt"))
-    when_sent = when_sent or when(request.headers.get("sentat"))
+    when_sent = said or when(request.headers.get("sentat"))
     is_public, now = caller.kind == "public", request.received_at
-    as_told = agreed(settings, received_at=now, public=is_public)
-    around = _Around(
+    return _Around(
         terms=agreed(settings, received_at=now, sent_at=when_sent, public=is_public),
-        as_told=as_told,
+        as_told=agreed(settings, received_at=now, public=is_public),
         type=_TYPE_OF.get(address.rpartition("/")[2]),
         sent_at=when_sent,
         keeps_times=address.endswith("/import") or library_of(messages) == _STAMPS_ONCE,
-        context=mapping(envelope.get("context")),
+        context={},
         policy=caller.policy,
     )
-    return messages, around, Decoded(0, sent_at=when_sent, server_side=is_server(messages))
 
 
 def reply(_decoded: Decoded, _request: Request) -> Reply:
@@ -218,7 +230,7 @@ def _read(message: Any, around: _Around) -> list[Event] | list[Command]:
     by = source(terms, "segment", text(message.get("messageId")), time)
     said = consent(around.context | mapping(message.get("context")))
     by = structs.replace(by, consent=said) if said else by
-    return _COMMANDS[kind](message, by, terms)
+    return COMMANDS[kind](message, by, terms)
 
 
 def _type(message: dict[str, Any], around: _Around) -> str:
@@ -248,7 +260,7 @@ def _clock(message: dict[str, Any], around: _Around) -> tuple[int | None, Terms]
 
 
 def _use(
-    kind: str, message: dict[str, Any], who: _Who, *, time: int | None, around: _Around
+    kind: str, message: dict[str, Any], who: Who, *, time: int | None, around: _Around
 ) -> Told:
     given = mapping(message.get("context"))
     if around.context:
@@ -317,59 +329,6 @@ def _money(name: str | None, properties: dict[str, Any]) -> tuple[Decimal | None
     return found, currency(given) if given else "USD"
 
 
-def _people(message: dict[str, Any], terms: Terms) -> _Who:
-    """Return user and anonymous id, neither of them a placeholder; raises Refused if both were."""
-    flags: list[str] = []
-    user = person(text(message.get("userId")), terms.settings, flags)
-    anonymous = person(text(message.get("anonymousId")), terms.settings, flags)
-    if user is None and anonymous is None:
-        raise Refused("The id is a placeholder, not a person.", code="ILLEGAL_ID", path="userId")
-    return user, anonymous
-
-
-def _identify(message: dict[str, Any], by: Source, terms: Terms) -> list[Command]:
-    user, anonymous = _people(message, terms)
-    # RudderStack's browser SDK has the traits in the context only.
-    traits = mapping(mapping(message.get("context")).get("traits")) | mapping(message.get("traits"))
-    subject = ("user", user) if user else ("anonymous", anonymous)
-    return [
-        *link(by, ("anonymous", anonymous), ("user", user)),
-        *profile(by, "set", subject, traits, terms),
-    ]
-
-
-def _group(message: dict[str, Any], by: Source, terms: Terms) -> list[Command]:
-    user, anonymous = _people(message, terms)
-    account = text(message.get("groupId"))
-    if account is None:
-        raise Refused("group needs a groupId.", code="MISSING_FIELD", path="groupId")
-    if is_placeholder(account):
-        raise Refused("groupId is a placeholder, not a group.", code="ILLEGAL_ID", path="groupId")
-    check_groups({"account": account}, terms.settings)
-    return [
-        *link(by, ("anonymous", anonymous), ("user", user)),
-        *membership(by, ("account", account), user, anonymous),
-        *profile(by, "set", ("account", account), mapping(message.get("traits")), terms),
-    ]
-
-
-def _alias(message: dict[str, Any], by: Source, terms: Terms) -> list[Command]:
-    user, anonymous = _people(message, terms)
-    former = person(text(message.get("previousId")), terms.settings, [])
-    if user is None or (former is None and anonymous is None):
-        raise Refused("alias needs userId and previousId.", code="MISSING_FIELD", path="previousId")
-    now: tuple[IdKind, str] = ("user", user)
-    found = link(by, ("anonymous", anonymous), now) if anonymous != former else []
-    if former is not None and former != user:
-        found += link(by, ("anonymous", former), now, "alias")
-        if former != anonymous:
-            # Nothing says whether the former id named a device or a user.
-            found += link(by, ("user", former), now, "alias")
-    return found
-
-
-_COMMANDS: Final = {"identify": _identify, "group": _group, "alias": _alias}
-
 segment = Protocol(
     name="segment",
     routes=tuple(
@@ -386,6 +345,7 @@ segment = Protocol(
     reply=reply,
     summary="Segment's SDKs, and RudderStack's.",
     open=open_loosely,
+    peek=tracks_of,
     credential=credential,
     claims=claims,
     refuse=refuse,
