@@ -1,8 +1,9 @@
 """The one thread that commits: batches of all projects, many requests to a commit.
 
 A request waits in a queue bounded by bytes, encoded and compressed already: as bytes it takes a tenth
-of the room, and is made and given up by the same thread. The writer takes a group, commits once per
-project and answers the whole group in one call to the loop.
+of the room, and is made and given up by the same thread. What a loop has ready at the same moment is
+handed over together: the thread would wake for the first of it and commit that alone. The writer takes a
+group, commits once per project and answers the whole group in one call to the loop.
 """
 
 import asyncio
@@ -100,6 +101,8 @@ class LogWriter:
         self._opener = opener
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._lock = threading.Lock()
+        # What each loop will hand over at its next turn.
+        self._gathered: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
         self._queued_bytes = 0
         self._closing = False
         self._deadline = float("inf")
@@ -168,6 +171,10 @@ class LogWriter:
             if not self._closing:
                 self._closing = True
                 self._deadline = self._clock.monotonic() + CLOSE_SECONDS
+                for together in self._gathered.values():
+                    for waiting in together:
+                        self._queue.put(waiting)
+                self._gathered.clear()
                 self._queue.put(None)
         # A disk that hangs in a system call cannot be interrupted; the thread is a daemon.
         await asyncio.to_thread(self._thread.join, CLOSE_SECONDS + 1)
@@ -196,8 +203,18 @@ class LogWriter:
             if self._queued_bytes and self._queued_bytes + size > self._settings.log_queue_bytes:
                 raise self._unavailable("Too much is waiting for the disk.")
             self._queued_bytes += size
-            self._queue.put(waiting)
+            together = self._gathered.get(loop)
+            if together is None:
+                self._gathered[loop] = [waiting]
+                loop.call_soon(self._hand_over, loop)
+            else:
+                together.append(waiting)
         return await waiting.answer
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            for waiting in self._gathered.pop(loop, ()):
+                self._queue.put(waiting)
 
     def _run(self) -> None:
         last = False
