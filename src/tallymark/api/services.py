@@ -39,7 +39,9 @@ class StoreCalls(Protocol):
 class Collects(Protocol):
     """Takes what was sent and answers once it is durable."""
 
-    async def opened(self, protocol: WireProtocol, request: Request) -> Request:
+    async def opened(
+        self, protocol: WireProtocol, request: Request, *, is_shared: bool = False
+    ) -> Request:
         """Return the request with its content; raises Refused."""
 
     async def refuse(
