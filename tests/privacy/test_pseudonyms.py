@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallymark.core.policy import Policy
-from tallymark.privacy.pseudonyms import hints_at_people, suspect, treated
+from tallymark.privacy.pseudonyms import KINDS, hints_at_people, suspect, treated
 
 KEY = b"k" * 32
 
@@ -137,4 +137,25 @@ ONE_PATTERN = re.compile(
 @given(st.text(st.sampled_from("a1Z-_ .@(9\n\u0660é") | st.sampled_from("eyJAKIz"), max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_several_quick_patterns_find_what_one_for_all_would(text: str) -> None:
-    assert hints_at_people([text]) == (ONE_PATTERN.search(text) is not None)
+    # Long enough to be looked at.
+    long = text + "~" * 12
+
+    assert hints_at_people([long]) == (ONE_PATTERN.search(long) is not None)
+
+
+@given(
+    st.text(st.sampled_from("aZ09.-_ ()eyJskAKIAxoxbDE"), max_size=11),
+    st.sampled_from(("", " ", "DE89 3704", "eyJ.a.b", "sk_", "4111 1111", "0170 12345")),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_short_text_without_a_sign_is_nobodys_data(text: str, start: str) -> None:
+    short = (start + text)[:11]
+
+    assert not any(looks_like(short) for _, looks_like in KINDS)
+    assert suspect(short) is None
+
+
+@pytest.mark.parametrize("text", ["a@b.c", "+4 12 34", "+49 170 123", "a.b@c.de"])
+def test_a_short_text_with_a_sign_is_still_looked_at(text: str) -> None:
+    assert (suspect(text) is not None) == any(looks_like(text) for _, looks_like in KINDS)
+    assert hints_at_people([text]) or suspect(text) is None

@@ -73,6 +73,7 @@ class Guarded(HttpToolsProtocol):
         self._since: float | None = None
         self._is_in_head = True
         self._head_bytes = 0
+        self._read_bytes = 0
         self._body_bytes = 0
         self._unread_since: float | None = None
 
@@ -101,6 +102,7 @@ class Guarded(HttpToolsProtocol):
             return
         if self._since is None:
             self._since = self.loop.time()
+        self._read_bytes = len(data)
         super().data_received(data)
         if self._is_in_head and self._since is not None:
             self._head_bytes += len(data)
@@ -116,10 +118,12 @@ class Guarded(HttpToolsProtocol):
         """Begin the request, unless its head is too large."""
         self._is_in_head = False
         self._since = self.loop.time()
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self.guard.max_header_bytes:
-            self._is_head_too_large = True
-            raise ValueError("head too large")
+        # A head that came whole in one read, or in few, is no larger than they were.
+        if self._head_bytes + self._read_bytes > self.guard.max_header_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self.guard.max_header_bytes:
+                self._is_head_too_large = True
+                raise ValueError("head too large")
         super().on_headers_complete()
         # An answer to HEAD has no body to join.
         if self.scope["method"] != "HEAD":

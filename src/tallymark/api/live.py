@@ -6,23 +6,24 @@ where it was (Last-Event-ID). A follower that cannot keep up is let go rather th
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tallymark.collect.accept import MOST_PUBLISHED, accepted_of
 from tallymark.collect.enrich import page_parts
 from tallymark.core.errors import CODES, TallymarkError, Unavailable
-from tallymark.core.event import Batch, Event, Failed, TimeRule
+from tallymark.core.event import Batch, Event, Failed, Kind, TimeRule
 
 HEARTBEAT_SECONDS = 15.0
 _REMEMBERED = 1000
 _MOST_FOLLOWERS = 100
 _MOST_WAITING = 2000
 _MOST_TEXT = 200
+_LONGEST_URL = 500
 
 
 class SeenEvent(Struct, frozen=True, omit_defaults=True):
@@ -100,22 +101,21 @@ class Live:
     def publish(self, project: str, batch: Batch) -> None:
         """Tell of a batch that is durable now."""
         channel = self._channel(project)
-        channel.add(_seen(channel.number(batch.received_at), batch))
+        channel.add(_noted(channel.number(batch.received_at), batch))
 
     def refused(self, project: str, protocol: str, error: TallymarkError, received_at: int) -> None:
         """Tell of a request that there was no room to read."""
         channel = self._channel(project)
-        channel.add(
-            Seen(
-                channel.number(received_at),
-                received_at,
-                protocol,
-                source="",
-                counts={"refused": 1},
-                failed=[SeenFailure(error.code, error.message, fix=error.hint)],
-                stored=False,
-            )
+        seen = Seen(
+            channel.number(received_at),
+            received_at,
+            protocol,
+            source="",
+            counts={"refused": 1},
+            failed=[SeenFailure(error.code, error.message, fix=error.hint)],
+            stored=False,
         )
+        channel.add(_Noted(seen.number, seen))
 
     def follow(self, project: str, last_seen: int | None) -> AsyncIterator[bytes]:
         """Return the stream: what came after ``last_seen`` and is remembered, then what comes.
@@ -150,8 +150,8 @@ class Live:
     async def _stream(self, channel: "_Channel", last_seen: int | None) -> AsyncIterator[bytes]:
         follower = _Follower()
         if last_seen is not None:
-            missed = (one for one in channel.remembered if one.number > last_seen)
-            follower.frames.extend(_frame(one) for one in missed)
+            missed = [one for one in channel.remembered if one.number > last_seen]
+            follower.frames.extend(_frame(_shown(one)) for one in missed)
         channel.followers.add(follower)
         try:
             yield b": following\nid: %d\n\n" % (channel.last if last_seen is None else last_seen)
@@ -190,7 +190,7 @@ class _Follower:
 class _Channel:
     def __init__(self) -> None:
         self.last = 0
-        self.remembered: deque[Seen] = deque(maxlen=_REMEMBERED)
+        self.remembered: deque[_Noted] = deque(maxlen=_REMEMBERED)
         self.followers: set[_Follower] = set()
 
     def number(self, received_at: int) -> int:
@@ -198,55 +198,105 @@ class _Channel:
         self.last = max(self.last + 1, received_at)
         return self.last
 
-    def add(self, seen: Seen) -> None:
-        self.remembered.append(seen)
+    def add(self, noted: "_Noted") -> None:
+        self.remembered.append(noted)
         if self.followers:
-            frame = _frame(seen)
+            frame = _frame(_shown(noted))
             for follower in self.followers:
                 follower.push(frame)
 
 
-def _seen(number: int, batch: Batch) -> Seen:
-    return Seen(
+class _Passed(NamedTuple):
+    """Of an event what ``SeenEvent`` is made of; ``url`` stands for the host and path that were not told."""
+
+    name: str
+    id: str
+    time: int
+    kind: Kind
+    user_id: str | None
+    anonymous_id: str | None
+    host: str | None
+    path: str | None
+    url: str | None
+    browser: str | None
+    device_type: str | None
+    time_rule: TimeRule
+    flags: tuple[str, ...]
+
+
+class _Noted(Struct, frozen=True):
+    """An entry, and the events that it is still to be completed with.
+
+    Nobody follows, most of the time, and to complete it took a thirtieth of the time of a request. The
+    events themselves are not kept: their properties may be as large as the whole request was.
+    """
+
+    number: int
+    seen: Seen
+    passed: Sequence[_Passed] = ()
+
+
+def _noted(number: int, batch: Batch) -> _Noted:
+    failed, dropped = batch.failed, batch.dropped
+    seen = Seen(
         number,
         batch.received_at,
         batch.protocol,
         batch.source,
-        counts={
+        {
             "accepted": accepted_of(batch),
-            "failed": len(batch.failed),
-            "dropped": sum(batch.dropped.values()),
+            "failed": len(failed),
+            "dropped": sum(dropped.values()),
         },
-        accepted=[_seen_event(one) for one in batch.events[:MOST_PUBLISHED]],
-        failed=[_seen_failure(one) for one in batch.failed[:MOST_PUBLISHED]],
+        failed=[_seen_failure(one) for one in failed[:MOST_PUBLISHED]] if failed else [],
         dropped=[
             SeenDrop(code, items, CODES[code].meaning, CODES[code].fix)
-            for code, items in batch.dropped.items()
-        ],
+            for code, items in dropped.items()
+        ]
+        if dropped
+        else [],
     )
+    return _Noted(number, seen, [_passed(one) for one in batch.events[:MOST_PUBLISHED]])
 
 
-def _seen_event(event: Event) -> SeenEvent:
-    context = event.context
-    host = path = None
-    if context.page_url is not None:
-        host, path = page_parts(context.page_url)
+def _shown(noted: _Noted) -> Seen:
+    if not noted.passed:
+        return noted.seen
+    return structs.replace(noted.seen, accepted=[_seen_event(one) for one in noted.passed])
+
+
+def _passed(event: Event) -> _Passed:
+    where = event.context
+    host, path, url = where.page_host, where.page_path, where.page_url
+    if url is not None and len(url) > _LONGEST_URL:
+        # What is long is not kept for its query.
+        told = page_parts(url)
+        host, path, url = host or told[0], path or told[1], None
+    # By their places: a name costs as much as a value.
+    return _Passed(
+        event.name, event.id, event.time, event.kind, event.user_id, event.anonymous_id, host, path,
+        url, where.browser, where.device_type, event.time_rule, event.flags,
+    )  # fmt: skip
+
+
+def _seen_event(passed: _Passed) -> SeenEvent:
+    host, path = (None, None) if passed.url is None else page_parts(passed.url)
     bot: Literal["user_agent", "declared"] | None = None
-    if "bot" in event.flags:
-        bot = "user_agent" if context.device_type == "bot" else "declared"
+    if "bot" in passed.flags:
+        bot = "user_agent" if passed.device_type == "bot" else "declared"
     return SeenEvent(
-        event.name,
-        event.id,
-        event.time,
-        event.kind,
-        event.user_id,
-        event.anonymous_id,
-        host=context.page_host or host,
-        path=context.page_path or path,
-        browser=context.browser,
+        passed.name,
+        passed.id,
+        passed.time,
+        passed.kind,
+        passed.user_id,
+        passed.anonymous_id,
+        host=passed.host or host,
+        path=passed.path or path,
+        browser=passed.browser,
         bot=bot,
-        time_rule=event.time_rule,
-        flags=event.flags,
+        time_rule=passed.time_rule,
+        flags=passed.flags,
     )
 
 

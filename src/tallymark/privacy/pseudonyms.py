@@ -25,6 +25,8 @@ _TRUNCATED: Final = 3
 _LONGEST: Final = 2_000
 # Such as a@b.c: nothing that is looked for is shorter, and many a value is.
 _SHORTEST: Final = 5
+# Of an IBAN; what may be shorter has a sign that few texts have.
+_SHORTEST_UNSIGNED: Final = 12
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
 _JWT = re.compile(r"eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")
@@ -129,7 +131,7 @@ def hints_at_people(values: Iterable[Any]) -> bool:
     if not _CONTAINERS.isdisjoint(map(type, told)):
         return True
     texts = {value for value in told if type(value) is str}
-    return _hints("\n".join(texts))
+    return _hints("\n".join([text for text in texts if not _is_too_short(text)]))
 
 
 def suspect(value: Any, depth: int = 3) -> str | None:
@@ -162,10 +164,16 @@ def _hints(text: str) -> bool:
     )
 
 
+def _is_too_short(text: str) -> bool:
+    """Return whether a text can be nothing that is looked for, be it written however it will."""
+    size = len(text)
+    return size < _SHORTEST or (size < _SHORTEST_UNSIGNED and "@" not in text and "+" not in text)
+
+
 def _suspect(text: str) -> str | None:
-    if len(text) < _SHORTEST or not _hints(text):
+    if _is_too_short(text) or not _hints(text):
         return None
-    for kind, looks_like in _KINDS:
+    for kind, looks_like in KINDS:
         if looks_like(text):
             return kind
     return None
@@ -191,7 +199,7 @@ def _passes_mod_97(text: str) -> bool:
     return int("".join(str(int(char, 36)) for char in moved)) % 97 == 1
 
 
-_KINDS: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
+KINDS: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
     ("email", lambda text: "@" in text and _EMAIL.search(text) is not None),
     ("token", lambda text: "eyJ" in text and _JWT.search(text) is not None),
     ("secret", lambda text: _KEY.search(text) is not None),

@@ -67,7 +67,7 @@ class Names:
         own: str,
         asking: frozenset[str] = frozenset(),
     ) -> None:
-        self._judged = judged - moving.keys()
+        self._judged = judged.difference(moving)
         self._moving = moving
         self._others = others
         self._own = own

@@ -6,7 +6,8 @@ are: a query that the page's own address may not keep must not come back as ``$s
 """
 
 import re
-from functools import partial
+from decimal import Decimal
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from tallymark.core.event import Context
@@ -68,6 +69,11 @@ _NAMES, _NAMES_OF_VIEWS = (
 )
 _IPS: Final = ("$ip", "$initial_ip")
 _DIAGNOSTIC: Final = "$sdk_debug_"
+_ELEMENTS: Final = "$elements_chain"
+# How names of addresses end.
+_ADDRESSES: Final = ("url", "referrer", "href")
+_SCALARS: Final = frozenset({bool, int, Decimal})
+_LONGEST_REMEMBERED: Final = 100
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*\Z")
 _LINK = re.compile(r'((?:href|src|action|formaction)=")((?:[^"\\]|\\.)*)')
 _DEEPEST: Final = 16
@@ -112,7 +118,7 @@ def known(given: dict[str, Any], policy: Policy) -> dict[str, Any]:
     """
     kept: dict[str, Any] = {}
     for name, value in given.items():
-        if value is not None and name[:1] != "$":
+        if value is not None and (name[:1] != "$" or _is_free(name, value)):
             kept[name] = value
         elif _may_stay(name, value, policy):
             kept[name] = _scrubbed(name, value, policy)
@@ -123,6 +129,24 @@ def groups(given: dict[str, Any]) -> dict[str, str]:
     """Return the groups by type, such as company → acme."""
     found = mapping(given.get("$groups"))
     return {kind: name for kind, value in found.items() if (name := text(value)) is not None}
+
+
+def _is_free(name: str, value: Any) -> bool:
+    """Return whether a value of an SDK's stays as it is, whatever the policy: most of them do."""
+    if type(value) is str:
+        return "://" not in value and len(name) <= _LONGEST_REMEMBERED and _is_plain(name)
+    return type(value) in _SCALARS and len(name) <= _LONGEST_REMEMBERED and _is_plain(name)
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(name: str) -> bool:
+    """Return whether a name of an SDK's asks for no look at its value."""
+    return not (
+        name in _IPS
+        or name == _ELEMENTS
+        or name.startswith(_DIAGNOSTIC)
+        or name.endswith(("user_agent", "pathname", *_ADDRESSES))
+    )
 
 
 def _may_stay(name: str, value: Any, policy: Policy) -> bool:
@@ -184,12 +208,12 @@ def _scrubbed(name: str, value: Any, policy: Policy, depth: int = 0) -> Any:
 
 
 def _scrubbed_text(name: str, value: str, policy: Policy) -> str:
-    if name == "$elements_chain":
+    if name == _ELEMENTS:
         return _LINK.sub(lambda found: found[1] + scrub_url(found[2], policy).url, value)
     if name in _IPS:
         return scrub_ip(value, policy.ip) or ""
     if name.endswith("pathname"):
         return scrub_path(value, policy)
-    if name.endswith(("url", "referrer", "href")) or ("://" in value and _ADDRESS.match(value)):
+    if name.endswith(_ADDRESSES) or ("://" in value and _ADDRESS.match(value)):
         return scrub_url(value, policy).url
     return value
