@@ -340,5 +340,5 @@ def test_a_key_for_certain_sites_takes_events_of_their_pages_alone(
         assert answer.json()["code"] == "ORIGIN_REFUSED"
         # The page may read why, and the project is told.
         assert answer.headers.get("access-control-allow-origin") == headers.get("Origin")
-        (seen,) = server.live._channel("shop").remembered[-1].failed
+        (seen,) = server.live._channel("shop").remembered[-1].seen.failed
         assert (seen.code, headers.get("Origin", "") in seen.message) == ("ORIGIN_REFUSED", True)

@@ -98,7 +98,7 @@ def test_a_token_never_sends_events(
     served.request(method, path, served_json(body) if method == "POST" else None, headers=given)
 
     status = served.live._channel("shop").remembered
-    assert all(one.counts.get("accepted", 0) == 0 for one in status)
+    assert all(one.seen.counts.get("accepted", 0) == 0 for one in status)
 
 
 def test_the_answer_to_a_token_that_sends_says_which_key_to_take(served: Harness) -> None:
