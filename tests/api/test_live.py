@@ -141,6 +141,25 @@ def test_a_new_follower_begins_now(server: Harness) -> None:
     assert b"before" not in follower.text
 
 
+def test_where_it_happened_is_told_to_who_followed_and_to_who_comes_back(server: Harness) -> None:
+    queries = ("", "?q=1", "?q=" + "x" * 600)
+    pages = [{"url": f"https://shop.example/cart{query}"} for query in queries]
+    sent = [{"name": "e", "id": str(n), "context": {"page": page}} for n, page in enumerate(pages)]
+
+    with Follower(server) as follower:
+        body = msgspec.json.encode(sent)
+        assert server.request("POST", "/tm/v1/events", body, key="secret").status == 202
+        follower.until(b"data: ")
+    with Follower(server, "Last-Event-ID: 1") as late:
+        late.until(b"data: ")
+
+    (entry,) = follower.entries()
+    assert late.entries() == [entry]
+    assert [(one["host"], one["path"]) for one in entry["accepted"]] == [
+        ("shop.example", "/cart")
+    ] * len(queries)
+
+
 def test_another_project_is_not_told(server: Harness) -> None:
     with Follower(server) as follower:
         server.local("POST", "/tm/v1/events", {"name": "theirs"}, project="other")

@@ -133,6 +133,20 @@ def test_the_hook_hears_of_every_new_head(path_of: Callable[[str], Path]) -> Non
     assert heard == [("p", 1), ("p", 2), ("p", 3)]
 
 
+def test_what_comes_at_the_same_moment_is_committed_together(
+    path_of: Callable[[str], Path],
+) -> None:
+    heard: list[tuple[str, int]] = []
+
+    async def scenario() -> None:
+        async with writing(path_of, on_commit=lambda *told: heard.append(told)) as writer:
+            await asyncio.gather(*(writer.append("p", batch(n), size=300) for n in range(50)))
+
+    asyncio.run(scenario())
+
+    assert heard == [("p", 50)]
+
+
 def test_closing_writes_what_is_queued_then_refuses(path_of: Callable[[str], Path]) -> None:
     async def scenario() -> list[Any]:
         async with writing(path_of, opener=open_slow) as writer:
