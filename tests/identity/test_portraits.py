@@ -15,6 +15,7 @@ from tallymark.core.errors import NotFound
 from tallymark.core.event import Event, GroupMembership, IdentityLink, ProfileOp
 from tallymark.core.settings import Settings
 from tallymark.identity import portraits
+from tallymark.identity.members import MembersPage, read_cursor
 from tallymark.identity.portraits import KnownId
 from tallymark.store.engine import Limits
 
@@ -138,6 +139,72 @@ def test_a_group_has_a_profile_of_its_own_and_counts_its_people(world: World) ->
     assert (found.profile, found.people, found.events) == ({"seats": 5}, 2, 2)
     assert group(world, "account", "acme", T0).profile == {"seats": 3}
     assert person(world, "anonymous", "acme").profile == {"seats": 7}
+
+
+def members(world: World, kind: str, name: str, **asked: Any) -> MembersPage:
+    usual = {"at": None, "after": None, "most": 100}
+    with world.engine.reading("p", LIMITS) as fetch:
+        return portraits.people_of(fetch, kind, name, **{**usual, **asked})
+
+
+def test_the_people_of_a_group_are_as_many_as_it_says_those_seen_last_first(world: World) -> None:
+    world.send(
+        event(1, user_id="ana", groups={"account": "acme"}),
+        event(2, anonymous_id="phone", groups={"account": "acme"}),
+        event(3, user_id="ana", anonymous_id="phone"),
+        event(4, user_id="cy", groups={"account": "acme"}),
+        event(5, user_id="dee", groups={"account": "initech"}),
+        event(6, groups={"account": "acme"}),
+        commands=[GroupMembership("account", "acme", "c1", T0, user_id="bo")],
+    )
+    world.load()
+
+    found = members(world, "account", "acme")
+
+    assert [(one.user_ids, one.anonymous_ids, one.events) for one in found.people] == [
+        (["cy"], [], 1), (["ana"], ["phone"], 2), (["bo"], [], 0),
+    ]  # fmt: skip
+    assert [one.last_time for one in found.people] == [
+        rfc3339(T0 + 4 * MINUTE), rfc3339(T0 + 2 * MINUTE), None,
+    ]  # fmt: skip
+    assert (found.total, found.cursor) == (group(world, "account", "acme").people, None)
+    assert [one.user_ids for one in members(world, "account", "acme", at=T0 + MINUTE).people] == [
+        ["ana"], ["bo"],
+    ]  # fmt: skip
+
+
+def test_the_pages_of_a_groups_people_stay_the_same_while_events_arrive(world: World) -> None:
+    users = [f"u{n}" for n in range(5)]
+    world.send(
+        *(event(n, user_id=user, groups={"team": "core"}) for n, user in enumerate(users)),
+        commands=[GroupMembership("team", "core", "c1", T0, user_id=name) for name in ("x", "y")],
+    )
+    world.load()
+    page = members(world, "team", "core", most=2)
+    found = list(page.people)
+
+    world.send(event(90, user_id="u0", groups={"team": "core"}), event(91, user_id="new", groups={"team": "core"}))  # fmt: skip
+    world.load()
+    while page.cursor is not None:
+        page = members(world, "team", "core", most=2, after=read_cursor(page.cursor))
+        found += page.people
+
+    assert [one.user_ids[0] for one in found] == [*users[::-1], "y", "x"]
+    assert page.total == 7
+
+
+def test_the_people_of_a_group_nobody_heard_of_are_not_found(world: World) -> None:
+    world.send(event(1, user_id="ana", groups={"account": "acme"}))
+    world.load()
+
+    with pytest.raises(NotFound, match="'initech'"):
+        members(world, "account", "initech")
+
+
+@pytest.mark.parametrize("text", ["", "1", "1.2", "1.2.x", "1.2.3.4", f"{2**63}.1.1"])
+def test_a_cursor_of_a_groups_people_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_cursor(text)
 
 
 def test_a_group_of_any_type_is_found_by_events_and_by_commands(world: World) -> None:

@@ -74,6 +74,48 @@ def test_pages_of_accounts_stay_the_same_while_events_arrive(store: Store) -> No
     assert [one.account for one in (*first.accounts, *second.accounts)] == ["d", "c", "b", "a"]
 
 
+@pytest.mark.parametrize(
+    ("order", "greatest_first"),
+    [
+        ({"order_by": "events"}, ["acme", "initech"]),
+        ({"order_by": "people"}, ["acme", "initech"]),
+        ({"order_by": "first_time"}, ["initech", "acme"]),
+        ({}, ["initech", "acme"]),
+    ],
+)
+def test_the_list_is_in_the_order_that_is_asked_for(
+    store: Store, order: dict[str, Any], greatest_first: list[str]
+) -> None:
+    store.replace(WEEK)
+
+    down, up = (
+        [one.account for one in pages(store, **order, ascending=way, limit=1)]
+        for way in (False, True)
+    )
+
+    assert (down, up[::-1]) == (greatest_first, greatest_first)
+
+
+@settings(max_examples=100)
+@given(
+    histories(),
+    st.sampled_from(["last_time", "first_time", "events", "people"]),
+    st.booleans(),
+    st.integers(1, 3),
+)
+def test_the_pages_of_any_order_are_all_accounts_once_and_in_it(
+    store: Store, history: Any, order: str, ascending: bool, limit: int
+) -> None:
+    store.replace(history)
+    usual = pages(store)
+
+    found = pages(store, order_by=order, ascending=ascending, limit=limit)
+
+    keys = [getattr(one, order) for one in found]
+    assert keys == sorted(keys, reverse=not ascending)
+    assert sorted(found, key=str) == sorted(usual, key=str)
+
+
 @settings(max_examples=300)
 @given(histories(), SERIES, st.integers(1, 3))
 def test_the_list_is_the_accounts_the_oracle_finds(

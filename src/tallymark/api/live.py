@@ -40,6 +40,7 @@ class SeenEvent(Struct, frozen=True, omit_defaults=True):
     kind: str = "track"
     user_id: str | None = None
     anonymous_id: str | None = None
+    account: str | None = None
     host: str | None = None
     path: str | None = None
     browser: str | None = None
@@ -215,6 +216,7 @@ class _Passed(NamedTuple):
     kind: Kind
     user_id: str | None
     anonymous_id: str | None
+    account: str | None
     host: str | None
     path: str | None
     url: str | None
@@ -274,8 +276,8 @@ def _passed(event: Event) -> _Passed:
         host, path, url = host or told[0], path or told[1], None
     # By their places: a name costs as much as a value.
     return _Passed(
-        event.name, event.id, event.time, event.kind, event.user_id, event.anonymous_id, host, path,
-        url, where.browser, where.device_type, event.time_rule, event.flags,
+        event.name, event.id, event.time, event.kind, event.user_id, event.anonymous_id,
+        event.groups.get("account"), host, path, url, where.browser, where.device_type, event.time_rule, event.flags,
     )  # fmt: skip
 
 
@@ -291,6 +293,7 @@ def _seen_event(passed: _Passed) -> SeenEvent:
         passed.kind,
         passed.user_id,
         passed.anonymous_id,
+        passed.account,
         host=passed.host or host,
         path=passed.path or path,
         browser=passed.browser,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tallymark.core.clock import instant, moment
 from tallymark.core.errors import NotFound, Refused
+from tallymark.identity.members import MembersPage
 from tallymark.identity.portraits import GroupPortrait, KnownLink, Portrait
 
 from .ask_routes import from_store, text, whole
@@ -17,10 +18,10 @@ from .services import Call, Route
 _AwareTime: TypeAlias = Annotated[datetime, Meta(tz=True)]
 AT = {"at": "As of this instant, RFC 3339 with an offset; now if left out."}
 _PAGE = {
-    "outcome": "Only claims that were linked, retracted, refused or ignored.",
     "cursor": "Where to go on; from the page before.",
     "limit": "Most entries on a page.",
 }
+_LINKS = {"outcome": "Only claims that were linked, retracted, refused or ignored.", **_PAGE}
 
 
 class LinksPage(Struct, frozen=True):
@@ -46,6 +47,14 @@ async def group(call: Call) -> Response:
     return await from_store(
         call, "group", type=call.params["type"], id=call.params["id"], at=instant_of(call)
     )
+
+
+async def group_people(call: Call) -> Response:
+    """Return a page of the people of a group."""
+    return await from_store(
+        call, "group_people", type=call.params["type"], id=call.params["id"], at=instant_of(call),
+        cursor=text(call, "cursor"), limit=whole(call, "limit", least=1),
+    )  # fmt: skip
 
 
 async def links(call: Call) -> Response:
@@ -96,7 +105,12 @@ PEOPLE_ROUTES: tuple[Route, ...] = (
         "Tell everything known of a group, such as an account.", answer=GroupPortrait, query=AT,
     ),
     Route(
+        "GET", "/tm/v1/groups/{type}/{id}/people", "read", group_people,
+        "List the people who belong to a group or acted for it.", answer=MembersPage,
+        query={**AT, **_PAGE},
+    ),
+    Route(
         "GET", "/tm/v1/links", "read", links,
-        "List the claims that two ids are one person.", answer=LinksPage, query=_PAGE,
+        "List the claims that two ids are one person.", answer=LinksPage, query=_LINKS,
     ),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from tallymark.api.answers import (
     LedgerPage,
     Repeat,
 )
+from tallymark.app import who
 from tallymark.app.answering import Answering
 from tallymark.app.consents import records_of
 from tallymark.app.console import Console, decode_sql
@@ -28,14 +29,14 @@ from tallymark.app.planned import traffic_asked
 from tallymark.app.quality import quality
 from tallymark.app.scoping import Asking
 from tallymark.app.sides import answer_sides
+from tallymark.app.who import cursor_of
 from tallymark.collect.dedupe import Keys
 from tallymark.collect.ledger import OUTCOMES, balances
 from tallymark.collect.replay import Where
 from tallymark.core.clock import Clock
-from tallymark.core.errors import NotFound, Refused
+from tallymark.core.errors import NotFound
 from tallymark.core.settings import Settings
 from tallymark.core.sql import Sql, sql
-from tallymark.identity import portraits
 from tallymark.schema.plan import Monitors
 from tallymark.store.engine import Engine, Fetch, Limits, Rows
 
@@ -83,9 +84,10 @@ class StoreService:
             "aged_failed": self.aged_failed,
             "held": self.held,
             "ledger": self.ledger,
-            "person": self.person,
-            "group": self.group,
-            "links": self.links,
+            "person": self._told(who.person),
+            "group": self._told(who.group),
+            "group_people": self._told(who.people_of),
+            "links": self._told(who.links),
             "names": self.names,
             "plan_traffic": self.plan_traffic,
             "quality": self.quality,
@@ -212,7 +214,7 @@ class StoreService:
         """Page through failed events, newest first, with counts of the open ones by reason."""
         project = self._known(params["project"])
         most = min(int(params.get("limit") or _PAGE), _MOST)
-        before = _cursor(params.get("cursor"))
+        before = cursor_of(params.get("cursor"))
         where = msgspec.convert(params.get("where") or {}, Where)
         with self._engine.reading(project, self._limits()) as fetch:
             return _encode(page_before(fetch, where, before, most))
@@ -263,31 +265,6 @@ class StoreService:
         )
         totals = _totals(lambda statement: self._fetch(project, statement))
         return _encode(LedgerPage(totals, balances(totals), _all(LedgerLine, lines)))
-
-    def person(self, params: Params) -> bytes:
-        """Tell everything known of the person an id belongs to: kind, id, at (microseconds)."""
-        project = self._known(params["project"])
-        with self._engine.reading(project, self._limits()) as fetch:
-            kind, name = str(params["kind"]), str(params["id"])
-            return _encode(portraits.person(fetch, kind, name, params.get("at")))
-
-    def group(self, params: Params) -> bytes:
-        """Tell everything known of a group: type, id, at (microseconds)."""
-        kind, name = str(params["type"]), str(params["id"])
-        with self._engine.reading(self._known(params["project"]), self._limits()) as fetch:
-            return _encode(portraits.group(fetch, kind, name, params.get("at")))
-
-    def links(self, params: Params) -> bytes:
-        """Page through claims that two ids are one person, newest first, with counts."""
-        project = self._known(params["project"])
-        most = min(int(params.get("limit") or _PAGE), _MOST)
-        with self._engine.reading(project, self._limits()) as fetch:
-            before = _cursor(params.get("cursor"))
-            page, counts = portraits.links(
-                fetch, outcome=params.get("outcome"), before=before, most=most
-            )
-        cursor = str(page[-1].seq) if len(page) == most else None
-        return _encode({"links": page, "counts": counts, "cursor": cursor})
 
     def names(self, params: Params) -> bytes:
         """List the events, properties and fields there are to ask about."""
@@ -388,12 +365,3 @@ def _totals(fetch: Fetch) -> dict[str, int]:
 def _all(kind: type[T], rows: Rows) -> list[T]:
     """Return rows as structs whose fields are named as the columns."""
     return [kind(**dict(zip(rows.columns, row, strict=True))) for row in rows.rows]
-
-
-def _cursor(text: Any) -> int:
-    if text is None or text == "":
-        return 2**62
-    try:
-        return int(str(text))
-    except ValueError:
-        raise Refused("The cursor is not one we gave out.", code="CURSOR_INVALID") from None

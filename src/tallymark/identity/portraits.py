@@ -12,6 +12,10 @@ from tallymark.core.errors import NotFound
 from tallymark.core.profiles import Profile, Told, profile
 from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Fetch
+from tallymark.store.tables import SEQ_PER_BATCH
+
+from . import members
+from .members import Group, MembersPage, Place
 
 MOST_LISTED: Final = 1_000
 ACCOUNT: Final = "account"
@@ -106,38 +110,36 @@ def person(fetch: Fetch, kind: str, name: str, at: int | None = None) -> Portrai
 
 def group(fetch: Fetch, kind: str, name: str, at: int | None = None) -> GroupPortrait:
     """Return a group; ``at`` is in microseconds. Raises NotFound."""
-    is_account = kind == ACCOUNT
-    where = (
-        sql("SELECT account_key FROM account WHERE id = {id}", id=name)
-        if is_account
-        else sql(
-            "SELECT group_key FROM other_group WHERE group_type = {kind} AND id = {id}",
-            kind=kind, id=name,
-        )
-    )  # fmt: skip
-    keys = [int(key) for (key,) in fetch(where).rows]
-    acting = (
-        sql("account_key IN (SELECT unnest({keys}::BIGINT[]))", keys=keys)
-        if is_account
-        else sql(
-            "groups IS NOT NULL AND CAST(CAST(groups AS JSON) AS MAP(VARCHAR, VARCHAR))[{kind}] = {id}",
-            kind=kind, id=name,
-        )
-    )  # fmt: skip
-    events, first, last = _uses(fetch, acting, at)
-    if not keys and not events:
-        raise NotFound(f"No group of type {kind[:200]!r} is known by the id {name[:200]!r}.")
+    found = _group(fetch, kind, name, at)
+    events, first, last = _uses(fetch, found.acting, at)
+    if not found.keys and not events:
+        raise _unknown(kind, name)
     return GroupPortrait(
         type=kind,
         id=name,
-        profile=_profile(fetch, (kind,), keys, at),
-        people=_members(fetch, acting, kind, keys, at),
+        profile=_profile(fetch, (kind,), found.keys, at),
+        people=members.count(fetch, found),
         events=events,
         first_time=first,
         last_time=last,
         at=_told_time(at),
         log_position=_position(fetch),
     )
+
+
+def people_of(
+    fetch: Fetch, kind: str, name: str, *, at: int | None, after: Place | None, most: int
+) -> MembersPage:
+    """Return a page of the people of a group; ``at`` is in microseconds.
+
+    Later pages are of the same log position as the first. Raises NotFound.
+    """
+    end = (_position(fetch) + 1) * SEQ_PER_BATCH if after is None else after.end
+    found = msgspec.structs.replace(_group(fetch, kind, name, at), end=end)
+    page = members.page(fetch, found, after=after, most=most)
+    if not page.total and not found.keys and not _uses(fetch, found.acting, at)[0]:
+        raise _unknown(kind, name)
+    return page
 
 
 def links(
@@ -254,37 +256,30 @@ def _groups_of(fetch: Fetch, actors: Sequence[int], at: int | None) -> dict[str,
     return found
 
 
-def _members(fetch: Fetch, acting: Sql, kind: str, keys: Sequence[int], at: int | None) -> int:
-    """Return how many people belong to a group; each link that holds makes two ids one of them."""
-    rows = fetch(
-        sql(
-            """
-            WITH RECURSIVE held AS (
-              SELECT one_key, other_key FROM identity_link
-              WHERE outcome IN ('linked', 'retracted')
-              GROUP BY ALL HAVING arg_max(outcome, seq) = 'linked'
-            ), near AS (
-              SELECT one_key AS a, other_key AS b FROM held
-              UNION ALL SELECT other_key, one_key FROM held
-            ), member AS (
-              SELECT actor_key FROM membership
-              WHERE group_type = {kind} AND time_us <= {until}
-                AND group_key IN (SELECT unnest({keys}::BIGINT[]))
-              UNION
-              SELECT actor_key FROM event
-              WHERE {acting} AND time_us <= {until} AND actor_key IS NOT NULL
-            ), reached AS (
-              SELECT actor_key AS member, actor_key AS actor FROM member
-              UNION
-              SELECT member, near.b FROM reached JOIN near ON near.a = reached.actor
-            )
-            SELECT count(DISTINCT person)
-            FROM (SELECT member, min(actor) AS person FROM reached GROUP BY member)
-            """,
-            kind=kind, until=_until(at), keys=list(keys), acting=acting,
+def _group(fetch: Fetch, kind: str, name: str, at: int | None) -> Group:
+    is_account = kind == ACCOUNT
+    where = (
+        sql("SELECT account_key FROM account WHERE id = {id}", id=name)
+        if is_account
+        else sql(
+            "SELECT group_key FROM other_group WHERE group_type = {kind} AND id = {id}",
+            kind=kind, id=name,
         )
-    ).rows  # fmt: skip
-    return int(rows[0][0])
+    )  # fmt: skip
+    keys = [int(key) for (key,) in fetch(where).rows]
+    acting = (
+        sql("account_key IN (SELECT unnest({keys}::BIGINT[]))", keys=keys)
+        if is_account
+        else sql(
+            "groups IS NOT NULL AND CAST(CAST(groups AS JSON) AS MAP(VARCHAR, VARCHAR))[{kind}] = {id}",
+            kind=kind, id=name,
+        )
+    )  # fmt: skip
+    return Group(kind, keys, acting, _until(at))
+
+
+def _unknown(kind: str, name: str) -> NotFound:
+    return NotFound(f"No group of type {kind[:200]!r} is known by the id {name[:200]!r}.")
 
 
 def _position(fetch: Fetch) -> int:

@@ -11,6 +11,10 @@ are listed, with all their events up to now: of `trends` the accounts whose even
 of funnels, correlation, frequency, distribution, features, segments, cohorts and property_lifecycle the
 accounts that they count.
 
+**In which order.** `order_by` is the last or first of the listed events, or how many events or people
+there are; the greatest or latest is first, with `ascending` the least. Accounts that are equal in it keep
+one order through all pages.
+
 **What is found.** `search` keeps the accounts of which the id, or any text that was ever told for the
 profile, contains the text, whether in capitals or not.
 
@@ -20,7 +24,8 @@ is the fold of what was told of the account up to that instant.
 
 **Example.** Ana acts for Acme on Monday and Tuesday, Bo for Acme on Tuesday, Ana for Initech on
 Wednesday. The list of the week is Initech (1 person, 1 event), then Acme (2 people, 3 events), and its
-total is 2. A search for `acm` gives Acme alone.
+total is 2. A search for `acm` gives Acme alone. In order of
+`events`, Acme is first.
 
 <!-- checked -->
 ```text
@@ -37,6 +42,9 @@ accounts.*.events = [1, 3]
 
 ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "search": "acm"}
 accounts.*.account = ["acme"]
+
+ask {"range": {"since": "2026-11-02", "until": "2026-11-09"}, "order_by": "events"}
+accounts.*.account = ["acme", "initech"]
 ```
 
 **Other tools.** Groups are a paid add-on of Mixpanel (*Group Analytics*), Amplitude (*Accounts*) and

@@ -1,7 +1,7 @@
-"""The accounts behind a number, those seen last first, with the people who acted for them."""
+"""The accounts behind a number, in order, with the people who acted for them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,6 +18,17 @@ from .known import ProfileAt, Search
 from .pages import BEHIND, Behind, PagedQuestion, Place, cursor_after, opened
 from .selection import Period, frame_of, period, warnings_of
 
+Order: TypeAlias = Literal["last_time", "first_time", "events", "people"]
+
+_COLUMNS: Final[dict[Order, Sql]] = {
+    "last_time": Sql("last_us"),
+    "first_time": Sql("first_us"),
+    "events": Sql("events"),
+    "people": Sql("people"),
+}
+# Where a row of the page's statement has what the list is in order of.
+_PLACES: Final[dict[Order, int]] = {"first_time": 2, "last_time": 3, "people": 4, "events": 5}
+
 
 class AccountsQuestion(PagedQuestion, frozen=True, kw_only=True):
     """The accounts that made a number of unique accounts, or are behind one of another insight.
@@ -31,6 +42,10 @@ class AccountsQuestion(PagedQuestion, frozen=True, kw_only=True):
     ] = None
     search: Search = None
     profile_at: ProfileAt = None
+    order_by: Annotated[Order, Meta(description="What the list is in order of.")] = "last_time"
+    ascending: Annotated[
+        bool, Meta(description="Least first; else greatest, or latest, first.")
+    ] = False
 
 
 class AccountRow(Struct, frozen=True):
@@ -61,24 +76,30 @@ def to_sql(question: AccountsQuestion, scope: Scope) -> tuple[Sql, ...]:
     """Return the statement of the page, that of the total and that of the profiles if wanted."""
     pinned, place = opened(question, scope, "accounts")
     source = _source(question, pinned)
+    ordered = _ordered(question)
     page = sql(
-        """WITH page AS MATERIALIZED (
+        """WITH listed AS (
 SELECT e.account_key, count(*) AS events, min(e.time_us) AS first_us, max(e.time_us) AS last_us,
   count(DISTINCT {person}) AS people
 {source}
-GROUP BY e.account_key{after}
-ORDER BY last_us DESC, e.account_key DESC
+GROUP BY e.account_key
+), page AS MATERIALIZED (
+SELECT *
+FROM listed{after}
+ORDER BY {ordered}
 LIMIT {limit}
 )""",
         person=fields.person(pinned),
         source=source,
-        after=_after(place),
+        after=_after(question, place),
+        ordered=ordered,
         limit=question.limit + 1,
     )
     rows = sql(
         "{page}\nSELECT account_key, id, first_us, last_us, people, events\n"
-        "FROM page LEFT JOIN account USING (account_key)\nORDER BY last_us DESC, account_key DESC",
+        "FROM page LEFT JOIN account USING (account_key)\nORDER BY {ordered}",
         page=page,
+        ordered=ordered,
     )
     total = sql("SELECT count(DISTINCT e.account_key)\n{source}", source=source)
     if question.profile_at is None:
@@ -98,7 +119,9 @@ def shape(question: AccountsQuestion, scope: Scope, rows: Sequence[Rows]) -> Acc
         range=period(frame_of(question, pinned).span),
         total=int(rows[1].rows[0][0]),
         accounts=[_account(row, profiles) for row in listed],
-        cursor=cursor_after(question, pinned, "accounts", listed[-1][3], listed[-1][0])
+        cursor=cursor_after(
+            question, pinned, "accounts", listed[-1][_PLACES[question.order_by]], listed[-1][0]
+        )
         if more
         else None,
         warnings=warnings_of(
@@ -150,12 +173,19 @@ def _accounts(question: AccountsQuestion) -> measures.Series:
     return msgspec.structs.replace(question.series, measure="unique_accounts", of=None)
 
 
-def _after(place: Place | None) -> Sql:
+def _ordered(question: AccountsQuestion) -> Sql:
+    way = Sql("ASC" if question.ascending else "DESC")
+    return sql("{by} {way}, account_key {way}", by=_COLUMNS[question.order_by], way=way)
+
+
+def _after(question: AccountsQuestion, place: Place | None) -> Sql:
     if place is None:
         return Sql("")
     return sql(
-        "\nHAVING max(e.time_us) < {time} OR (max(e.time_us) = {time} AND e.account_key < {key})",
-        time=place.time_us,
+        "\nWHERE {by} {beyond} {last} OR ({by} = {last} AND account_key {beyond} {key})",
+        by=_COLUMNS[question.order_by],
+        beyond=Sql(">" if question.ascending else "<"),
+        last=place.time_us,
         key=place.key,
     )
 

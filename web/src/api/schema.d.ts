@@ -707,6 +707,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tm/v1/groups/{type}/{id}/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the people who belong to a group or acted for it. */
+        get: operations["get_groups_type_id_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tm/v1/insights": {
         parameters: {
             query?: never;
@@ -1899,6 +1916,17 @@ export interface components {
              * @default null
              */
             profile_at: string | null;
+            /**
+             * @description What the list is in order of.
+             * @default last_time
+             * @enum {unknown}
+             */
+            order_by: "events" | "first_time" | "last_time" | "people";
+            /**
+             * @description Least first; else greatest, or latest, first.
+             * @default false
+             */
+            ascending: boolean;
         };
         /**
          * ActiveDay
@@ -4049,6 +4077,20 @@ export interface components {
             other_than: (string | number | boolean | null)[][] | null;
         };
         /**
+         * GroupMember
+         * @description One person of a group; at most 20 ids of each kind, by text.
+         *
+         *         The events are those that name the group. Of somebody who was only said to belong to it there
+         *         are none, and the times are null.
+         */
+        GroupMember: {
+            user_ids: string[];
+            anonymous_ids: string[];
+            events: number;
+            first_time: string | null;
+            last_time: string | null;
+        };
+        /**
          * GroupPortrait
          * @description One group, such as an account, as of ``at``.
          */
@@ -4669,6 +4711,16 @@ export interface components {
             by_person: components["schemas"]["Estimate"] | null;
             /** @default null */
             difference: components["schemas"]["Estimate"] | null;
+        };
+        /**
+         * MembersPage
+         * @description A page of the people of a group, those seen last first; ``total`` counts those of all pages.
+         */
+        MembersPage: {
+            /** @description As many as the group's `people`. */
+            total: number;
+            people: components["schemas"]["GroupMember"][];
+            cursor: string | null;
         };
         /**
          * Metric
@@ -9340,6 +9392,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GroupPortrait"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    get_groups_type_id_people: {
+        parameters: {
+            query?: {
+                /** @description As of this instant, RFC 3339 with an offset; now if left out. */
+                at?: string;
+                /** @description Where to go on; from the page before. */
+                cursor?: string;
+                /** @description Most entries on a page. */
+                limit?: string;
+            };
+            header?: never;
+            path: {
+                type: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersPage"];
                 };
             };
             default: components["responses"]["Problem"];
