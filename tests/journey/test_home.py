@@ -1,5 +1,6 @@
 """Home: questions to begin with, by what somebody works on; each opens an answer, and none that has none is offered."""
 
+import re
 import time
 from typing import Any
 
@@ -92,6 +93,67 @@ def test_every_question_that_is_offered_has_an_answer(board: Board) -> None:
         board.go(path)
         for text in UNANSWERED:
             assert page.get_by_text(text).count() == 0, (path, text)
+
+
+def figures(page: Page) -> Locator:
+    return page.get_by_role("region", name="In numbers")
+
+
+def figure(page: Page, label: str) -> Locator:
+    return figures(page).locator(".big").filter(has_text=label)
+
+
+NUMBERS = {
+    # Twelve are known of, five of them in the last days, beside one whose name would be markup.
+    "Product": {
+        "Active people, last 7 days": "6",
+        "Went through sign-up, of those who began it": "25%",
+        "Came back in their fourth week": None,
+        "Stickiness": None,
+    },
+    "Design": {"Time per visit": None, "Left after one page": None, "Active people": "13", "Sessions": "18"},
+    "Marketing": {
+        "Visitors": "12",
+        "People who signed up (signup)": "3",
+        "Signed up (signup), of all visitors": "25%",
+        "Visitors of the top source": "12",
+    },
+    "Analysis": {"Events, last 24 hours": "6", "Refused": "0%", "Kinds of events": "6", "Active people": "13"},
+    "Engineering": {"Events, last hour": None, "Refused, of": "0%", "wait for repair": "0", "Active people": "13"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_the_numbers_of_home_are_those_of_ones_work(board: Board, name: str) -> None:
+    page = board.go("/")
+    work(page, name).click()
+    expect(figures(page).locator(".big")).to_have_count(4)
+    expect(figures(page).get_by_role("status", name="Loading")).to_have_count(0)
+
+    for label, value in NUMBERS[name].items():
+        expect(figure(page, label).first).to_be_visible()
+        if value is not None:
+            expect(figure(page, label).first.locator(".big-value")).to_have_text(value)
+    for number in figures(page).get_by_role("button").all():
+        shown = number.inner_text()
+        before = page.url
+        number.click()
+        if page.url != before:
+            page.go_back()
+            continue
+        expect(page.get_by_role("dialog").locator("[data-total], .empty").first).to_be_visible()
+        told = page.get_by_role("dialog").locator("[data-total]")
+        # A share opens those it counts, a number of people exactly them.
+        if (
+            told.count()
+            and "%" not in shown
+            and page.get_by_role("dialog")
+            .get_by_text(re.compile("Active people|People who|Visitors"))
+            .count()
+        ):
+            assert told.first.get_attribute("data-total") == shown
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_what_one_works_on_is_chosen_without_a_mouse_and_remembered(

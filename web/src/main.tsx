@@ -1,3 +1,4 @@
+import "./i18n/accounts";
 import "./i18n/home";
 import "./i18n/projects";
 import "./i18n/setup";

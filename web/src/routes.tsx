@@ -42,6 +42,7 @@ export const SCREENS: readonly Screen[] = [
   { path: "/retention", name: "screen.retention", icon: "retention", group: "group.understand", key: "r", view: lazy(() => import("./screens/retention")) },
   { path: "/paths", name: "screen.paths", icon: "paths", group: "group.understand", key: "p", view: lazy(() => import("./screens/paths")) },
   { path: "/people", name: "screen.people", icon: "people", group: "group.understand", key: "u", entry: "entry.people", view: lazy(() => import("./screens/people")) },
+  { path: "/accounts", name: "screen.accounts", icon: "accounts", group: "group.understand", key: "a", under: "/people", view: lazy(() => import("./screens/accounts")) },
   { path: "/cohorts", name: "screen.cohorts", icon: "cohorts", group: "group.understand", key: "c", under: "/people", view: lazy(() => import("./screens/cohorts")) },
   { path: "/dashboards", name: "screen.dashboards", icon: "boards", group: "group.understand", key: "b", view: lazy(() => import("./screens/dashboards")) },
   { path: "/live", name: "screen.live", icon: "live", group: "group.watch", key: "l", view: lazy(() => import("./screens/live")) },
@@ -75,6 +76,7 @@ export function entryOf(screen: Screen): Screen {
 /** Screens that are come to from others and are not in the menu. */
 export const INNER: readonly { path: string; name: MessageKey; view: ComponentType }[] = [
   { path: "/people/:kind/:id", name: "screen.person", view: lazy(() => import("./screens/person")) },
+  { path: "/accounts/:id", name: "screen.account", view: lazy(() => import("./screens/account")) },
   { path: "/dashboards/:id", name: "screen.dashboards", view: lazy(() => import("./screens/dashboard")) },
   { path: "/saved/:id", name: "saved.title", view: lazy(() => import("./screens/saved")) },
 ];

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe as group, expect, test } from "vitest";
+import { figures, FIGURES } from "../src/guides/figures";
 import { FEWEST, guides, MOST, WORKS, workOf, type Facts } from "../src/guides/guides";
 import { decode } from "../src/query/codec";
 import { question } from "../src/query/ask";
+import { lastName } from "../src/query/useLastName";
 import { KINDS, type Kind } from "../src/query/types";
 import { pageViewed, paid, signedUp, signupSteps } from "../src/query/usual";
 
@@ -74,6 +76,41 @@ group("the questions of Home", () => {
   test("are of the work that goes with a role until somebody says theirs", () => {
     expect([workOf("viewer"), workOf("analyst"), workOf("owner")]).toEqual(["product", "analysis", "product"]);
   });
+});
+
+group("the big numbers of Home", () => {
+  const ids = (work: (typeof WORKS)[number], given: Facts) => figures(work, given).map((one) => one.id);
+
+  test("are four of any project, and name only events that came", () => {
+    fc.assert(fc.property(fc.constantFrom(...WORKS), facts, (work, given) => {
+      const found = figures(work, given);
+
+      expect(found.length).toBe(FIGURES);
+      expect(new Set(found.map((one) => one.id)).size).toBe(FIGURES);
+      for (const one of found) if (one.event) expect(given.events).toContain(one.event);
+    }));
+  });
+
+  test.each([
+    ["product", ["week", "completed", "back", "sticky"]],
+    ["design", ["vain", "forms", "stay", "bounce"]],
+    ["marketing", ["visitors", "signups", "converted", "source"]],
+    ["analysis", ["day", "refused", "kinds", "people"]],
+    ["engineering", ["hour", "refused", "waiting", "errors"]],
+  ] as const)("of %s are those of that work", (work, wanted) => {
+    expect(ids(work, { ...WHOLE, events: [...WHOLE.events, "rage_click", "form_start"] })).toEqual(wanted);
+  });
+
+  test("are those that any project can tell where there is nothing for the others", () => {
+    for (const work of WORKS) expect(ids(work, NOTHING)).toEqual(["people", "sessions", "events", "accounts"]);
+    expect(ids("design", { ...NOTHING, events: ["bell_rang"], people: 1 })).toEqual(["people", "sessions", "events", "accounts"]);
+    expect(ids("marketing", { ...WHOLE, views: 0, people: 0 })).toEqual(["people", "sessions", "events", "accounts"]);
+  });
+});
+
+test("the name that an address ends in is decoded once", () => {
+  for (const name of ["50% off/a?b#c", '"><script>alert(1)</script>', "a%2Fb", "日本"]) expect(lastName(`/stats/accounts/${encodeURIComponent(name)}`)).toBe(name);
+  expect(lastName("/accounts/%E0%A4%A")).toBe("");
 });
 
 test.each([

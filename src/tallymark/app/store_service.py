@@ -266,6 +266,15 @@ class StoreService:
         totals = _totals(lambda statement: self._fetch(project, statement))
         return _encode(LedgerPage(totals, balances(totals), _all(LedgerLine, lines)))
 
+    def _told(self, tell: Callable[[Fetch, Params], object]) -> Callable[[Params], bytes]:
+        """Return the method that answers with what a store tells."""
+
+        def answer(params: Params) -> bytes:
+            with self._engine.reading(self._known(params["project"]), self._limits()) as fetch:
+                return _encode(tell(fetch, params))
+
+        return answer
+
     def names(self, params: Params) -> bytes:
         """List the events, properties and fields there are to ask about."""
         with self._engine.reading(self._known(params["project"]), self._limits()) as fetch:

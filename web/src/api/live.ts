@@ -10,6 +10,7 @@ export interface SeenEvent {
   kind?: string;
   user_id?: string;
   anonymous_id?: string;
+  account?: string;
   host?: string;
   path?: string;
   browser?: string;

@@ -2,7 +2,7 @@
 import { keepPreviousData, QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { json, Problem } from "./client";
 import { useSession } from "./session";
-import type { Answer, Defined, FailedPage, InsightName, Names, Portrait, Question, SqlRows, Status } from "./types";
+import type { Answer, Defined, FailedPage, GroupPortrait, InsightName, MembersPage, Names, Portrait, Question, SqlRows, Status } from "./types";
 
 export const queries = new QueryClient({
   defaultOptions: {
@@ -29,8 +29,8 @@ export function useAsk<K extends InsightName>(insight: K, question: Question | n
   });
 }
 
-/** Page through people, events or a timeline. */
-export function usePages<K extends "people" | "visits" | "events" | "timeline">(insight: K, question: Question | null) {
+/** Page through people, accounts, events or a timeline. */
+export function usePages<K extends "people" | "accounts" | "visits" | "events" | "timeline">(insight: K, question: Question | null) {
   const project = useSession()?.project;
   return useInfiniteQuery({
     queryKey: ["pages", project, insight, question],
@@ -67,6 +67,28 @@ export function usePortrait(kind: string, id: string) {
     queryKey: ["person", project, kind, id],
     queryFn: ({ signal }) => json<Portrait>(`/people/${kind}/${encodeURIComponent(id)}`, { signal }),
     enabled: id !== "",
+  });
+}
+
+/** One account, as of an instant or now. */
+export function useAccount(id: string, at: string | null = null) {
+  const project = useSession()?.project;
+  return useQuery({
+    queryKey: ["account", project, id, at],
+    queryFn: ({ signal }) => json<GroupPortrait>(`/groups/account/${encodeURIComponent(id)}${at ? `?at=${encodeURIComponent(at)}` : ""}`, { signal }),
+    enabled: id !== "" && project !== undefined,
+  });
+}
+
+/** The people of an account, as of an instant or now, those seen last first. */
+export function useMembers(id: string, at: string | null) {
+  const project = useSession()?.project;
+  return useInfiniteQuery({
+    queryKey: ["members", project, id, at],
+    queryFn: ({ signal, pageParam }) => json<MembersPage>(`/groups/account/${encodeURIComponent(id)}/people?${new URLSearchParams({ limit: "50", ...(at ? { at } : {}), ...(pageParam ? { cursor: pageParam } : {}) })}`, { signal }),
+    enabled: id !== "" && project !== undefined,
+    initialPageParam: null as string | null,
+    getNextPageParam: (last) => last.cursor,
   });
 }
 

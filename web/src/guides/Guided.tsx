@@ -4,29 +4,19 @@ import { useSession } from "../api/session";
 import { t } from "../i18n/t";
 import { screenAt } from "../routes";
 import { Icon } from "../ui/Icon";
-import { prefer, usePreferences } from "../ui/preferences";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
-import { guides, WORKS, workOf, type Guide } from "./guides";
+import { guides, type Guide } from "./guides";
 import { useFacts } from "./useFacts";
+import { useWork } from "./Works";
 
 export function Guided() {
   const session = useSession()!;
-  const [{ work: chosen }] = usePreferences();
-  const work = WORKS.find((one) => one === chosen) ?? workOf(session.role);
+  const work = useWork();
   const { facts, error, retry } = useFacts();
   const found = facts && guides(work, facts);
   return (
     <section className="stack" aria-label={t("guide.title")}>
-      <div className="row">
-        <h2>{t("guide.title")}</h2>
-        <div role="group" aria-label={t("guide.work")} className="row tight works">
-          {WORKS.map((one) => (
-            <button key={one} type="button" className="range-one" aria-pressed={one === work} onClick={() => prefer({ work: one })}>
-              {t(`guide.work.${one}`)}
-            </button>
-          ))}
-        </div>
-      </div>
+      <h2>{t("guide.title")}</h2>
       {error ? (
         <ErrorBox error={error} retry={retry} />
       ) : found === null ? (

@@ -1,4 +1,5 @@
 /** Every message of the pages in English. Whole sentences, never parts that are put together. */
+import type { accounts } from "./accounts";
 import type { home } from "./home";
 import type { projects } from "./projects";
 import type { setup } from "./setup";
@@ -295,4 +296,4 @@ export const en = {
   "describe.dates": "{since} to {until}", "describe.since": "since {since}",
 } as const satisfies Record<string, string | { one: string; other: string }>;
 
-export type MessageKey = keyof typeof en | keyof typeof home | keyof typeof projects | keyof typeof setup;
+export type MessageKey = keyof typeof en | keyof typeof accounts | keyof typeof home | keyof typeof projects | keyof typeof setup;

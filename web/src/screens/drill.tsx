@@ -10,6 +10,7 @@ import { Dialog } from "../ui/Dialog";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
 import { Opening, type Behind } from "../views/opening";
+import { accountHref, AccountPages } from "./accountlist";
 
 export { useDrill, useOpens } from "../views/opening";
 
@@ -28,6 +29,7 @@ export function DrillProvider({ children }: { children: ReactNode }) {
 
 function Shown({ behind, onLeave }: { behind: Behind; onLeave: () => void }) {
   const people = behind.isOfSessions ? <VisitPages question={behind.people} onLeave={onLeave} /> : <PeoplePages question={behind.people} onLeave={onLeave} />;
+  const accounts = behind.accounts ? [{ id: "accounts", label: t("drill.accounts"), content: <AccountPages question={behind.accounts} onLeave={onLeave} /> }] : [];
   return (
     <div className="stack">
       <p className="muted">{behind.title}</p>
@@ -35,8 +37,9 @@ function Shown({ behind, onLeave }: { behind: Behind; onLeave: () => void }) {
         <Tabs
           label={t("drill.title")}
           tabs={[
+            ...accounts,
             { id: "people", label: t("drill.people"), content: people },
-            { id: "events", label: t("drill.events"), content: <EventPages question={behind.events} /> },
+            { id: "events", label: t("drill.events"), content: <EventPages question={behind.events} onLeave={onLeave} /> },
           ]}
         />
       ) : (
@@ -94,6 +97,7 @@ function VisitPages({ question, onLeave }: { question: Question; onLeave: () => 
   const name = (one: VisitRow) => one.user_id ?? one.anonymous_id ?? t("live.anonymous");
   const columns: Column<VisitRow>[] = [
     { id: "name", label: t("people.name"), value: name, cell: (one) => (one.user_id ?? one.anonymous_id ? <Link href={`/people/${one.user_id ? "user" : "anonymous"}/${encodeURIComponent(name(one))}`} onClick={onLeave}>{name(one)}</Link> : name(one)) },
+    ...(visits.some((one) => one.account !== null) ? [{ id: "account", label: t("accounts.name"), value: (one: VisitRow) => one.account ?? "", cell: (one: VisitRow) => (one.account === null ? "–" : <Link href={accountHref(one.account)} onClick={onLeave}>{one.account}</Link>) }] : []),
     { id: "start", label: t("visit.start"), value: (one) => one.start, cell: (one) => format.time(one.start) },
     { id: "events", label: t("people.events"), number: true, value: (one) => one.events, cell: (one) => format.number(one.events) },
     { id: "entry", label: t("visit.entry"), value: (one) => one.entry_page ?? "", cell: (one) => one.entry_page ?? "–" },
@@ -114,7 +118,7 @@ function VisitPages({ question, onLeave }: { question: Question; onLeave: () => 
   );
 }
 
-export function EventPages({ question }: { question: Question }) {
+export function EventPages({ question, onLeave }: { question: Question; onLeave?: () => void }) {
   const asked = useMemo(() => ({ ...question, limit: 50 }), [question]);
   const result = usePages("events", asked);
   if (result.isPending) return <Skeleton />;
@@ -126,7 +130,7 @@ export function EventPages({ question }: { question: Question }) {
       <p className="num" data-total={total}>
         <b>{t("common.events", { n: total })}</b> <span className="muted">{events.length < total && t("drill.shown", { shown: events.length, total })}</span>
       </p>
-      <EventList events={events} />
+      <EventList events={events} {...(onLeave ? { onLeave } : {})} />
       {result.hasNextPage && (
         <Button onClick={() => result.fetchNextPage()} disabled={result.isFetchingNextPage}>
           {t("common.more")}
@@ -137,7 +141,7 @@ export function EventPages({ question }: { question: Question }) {
 }
 
 /** Events, each with everything known of it below. */
-export function EventList({ events, who = true }: { events: readonly EventRow[]; who?: boolean }) {
+export function EventList({ events, who = true, onLeave }: { events: readonly EventRow[]; who?: boolean; onLeave?: () => void }) {
   return (
     <ul className="events">
       {events.map((one) => (
@@ -151,11 +155,30 @@ export function EventList({ events, who = true }: { events: readonly EventRow[];
                 {format.time(one.time)}
               </time>
             </summary>
+            <Whose event={one} who={who} {...(onLeave ? { onLeave } : {})} />
             <pre aria-label={t("person.raw")} tabIndex={0}>{JSON.stringify(one, null, 2)}</pre>
           </details>
         </li>
       ))}
     </ul>
+  );
+}
+
+/** Leads from an event to who did it, and for which account. */
+function Whose({ event, who, onLeave }: { event: EventRow; who: boolean; onLeave?: () => void }) {
+  const links = [
+    ...(who && event.user_id ? [[t("account.person"), `/people/user/${encodeURIComponent(event.user_id)}`, event.user_id] as const] : []),
+    ...(event.account ? [[t("account.link"), accountHref(event.account), event.account] as const] : []),
+  ];
+  if (links.length === 0) return null;
+  return (
+    <div className="row wrap">
+      {links.map(([label, href, name]) => (
+        <span key={href}>
+          {label}: <Link href={href} onClick={onLeave}>{name}</Link>
+        </span>
+      ))}
+    </div>
   );
 }
 

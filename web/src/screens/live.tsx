@@ -13,6 +13,7 @@ import { Dialog } from "../ui/Dialog";
 import { FirstUse } from "../ui/nothing";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { Tabs } from "../ui/Tabs";
+import { accountHref } from "./accountlist";
 import { PageHead } from "./controls";
 
 const HALF_HOUR = { series: [{ measure: "count" }], range: "30min", interval: "minute", include_bots: true };
@@ -163,6 +164,11 @@ function Detail({ line }: { line: Line }) {
       {who && (
         <p className="wrap">
           {t("live.who")}: <Link href={`/people/user/${encodeURIComponent(who)}`}>{who}</Link>
+        </p>
+      )}
+      {event?.account && (
+        <p className="wrap">
+          {t("account.link")}: <Link href={accountHref(event.account)}>{event.account}</Link>
         </p>
       )}
       <h3>{t("live.raw")}</h3>

@@ -34,7 +34,7 @@ export default function Palette({ onClose, onPreferences }: { onClose: () => voi
     { label: t("palette.events"), options: typed ? (names?.events ?? []).map((one) => ({ id: `event:${one.name}`, label: one.name })) : [] },
   ];
   const found = narrowed(groups, typed);
-  if (typed.trim() && !typed.includes(" ")) found.push({ label: t("screen.people"), options: [{ id: `person:${typed.trim()}`, label: t("palette.person", { id: typed.trim() }) }] });
+  if (typed.trim() && !typed.includes(" ")) found.push({ label: t("screen.people"), options: [{ id: `person:${typed.trim()}`, label: t("palette.person", { id: typed.trim() }) }, { id: `account:${typed.trim()}`, label: t("palette.account", { id: typed.trim() }) }] });
   const flat = found.flatMap((one) => one.options).slice(0, MOST);
   const chosen = flat[Math.min(at, flat.length - 1)];
   function act(id: string): void {
@@ -44,6 +44,7 @@ export default function Palette({ onClose, onPreferences }: { onClose: () => voi
     else if (kind === "enter") enter(rest);
     else if (kind === "event") navigate(`/explore?${encode(query("trends", { rows: [row(rest)] }))}`);
     else if (kind === "person") navigate(`/people/user/${encodeURIComponent(rest)}`);
+    else if (kind === "account") navigate(`/accounts/${encodeURIComponent(rest)}`);
     else if (id === "theme") nextTheme();
     else onPreferences();
   }

@@ -1,6 +1,6 @@
 /** One person: all ids, what is known, and everything they did, session by session. */
 import { useMemo } from "react";
-import { useParams } from "wouter";
+import { Link, useParams } from "wouter";
 import { usePages, usePortrait } from "../api/queries";
 import type { TimelineData } from "../api/types";
 import { format, t } from "../i18n/t";
@@ -8,11 +8,13 @@ import { Badge, Button } from "../ui/basics";
 import { ErrorBox, Skeleton } from "../ui/states";
 import { BigNumber } from "../charts/BigNumber";
 import { PageHead } from "./controls";
+import { accountHref } from "./accountlist";
 import { EventList } from "./drill";
+import { useLastName } from "../query/useLastName";
 
 export default function Person() {
-  const { kind = "user", id = "" } = useParams<{ kind: string; id: string }>();
-  const name = decodeURIComponent(id);
+  const { kind = "user" } = useParams<{ kind: string }>();
+  const name = useLastName();
   const portrait = usePortrait(kind, name);
   const asked = useMemo(() => ({ [kind === "user" ? "user_id" : "anonymous_id"]: name, limit: 50 }), [kind, name]);
   const timeline = usePages("timeline", asked);
@@ -42,7 +44,7 @@ export default function Person() {
               ))}
             </ul>
           </section>
-          <Facts title={t("person.groups")} facts={one.groups as Record<string, unknown>} none={null} />
+          <Groups groups={one.groups as Record<string, string[]>} />
           <Facts title={t("person.profile")} facts={one.profile as Record<string, unknown>} none={t("person.noprofile")} />
         </aside>
         <section className="card stack" aria-label={t("person.timeline")}>
@@ -77,7 +79,7 @@ export default function Person() {
 type Session = TimelineData["sessions"][number];
 
 /** Return the sessions of all pages; one that goes on on the next page is one. */
-function joined(pages: TimelineData[]): Session[] {
+export function joined(pages: TimelineData[]): Session[] {
   const found: Session[] = [];
   for (const session of pages.flatMap((page) => page.sessions)) {
     const last = found.at(-1);
@@ -87,12 +89,38 @@ function joined(pages: TimelineData[]): Session[] {
   return found;
 }
 
-function Fact({ name, value }: { name: string; value: string }) {
+export function Fact({ name, value }: { name: string; value: string }) {
   return (
     <div>
       <div className="big-label">{name}</div>
       <div>{value}</div>
     </div>
+  );
+}
+
+/** The groups of a person by type; an account leads to its page. */
+function Groups({ groups }: { groups: Record<string, string[]> }) {
+  const all = Object.entries(groups);
+  if (all.length === 0) return null;
+  return (
+    <section className="card stack" aria-label={t("person.groups")}>
+      <h2>{t("person.groups")}</h2>
+      <dl className="facts">
+        {all.map(([kind, names]) => (
+          <div key={kind}>
+            <dt>{kind}</dt>
+            <dd className="wrap">
+              {names.map((name, at) => (
+                <span key={name}>
+                  {at > 0 && ", "}
+                  {kind === "account" ? <Link href={accountHref(name)}>{name}</Link> : name}
+                </span>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
   );
 }
 

@@ -19,16 +19,27 @@ interface DataTableProps<T> {
   /** The first column names its row. */
   heads?: boolean;
   caption?: ReactNode;
+  /** In what order the rows came, and how to ask for another; without it they are sorted here. */
+  order?: Order;
 }
 
-export function DataTable<T>({ label, columns, rows, rowKey, heads = true, caption }: DataTableProps<T>) {
-  const [sorted, setSorted] = useState<{ id: string; down: boolean } | null>(null);
+export interface Order {
+  id: string;
+  down: boolean;
+  onChange: (id: string, down: boolean) => void;
+}
+
+export function DataTable<T>({ label, columns, rows, rowKey, heads = true, caption, order }: DataTableProps<T>) {
+  const [own, setOwn] = useState<{ id: string; down: boolean } | null>(null);
+  const sorted = order ?? own;
   const shown = useMemo(() => {
     const by = columns.find((one) => one.id === sorted?.id)?.value;
-    if (!by || !sorted) return rows;
+    // What is in pages is in order over all of them, of which only some are here.
+    if (!by || !sorted || order) return rows;
     const way = sorted.down ? -1 : 1;
     return [...rows].sort((a, b) => way * compare(by(a), by(b)));
-  }, [rows, columns, sorted]);
+  }, [rows, columns, sorted, order]);
+  const sort = order ? order.onChange : (id: string, down: boolean) => setOwn({ id, down });
   return (
     <div className="table-box" role="region" aria-label={label} tabIndex={0}>
       <table className="table">
@@ -40,7 +51,7 @@ export function DataTable<T>({ label, columns, rows, rowKey, heads = true, capti
               return (
                 <th key={one.id} scope="col" className={one.number ? "number" : ""} aria-sort={down === null ? undefined : down ? "descending" : "ascending"}>
                   {one.value ? (
-                    <button type="button" className="sort" onClick={() => setSorted({ id: one.id, down: down === null ? Boolean(one.number) : !down })}>
+                    <button type="button" className="sort" onClick={() => sort(one.id, down === null ? Boolean(one.number) : !down)}>
                       {one.label}
                       {down !== null && <Icon name={down ? "down" : "up"} size={12} />}
                     </button>

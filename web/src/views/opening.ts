@@ -7,6 +7,8 @@ export interface Behind {
   title: string;
   people: Question;
   events?: Question;
+  /** Of a number of accounts: which they are. */
+  accounts?: Question;
   /** The number is of sessions: they are listed, and not the people they are of. */
   isOfSessions?: boolean;
 }

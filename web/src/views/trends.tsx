@@ -42,7 +42,7 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
       include_bots: asked["include_bots"] ?? false,
     };
     const when = bucket === null ? "" : bucketLabel(data.buckets[bucket]!.label);
-    drill({ title: [lineLabel(line, data, query), when].filter(Boolean).join(", "), people: behind, events: behind });
+    drill({ title: [lineLabel(line, data, query), when].filter(Boolean).join(", "), people: behind, events: behind, ...(chosen.measure === "unique_accounts" ? { accounts: behind } : {}) });
   };
   if (query.chart === "number") {
     return (
