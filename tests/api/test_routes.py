@@ -236,6 +236,17 @@ def test_what_is_no_instant_is_refused(shared: Harness, given: str) -> None:
     assert (answer.status, answer.json()["code"]) == (400, "BAD_FIELD")
 
 
+def test_a_page_of_the_people_of_a_group_is_asked_of_the_store(shared: Harness) -> None:
+    path = "/tm/v1/groups/account/a%2Fb/people?at=2026-11-22T10:00:00Z&limit=5&cursor=1.2.3"
+
+    answer = shared.request("GET", path, key="read")
+
+    assert answer.json()["params"] == {
+        "project": "shop", "type": "account", "id": "a/b", "at": 1_795_341_600_000_000,
+        "cursor": "1.2.3", "limit": 5,
+    }  # fmt: skip
+
+
 def test_a_question_reaches_the_store_as_it_was_sent(shared: Harness) -> None:
     question = b'{"range":"30d","big":18446744073709551616.10}'
 

@@ -177,7 +177,9 @@ def test_the_pages_of_a_groups_people_stay_the_same_while_events_arrive(world: W
     users = [f"u{n}" for n in range(5)]
     world.send(
         *(event(n, user_id=user, groups={"team": "core"}) for n, user in enumerate(users)),
-        commands=[GroupMembership("team", "core", "c1", T0, user_id=name) for name in ("x", "y")],
+        commands=[
+            GroupMembership("team", "core", f"c-{name}", T0, user_id=name) for name in ("x", "y")
+        ],
     )
     world.load()
     page = members(world, "team", "core", most=2)

@@ -15,7 +15,7 @@ import { Button } from "../ui/basics";
 import { FirstUse, Notes } from "../ui/nothing";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { TrendView } from "../views/trends";
-import { asText, EVER, ofAccount } from "./accountlist";
+import { asText, ofAccount, until } from "./accountlist";
 import { AnswerCard } from "./AnswerCard";
 import { PageHead } from "./controls";
 import { EventList, useDrill } from "./drill";
@@ -33,7 +33,7 @@ export default function Account() {
   const go = (next: string | null) => navigate(next ? `${path}?at=${encodeURIComponent(next)}` : path);
   const head = (
     <PageHead title={id} lead={t("screen.account")}>
-      <label className="row tight">
+      <label className="when">
         <span className="choice-label">{t("account.asof")}</span>
         <input type="datetime-local" className="input" value={at ? localOf(at) : ""} max={localOf(new Date().toISOString())} onChange={(event) => event.target.value && go(new Date(event.target.value).toISOString())} />
       </label>
@@ -230,11 +230,6 @@ function Timeline({ id, at }: Of) {
 
 function whose(id: string): Cond {
   return { field: "account", op: "equals", values: [id] };
-}
-
-/** Everything up to an instant; what happened at the instant itself is told of it, too. */
-function until(at: string | null): typeof EVER {
-  return at ? { ...EVER, until: at.replace(/Z$/, "001Z") } : EVER;
 }
 
 /** The 90 days up to an instant, as an address writes them. */

@@ -12,6 +12,11 @@ import { useDrill } from "../views/opening";
 
 export const EVER = { since: "1971-01-01", until: "2200-01-01" };
 
+/** Everything up to an instant; what happened at the instant itself is told of it, too. */
+export function until(at: string | null): typeof EVER {
+  return at ? { ...EVER, until: at.replace(/Z$/, "001Z") } : EVER;
+}
+
 export function accountHref(id: string): string {
   return `/accounts/${encodeURIComponent(id)}`;
 }

@@ -7,7 +7,7 @@ import { Button } from "../ui/basics";
 import { DataTable, type Column } from "../ui/DataTable";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { useDrill } from "./drill";
-import { ofAccount, EVER } from "./accountlist";
+import { ofAccount, until } from "./accountlist";
 
 export function Members({ id, at, place }: { id: string; at: string | null; place: string }) {
   const result = useMembers(id, at);
@@ -16,7 +16,7 @@ export function Members({ id, at, place }: { id: string; at: string | null; plac
   const drill = useDrill();
   const open = (one: GroupMember) => {
     const mine = { op: "or", filters: [{ op: "in", field: "user_id", values: one.user_ids }, { op: "in", field: "anonymous_id", values: one.anonymous_ids }].filter(({ values }) => values.length > 0) };
-    const behind = { range: at ? { ...EVER, until: at.replace(/Z$/, "001Z") } : EVER, filter: ofAccount(id, mine), include_bots: true };
+    const behind = { range: until(at), filter: ofAccount(id, mine), include_bots: true };
     drill({ title: `${nameOf(one)}, ${id}`, people: behind, events: behind });
   };
   const columns: Column<GroupMember>[] = [
