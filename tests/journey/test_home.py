@@ -107,8 +107,8 @@ NUMBERS = {
     # Twelve are known of, five of them in the last days, beside one whose name would be markup.
     "Product": {
         "Active people, last 7 days": "6",
-        "Went through sign-up, of those who began it": "25%",
-        "Came back in their fourth week": None,
+        "Completed sign-up": "25%",
+        "Came back in week 4": None,
         "Stickiness": None,
     },
     "Design": {"Time per visit": None, "Left after one page": None, "Active people": "13", "Sessions": "18"},
@@ -119,7 +119,7 @@ NUMBERS = {
         "Visitors of the top source": "12",
     },
     "Analysis": {"Events, last 24 hours": "6", "Refused": "0%", "Kinds of events": "6", "Active people": "13"},
-    "Engineering": {"Events, last hour": None, "Refused, of": "0%", "wait for repair": "0", "Active people": "13"},
+    "Engineering": {"Events, last hour": None, "Refused, last 24 hours": "0%", "waiting for repair": "0", "Active people": "13"},
 }  # fmt: skip
 
 
