@@ -132,6 +132,21 @@ def test_a_number_of_the_list_opens_exactly_whom_it_counts(board: Board) -> None
     assert page.url == board.address + "/accounts/acme"
 
 
+def test_a_number_of_accounts_opens_those_accounts(board: Board) -> None:
+    page = board.go("/funnels?v=1&e=report_opened&e=report_shared&o.by=account")
+
+    page.get_by_role("button", name=f"{ALL - 1} came to report_opened").click()
+    shown = page.get_by_role("dialog")
+    expect(shown.get_by_text(f"{ALL - 1} accounts")).to_be_visible()
+    page.keyboard.press("Escape")
+    board.go("/explore?v=1&e=report_opened:unique_accounts&d=number")
+    page.locator(".big").get_by_role("button", name=str(ALL - 1), exact=True).click()
+
+    expect(shown.get_by_role("tab", name="Accounts")).to_have_attribute("aria-selected", "true")
+    expect(shown.get_by_text(f"{ALL - 1} accounts")).to_be_visible()
+    page.keyboard.press("Escape")
+
+
 def test_where_none_is_found_the_reason_is_told(board: Board) -> None:
     page = board.go("/accounts?v=1&o.search=nobody-of-that-name")
     expect(

@@ -113,10 +113,10 @@ NUMBERS = {
     },
     "Design": {"Time per visit": None, "Left after one page": None, "Active people": "13", "Sessions": "18"},
     "Marketing": {
-        "Visitors": "12",
+        "Visitors": "13",
         "People who signed up (signup)": "3",
-        "Signed up (signup), of all visitors": "25%",
-        "Visitors of the top source": "12",
+        "Of those who saw a page, signup": "25%",
+        "Visitors of the top source": "13",
     },
     "Analysis": {"Events, last 24 hours": "6", "Refused": "0%", "Kinds of events": "6", "Active people": "13"},
     "Engineering": {"Events, last hour": None, "Refused, last 24 hours": "0%", "waiting for repair": "0", "Active people": "13"},

@@ -25,7 +25,7 @@ export const home = {
   "figure.visitors": "Visitors",
   "figure.source": "Visitors of the top source: {name}",
   "figure.signups": "People who signed up ({event})",
-  "figure.converted": "Signed up ({event}), of all visitors",
+  "figure.converted": "Of those who saw a page, {event}",
   "figure.bought": "People who did {event}",
   "figure.day": "Events, last 24 hours",
   "figure.hour": "Events, last hour",

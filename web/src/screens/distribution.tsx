@@ -76,8 +76,8 @@ function Spread({ data, asked, title, withBand }: { data: DistributionData; aske
   });
   // The bar of a whole number stands around it, not from it on.
   const lines = [["median", data.median] as const, ["p90", data.p90] as const].flatMap(([name, value]) => (toNumber(value) === null ? [] : [{ label: `${t(`distribution.${name}`)} ${format.number(toNumber(value)!)}`, value: toNumber(value)! + (isCount ? 0.5 : 0) }]));
-  // Of accounts and sessions there is no list of people.
-  const open = data.per !== "person" ? undefined : (bin: number) => drill({ title: bins[bin]!.said, people: { behind: { insight: "distribution", question: asked, place: { low: rows[bin]!.low, high: rows[bin]!.high } } } });
+  // Of sessions there is no list of people.
+  const open = data.per === "session" ? undefined : (bin: number) => drill({ title: bins[bin]!.said, people: { behind: { insight: "distribution", question: asked, place: { low: rows[bin]!.low, high: rows[bin]!.high } } }, isOfAccounts: data.per === "account" });
   const per = word("distribution.per", data.per);
   return (
     <div className="stack wide-gap">

@@ -28,7 +28,7 @@ export function DrillProvider({ children }: { children: ReactNode }) {
 }
 
 function Shown({ behind, onLeave }: { behind: Behind; onLeave: () => void }) {
-  const people = behind.isOfSessions ? <VisitPages question={behind.people} onLeave={onLeave} /> : <PeoplePages question={behind.people} onLeave={onLeave} />;
+  const people = behind.isOfSessions ? <VisitPages question={behind.people} onLeave={onLeave} /> : behind.isOfAccounts ? <AccountPages question={behind.people} onLeave={onLeave} /> : <PeoplePages question={behind.people} onLeave={onLeave} />;
   const accounts = behind.accounts ? [{ id: "accounts", label: t("drill.accounts"), content: <AccountPages question={behind.accounts} onLeave={onLeave} /> }] : [];
   return (
     <div className="stack">

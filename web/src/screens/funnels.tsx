@@ -49,7 +49,7 @@ export default function Funnels() {
         <Empty title={t("state.choose.steps")} icon="funnels" />
       ) : (
         <AnswerCard title={describe(query)} insight="funnels" query={query} question={asked} result={result} isEmpty={(data) => data.total.entered === 0} filtered={filtered} clear={() => change({ where: [], rows: query.rows.map((one) => ({ ...one, where: [] })) })} wider={() => change({ range: "90d" })} {...(withBand ? { tableOf: tableWithIntervals } : {})}>
-          {(answer) => <FunnelView data={answer.data} asked={answer.question} people={people} withBand={withBand} />}
+          {(answer) => <FunnelView data={answer.data} asked={answer.question} people={query.options["by"] !== "session"} withBand={withBand} />}
         </AnswerCard>
       )}
       {asked !== null && people && Boolean(result.data?.data.total.entered) && <Correlation funnel={asked} filtered={filtered} />}

@@ -28,7 +28,7 @@ export default function View({ title, answer, height, opens, shown }: ViewProps)
     case "trends":
       return <TrendView data={data as DataOf["trends"]} query={shown} asked={asked} height={Math.max(110, height - 44)} />;
     case "funnels":
-      return <FunnelView data={data as DataOf["funnels"]} asked={asked} people={opens && (asked["by"] ?? "person") === "person"} withBand={shown.options["band"] === "shown"} />;
+      return <FunnelView data={data as DataOf["funnels"]} asked={asked} people={opens && asked["by"] !== "session"} withBand={shown.options["band"] === "shown"} />;
     case "retention":
       return <RetentionView data={data as DataOf["retention"]} asked={asked} withBand={shown.options["band"] !== "hidden"} />;
     case "paths":

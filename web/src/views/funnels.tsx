@@ -10,7 +10,7 @@ export function FunnelView({ data, asked, people, withBand = false }: { data: Fu
   const drill = useDrill();
   const saying = useSaying();
   const { total } = data;
-  const open = (title: string, place: Question) => drill({ title, people: { behind: { insight: "funnels", question: asked, place } } });
+  const open = (title: string, place: Question) => drill({ title, people: { behind: { insight: "funnels", question: asked, place } }, isOfAccounts: asked["by"] === "account" });
   const counts = total.steps.map((step) => toNumber(step.count));
   const lost = total.steps.map((step) => toNumber(step.dropped));
   const worst = [...total.steps.keys()].slice(1).sort((a, b) => (lost[b] ?? 0) - (lost[a] ?? 0))[0] ?? 0;

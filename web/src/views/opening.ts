@@ -11,6 +11,8 @@ export interface Behind {
   accounts?: Question;
   /** The number is of sessions: they are listed, and not the people they are of. */
   isOfSessions?: boolean;
+  /** The same of accounts. */
+  isOfAccounts?: boolean;
 }
 
 export const Opening = createContext<((behind: Behind) => void) | null>(null);
