@@ -10,7 +10,6 @@ export const accounts = {
   "accounts.properties": "Properties",
   "accounts.search": "Search ids and properties",
   "accounts.count": { one: "{n} account", other: "{n} accounts" },
-  "accounts.behind": "{account}, {range}",
   "accounts.csv": "Download CSV",
   "accounts.csv.busy": "{n} of {total} …",
   "accounts.notfound": "No account was found",
