@@ -277,7 +277,8 @@ def _passed(event: Event) -> _Passed:
     # By their places: a name costs as much as a value.
     return _Passed(
         event.name, event.id, event.time, event.kind, event.user_id, event.anonymous_id,
-        event.groups.get("account"), host, path, url, where.browser, where.device_type, event.time_rule, event.flags,
+        event.groups.get("account"), host, path, url, where.browser, where.device_type,
+        event.time_rule, event.flags,
     )  # fmt: skip
 
 
