@@ -4,12 +4,14 @@ Between the two, one thing after the other is changed, and the question asked ag
 changes of all causes add up to the difference, whatever is counted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from tallymark import __version__
 from tallymark.app.answering import compute, decode_question, insights
@@ -68,10 +70,12 @@ class Pair(Struct, frozen=True, forbid_unknown_fields=True):
 class Change(Struct, frozen=True):
     """One number that changed, and by how much of each cause; ``causes`` add up to the difference.
 
-    ``row`` names it by the other cells of its row; a number that was not there is null.
+    ``row`` names it by the cells of its row that are keys, and ``nth`` says which of the rows that
+    are named so it is, from 1 on. A number that was not there is null.
     """
 
     row: list[Any]
+    nth: int
     column: str
     before: Number | None
     after: Number | None
@@ -79,11 +83,12 @@ class Change(Struct, frozen=True):
 
 
 class Explained(Struct, frozen=True):
-    """Every number that differs between two answers."""
+    """Every number that differs between two answers; ``keys`` are the columns that name a row."""
 
     insight: str
     before: str
     after: str
+    keys: list[str]
     changes: list[Change]
     unchanged: int
 
@@ -110,7 +115,7 @@ def explain(
         )
     insight = lookup(insights(), before.insight, "insight")
     scopes = [
-        scope_of(reading, msgspec.structs.replace(asking, as_of=one.as_of), settings, clock).scope
+        scope_of(reading, replace(asking, as_of=one.as_of), settings, clock).scope
         for one, asking in zip((before, after), askings, strict=True)
     ]
     if parse(before.as_of).position > parse(after.as_of).position:
@@ -125,7 +130,8 @@ def explain(
         is_gone = cause == "recomputed" and _is_not_kept(before, scope, reading)
         told: Cause = "not_kept" if is_gone else cause
         tables.append((told, insight.table(compute(insight, question, scope, reading).data)))
-    first = tables[0][1] if before.table is None else _recorded(before.table)
+    again = tables[0][1]
+    first = again if before.table is None else _recorded(before.table, again)
     return _differences(before, after, first, tables)
 
 
@@ -141,7 +147,6 @@ def _steps(questions: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[tuple[
     old, new = questions
     then, now = scopes
     people_then = (then.log_position + 1) * SEQ_PER_BATCH
-    replace = msgspec.structs.replace
     last, now = now, replace(now, definitions=then.definitions)
     yield "recomputed", old, then
     late = Late(people_then, then.now)
@@ -166,35 +171,58 @@ def _is_not_kept(before: Told, scope: Scope, reading: Reading) -> bool:
     return before.version in {None, __version__} and bool(reading(lost).rows[0][0])
 
 
-def _recorded(table: Mapping[str, Any]) -> Table:
+def _recorded(told: Mapping[str, Any], again: Table) -> Table:
+    """Return the table of an answer that was kept, its rows named as those of the answer of now."""
     try:
-        return msgspec.convert(table, Table)
+        table = msgspec.convert({**told, "keys": (), "remarks": ()}, Table)
     except msgspec.ValidationError as error:
         raise InvalidQuery(f"It is no table of an answer: {error}.", path="before.table") from None
+    if any(
+        len(row) != len(table.columns) or any(isinstance(cell, dict | list) for cell in row)
+        for row in table.rows
+    ):
+        raise InvalidQuery("It is no table: a row has one plain value for each column.", path="before.table")  # fmt: skip
+
+    def places(wanted: tuple[int, ...]) -> tuple[int, ...]:
+        if table.columns == again.columns:
+            return wanted
+        # Another version may have had other columns.
+        names = {again.columns[place] for place in wanted}
+        return tuple(place for place, name in enumerate(table.columns) if name in names)
+
+    return replace(table, keys=places(again.keys), remarks=places(again.remarks))
 
 
-_Cells: TypeAlias = Mapping[tuple[tuple[Any, ...], str], Number]
+# What names a row: its keys, each with whether it is a truth, as 1 is none, and which of its equals
+# it is. And a column: its name, and which of its equals it is.
+_Row: TypeAlias = tuple[tuple[tuple[bool, Any], ...], int]
+_Column: TypeAlias = tuple[str, int]
+_Cells: TypeAlias = Mapping[tuple[_Row, _Column], Number]
+_Name = TypeVar("_Name", bound=Hashable)
 
 
 def _cells(table: Table) -> _Cells:
-    """Return the numbers of a table by the other cells of their row, and by column."""
-    numbers = {
-        place
-        for place in range(len(table.columns))
-        if any(_is_number(row[place]) for row in table.rows)
-        and all(row[place] is None or _is_number(row[place]) for row in table.rows)
+    """Return the numbers of a table that measure something, by their row and column."""
+    rows = _told_apart(
+        tuple((isinstance(row[place], bool), row[place]) for place in table.keys)
+        for row in table.rows
+    )
+    columns = list(_told_apart(table.columns))
+    measured = sorted(set(range(len(columns))).difference(table.keys, table.remarks))
+    return {
+        (name, columns[place]): row[place]
+        for name, row in zip(rows, table.rows, strict=True)
+        for place in measured
+        if isinstance(row[place], int | Decimal) and not isinstance(row[place], bool)
     }
-    found: dict[tuple[tuple[Any, ...], str], Number] = {}
-    for row in table.rows:
-        name = tuple(cell for place, cell in enumerate(row) if place not in numbers)
-        for place in numbers:
-            if row[place] is not None:
-                found[name, table.columns[place]] = row[place]
-    return found
 
 
-def _is_number(cell: Any) -> bool:
-    return isinstance(cell, int | Decimal) and not isinstance(cell, bool)
+def _told_apart(names: Iterable[_Name]) -> Iterator[tuple[_Name, int]]:
+    """Yield each with how many equal ones there are up to it."""
+    seen: Counter[_Name] = Counter()
+    for name in names:
+        seen[name] += 1
+        yield name, seen[name]
 
 
 def _differences(
@@ -202,23 +230,31 @@ def _differences(
 ) -> Explained:
     start = _cells(first)
     states = [(cause, _cells(table)) for cause, table in tables]
+    last = tables[-1][1]
     end = states[-1][1]
-    places = dict.fromkeys(place for _, cells in (("", start), *states) for place in cells)
-    changes, unchanged = [], 0
+    changes = []
+    places = dict.fromkeys((*start, *end))
     for place in places:
-        causes: dict[Cause, Number] = {}
-        last = start.get(place)
-        for cause, cells in states:
-            here = cells.get(place)
-            if moved := _less(here, last):
-                causes[cause] = moved
-            last = here
-        if not causes and start.get(place) == end.get(place):
-            unchanged += 1
-        else:
-            row, column = place
-            changes.append(Change(list(row), column, start.get(place), end.get(place), causes))
-    return Explained(before.insight, before.as_of, after.as_of, changes, unchanged)
+        was, is_now = start.get(place), end.get(place)
+        if was == is_now:
+            continue
+        (cells, nth), (column, number) = place
+        name = column if number == 1 else f"{column} ({number})"
+        causes = _causes(was, [(cause, found.get(place)) for cause, found in states])
+        changes.append(Change([cell for _, cell in cells], nth, name, was, is_now, causes))
+    keys = [last.columns[place] for place in last.keys]
+    unchanged = len(places) - len(changes)
+    return Explained(before.insight, before.as_of, after.as_of, keys, changes, unchanged)
+
+
+def _causes(
+    start: Number | None, states: Sequence[tuple[Cause, Number | None]]
+) -> dict[Cause, Number]:
+    causes: dict[Cause, Number] = {}
+    for (cause, here), last in zip(states, [start, *(found for _, found in states)], strict=False):
+        if moved := _less(here, last):
+            causes[cause] = moved
+    return causes
 
 
 def _less(left: Number | None, right: Number | None) -> Number:

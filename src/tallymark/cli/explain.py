@@ -58,13 +58,21 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     """Return the changes as a table, one number a line, with a column for each cause there is."""
     changes: Sequence[Mapping[str, Any]] = found["changes"]
     source = f"{found['insight']} as of {found['before']} and of {found['after']}"
+    if not changes and not found["unchanged"]:
+        return ["There are no numbers in it that could change.", source]
     if not changes:
         return [f"All {found['unchanged']:,} numbers are the same.", source]
     causes = [name for name in _CAUSES if any(name in change["causes"] for change in changes)]
-    columns = ["number", "before", "after", "change", *(_CAUSES[name] for name in causes)]
+    columns = [
+        " · ".join([*found["keys"], "number"]),
+        "before",
+        "after",
+        "change",
+        *(_CAUSES[name] for name in causes),
+    ]
     rows = [
         (
-            " · ".join(shown(cell) for cell in (*change["row"], change["column"])),
+            _named(change),
             change["before"],
             change["after"],
             _signed((change["after"] or 0) - (change["before"] or 0)),
@@ -74,6 +82,14 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     ]
     rest = f"{found['unchanged']:,} numbers are the same."
     return [*aligned(columns, rows), "", rest, source]
+
+
+def _named(change: Mapping[str, Any]) -> str:
+    """Return what names a number: its row, which of those named so if not the first, its column."""
+    cells = [shown(cell) for cell in change["row"]]
+    if change["nth"] > 1:
+        cells.append(f"({change['nth']})")
+    return " · ".join([*cells, shown(change["column"])])
 
 
 def _signed(number: int | Decimal) -> str:

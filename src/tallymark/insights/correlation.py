@@ -205,7 +205,7 @@ def table(data: CorrelationData) -> Table:
         (one.kind, one.name, shown(one.value) if one.kind == "property" else None, one.rate_with,
          one.rate_without, one.odds_ratio, one.low, one.high, one.adjusted_p_value, one.is_significant)
         for one in data.factors
-    ])  # fmt: skip
+    ], keys=(0, 1, 2))  # fmt: skip
 
 
 def _rules(question: CorrelationQuestion, scope: Scope) -> tuple[Rules, Frame]:

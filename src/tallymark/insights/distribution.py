@@ -202,7 +202,7 @@ def table(data: DistributionData) -> Table:
     rows: list[tuple[Any, ...]] = [
         (one.low, one.high, one.units.count, one.units.value, one.amount) for one in data.rows
     ]
-    return Table(tuple(columns), [row[: len(columns)] for row in rows])
+    return Table(tuple(columns), [row[: len(columns)] for row in rows], keys=(0, 1))
 
 
 def _bins_of(question: DistributionQuestion) -> Even | list[Decimal]:

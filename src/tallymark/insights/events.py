@@ -78,7 +78,8 @@ def table(data: EventsData) -> Table:
         )
         for event in data.events
     ]
-    return Table(columns, rows)
+    keys = tuple(map(columns.index, ("time", "event", "id")))
+    return Table(columns, rows, keys=keys, remarks=(columns.index("person"),))
 
 
 def _after(place: Place | None) -> Sql:

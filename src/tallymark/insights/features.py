@@ -199,6 +199,7 @@ def table(data: FeaturesData) -> Table:
                 (one.feature, one.account, one.uses, one.first_time, one.last_time)
                 for one in data.account_uses
             ],
+            keys=(0, 1),
         )
     columns = (
         "feature", "people", "adoption", "uses", "uses per person", "accounts", "new people",

@@ -185,6 +185,7 @@ def table(data: FormsData) -> Table:
             )
             for one in data.forms
         ],
+        keys=(0, 1),
     )
 
 

@@ -189,6 +189,7 @@ def table(data: FrustrationData) -> Table:
             (shown(one.path), shown(one.element), one.rage, one.dead, one.people, one.visits)
             for one in data.elements
         ],
+        keys=(0, 1),
     )
 
 

@@ -182,14 +182,14 @@ def table(data: FunnelsData) -> Table:
             for number, bucket in enumerate(data.buckets)
             for one in funnels
             for cell in (one.over_time or [])[number : number + 1]
-        ])  # fmt: skip
+        ], keys=tuple(range(1 + len(data.breakdown))))  # fmt: skip
     columns = [*data.breakdown, "step", "event", who, "dropped", "of first", "of previous", "median seconds"]  # fmt: skip
     return Table(tuple(columns), [
         (*_group(one, data), step.step, step.label, step.count, step.dropped, step.of_first,
          step.of_previous, step.from_previous.median)
         for one in funnels
         for step in one.steps
-    ])  # fmt: skip
+    ], keys=tuple(range(len(data.breakdown) + 2)))  # fmt: skip
 
 
 def _plan(question: FunnelsQuestion, scope: Scope) -> _Plan:

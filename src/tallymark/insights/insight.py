@@ -157,10 +157,17 @@ class Members(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """An answer as a flat table, for the terminal, CSV and data frames."""
+    """An answer as a flat table, for the terminal, CSV and data frames.
+
+    ``keys`` are the places, from 0 on, of the columns that name a row, such as its bucket and group;
+    they stay when only numbers change. ``remarks`` are those of numbers that measure nothing. Every
+    other number of a row is one of the answer.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+    keys: tuple[int, ...] = (0,)
+    remarks: tuple[int, ...] = ()
 
 
 class Insight(Struct, frozen=True):

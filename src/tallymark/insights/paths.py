@@ -171,7 +171,7 @@ def table(data: PathsData) -> Table:
             (number + 1, before[link.source].name, step.nodes[link.target].name, link.count)
             for link in step.links
         ]
-    return Table(("step", "from", "to", data.count), rows)
+    return Table(("step", "from", "to", data.count), rows, keys=(0, 1, 2))
 
 
 def _found(plan: Plan, rows: Arrays, named: Sequence[tuple[Any, ...]] | None) -> _Found:

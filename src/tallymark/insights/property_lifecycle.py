@@ -203,6 +203,7 @@ def table(data: PropertyLifecycleData) -> Table:
             for number, bucket in enumerate(data.buckets)
             for line in data.values
         ],
+        keys=(0, 1),
     )
 
 

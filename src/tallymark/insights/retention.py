@@ -216,7 +216,8 @@ def table(data: RetentionData) -> Table:
         ):
             numbers = [cell.rate if data.measure == "people" else cell.value for cell in cells]
             rows.append((label, *names, people, *numbers, sum(cell.is_complete for cell in cells)))
-    return Table(columns, rows)
+    keys = tuple(range(1 + len(data.breakdown)))
+    return Table(columns, rows, keys=keys, remarks=(len(columns) - 1,))
 
 
 def _check(plan: Plan, place: RetentionPlace) -> None:

@@ -276,7 +276,7 @@ def table(data: SessionsData) -> Table:
                     one.events_per_session, one.views_per_session, not bucket.is_incomplete,
                 )
             )  # fmt: skip
-    return Table(columns, rows)
+    return Table(columns, rows, keys=tuple(range(1 + len(data.breakdown))))
 
 
 def _plan(question: SessionsQuestion, scope: Scope) -> _Plan:

@@ -215,7 +215,7 @@ def table(data: StickinessData) -> Table:
             shares = (getattr(row, name) for name in counted)
             numbers = [number for share in shares for number in (share.count, share.value)]
             rows.append((one.label, row.times, *numbers, not one.is_incomplete))
-    return Table(("period", f"{data.interval}s", *columns, "complete"), rows)
+    return Table(("period", f"{data.interval}s", *columns, "complete"), rows, keys=(0, 1))
 
 
 def _plan(question: StickinessQuestion, scope: Scope) -> _Plan:

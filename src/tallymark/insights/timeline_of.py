@@ -130,7 +130,7 @@ def table(data: TimelineData) -> Table:
         for one in data.sessions
         for event in one.shown
     ]  # fmt: skip
-    return Table(columns, rows)
+    return Table(columns, rows, keys=(1, 2))
 
 
 def _subject(question: TimelineQuestion) -> Subject:

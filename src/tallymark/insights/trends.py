@@ -133,7 +133,7 @@ def table(data: TrendsData) -> Table:
                 if data.compared:
                     row.append((lines[letter].compared_values or [])[number])
             rows.append(tuple(row))
-    return Table(tuple(columns), rows)
+    return Table(tuple(columns), rows, keys=tuple(range(1 + len(data.breakdown))))
 
 
 def _expanded(question: TrendsQuestion, scope: Scope) -> TrendsQuestion:

@@ -196,7 +196,7 @@ def table(data: VisitsData) -> Table:
         )
         for one in data.visits
     ]  # fmt: skip
-    return Table(columns, rows)
+    return Table(columns, rows, keys=(columns.index("start"), columns.index("who")))
 
 
 def _chosen(question: VisitsQuestion, scope: Scope) -> Sql:

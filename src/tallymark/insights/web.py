@@ -234,7 +234,7 @@ def table(data: WebData) -> Table:
         ("goals", one.value, one.visitors, one.visits, None, None, None, None, one.conversion.value)
         for one in data.goals
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, keys=(0, 1))
 
 
 def _plan(question: WebQuestion, scope: Scope) -> Plan:
