@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("events", {"range": RANGE, "limit": 3}),
     ("people", {"range": RANGE}),
 ]
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Hands(SystemClock):
@@ -67,7 +69,7 @@ class Past:
         self, insight: str, question: dict[str, Any], as_of: str | None = None
     ) -> dict[str, Any]:
         asking = Asking("p", insight, msgspec.json.encode(question), as_of=as_of)
-        answer: dict[str, Any] = msgspec.json.decode(self.answering.answer(asking))
+        answer: dict[str, Any] = _decode(self.answering.answer(asking))
         return answer
 
     def told(self, answer: dict[str, Any]) -> Told:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tallymark.cli.ask_progress import line
+from tallymark.cli.explain import lines
 from tallymark.cli.main import main
 from tallymark.client import Client, connect
 from tallymark.core.errors import NotFound
@@ -50,6 +51,7 @@ def test_an_earlier_answer_is_had_again_and_its_change_is_explained(
     rows = [text.split() for text in explained.splitlines()]
     assert ["2026-10-19", "·", "count:", "order", "1", "2", "+1", "+1"] in rows
     assert ["2026-10-20", "·", "count:", "order", "0", "1", "+1", "+1"] in rows
+    assert "day · number" in explained
     assert "late events" in explained
     assert f"as of {as_of}" in explained
 
@@ -67,6 +69,26 @@ def test_an_answer_that_did_not_change_is_told_so(
     assert main(["explain", str(kept), str(kept), "--data", str(data)]) == 0
 
     assert "All 2 numbers are the same." in capsys.readouterr().out
+
+
+def test_of_an_answer_without_numbers_none_are_told_to_be_the_same() -> None:
+    found = {"insight": "timeline", "before": "1", "after": "2", "keys": ["time"], "changes": [], "unchanged": 0}  # fmt: skip
+
+    assert lines(found)[0] == "There are no numbers in it that could change."
+
+
+def test_a_number_is_named_by_its_row_and_rows_named_alike_by_their_place() -> None:
+    change = {"row": ["2026-10", 3], "nth": 1, "column": "exactly", "before": 1, "after": 2, "causes": {"new_events": 1}}  # fmt: skip
+    found = {
+        "insight": "stickiness", "before": "1", "after": "2", "keys": ["period", "days"],
+        "changes": [change, {**change, "nth": 2}], "unchanged": 7,
+    }  # fmt: skip
+
+    head, _, first, second, *_ = lines(found)
+
+    assert head.startswith("period · days · number")
+    assert first.startswith("2026-10 · 3 · exactly ")
+    assert second.startswith("2026-10 · 3 · (2) · exactly ")
 
 
 def test_a_file_that_is_no_answer_is_told_in_one_line(

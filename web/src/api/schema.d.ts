@@ -6978,10 +6978,22 @@ export interface components {
         /**
          * Table
          * @description An answer as a flat table, for the terminal, CSV and data frames.
+         *
+         *         ``keys`` are the places, from 0 on, of the columns that name a row, such as its bucket and group;
+         *         they stay when only numbers change. ``remarks`` are those of numbers that measure nothing. Every
+         *         other number of a row is one of the answer.
          */
         Table: {
             columns: string[];
             rows: unknown[][];
+            /**
+             * @default [
+             *       0
+             *     ]
+             */
+            keys: number[];
+            /** @default [] */
+            remarks: number[];
         };
         /**
          * TextTile
