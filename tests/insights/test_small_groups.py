@@ -534,6 +534,10 @@ def test_of_a_site_its_numbers_are_told_and_its_tables_are_not() -> None:
 
     assert plain.is_whole
     assert (plain.data.numbers.visitors, plain.data.tables, plain.data.warnings) == (80, {}, [])
+    # It knows of single visitors how many visits they have.
+    shown_rate = plain.data.numbers.bounce_rate
+    assert (shown_rate.count, shown_rate.interval, shown_rate.state) == (40, None, "not_told")
+    assert few.data.numbers.bounce_rate.state == "not_told"
     assert (few.data.numbers.bounces, few.data.numbers.bounce_rate.value) == (FEW, FEW)
     assert few.data.numbers.visits == 100
     assert nobody.data.numbers.visits is FEW

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from tallymark.core.clock import MICROSECONDS
 
-from . import percentiles
+from . import clusters, percentiles
 from .numbers import Number, ratio
-from .rates import Rate, rate
+from .rates import Rate, rate_by_people
 
 
 class SessionNumbers(Struct, frozen=True):
@@ -55,12 +55,12 @@ def numbers_of(
         sessions=sessions,
         people=people,
         bounces=bounces,
-        bounce_rate=rate(bounces, sessions),
+        bounce_rate=rate_by_people(clusters.told(found and found[9])),
         engaged=engaged,
-        engaged_rate=rate(engaged, sessions),
+        engaged_rate=rate_by_people(clusters.told(found and found[10])),
         seconds=ratio(length, MICROSECONDS) or 0,
         mean_seconds=ratio(length, MICROSECONDS * sessions),
-        median_seconds=_percentile(found[9] if found else None, sessions, 50),
+        median_seconds=_percentile(found[11] if found else None, sessions, 50),
         p90_seconds=_percentile(p90.get((place, bucket)), sessions, 90),
         events=events,
         events_per_session=ratio(events, sessions),
@@ -78,7 +78,7 @@ def _percentile(near: Sequence[int] | None, n: int, percent: int) -> Number | No
 def pages_of(rows: list[tuple[Any, ...]]) -> list[SessionPage]:
     """Return the pages with most sessions first, sessions without any page after their equals."""
     found = [
-        SessionPage(row[10], int(row[2]), int(row[4]), rate(int(row[4]), int(row[2])))
+        SessionPage(row[12], int(row[2]), int(row[4]), rate_by_people(clusters.told(row[9])))
         for row in rows
     ]
     return sorted(found, key=lambda one: (-one.sessions, one.path is None, one.path or ""))

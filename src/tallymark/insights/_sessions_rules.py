@@ -11,8 +11,8 @@ with at least one event that satisfies it, whole.
 | number | what |
 | --- | --- |
 | `sessions`, `people` | how many sessions, and of how many different people; who it is, the first event of the session tells that knows it |
-| `bounces`, `bounce_rate` | by the rule of `bounce`, see below; with a 95 % interval (Wilson) |
-| `engaged`, `engaged_rate` | longer than 10 seconds, or two or more views, or an event of `key_events` (GA4) |
+| `bounces`, `bounce_rate` | by the rule of `bounce`, see below; with a [95 % interval](../../explanation/numbers.md#how-sure-a-share-is) that knows whose the sessions are |
+| `engaged`, `engaged_rate` | longer than 10 seconds, or two or more views, or an event of `key_events` (GA4); `engaged_rate` with an interval like that |
 | `seconds` | last event minus first, in all; `mean_seconds`, `median_seconds` and `p90_seconds` of a session, a session of one event having 0 |
 | `events`, `views` | in all, and `events_per_session`, `views_per_session` |
 

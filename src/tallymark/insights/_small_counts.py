@@ -116,7 +116,9 @@ def _numbers(one: WebNumbers, least: int) -> WebNumbers:
         names = [name for name in WebNumbers.__struct_fields__ if name != "bounce_rate"]
         return replace(without(one, *names), bounce_rate=FEW_OF_FEW)
     if are_apart((one.visits, one.bounces), least):
-        return one
+        # What an interval knows of single people could be reckoned back from it.
+        told = replace(one.bounce_rate, interval=None, state="not_told")
+        return replace(one, bounce_rate=told)
     return replace(without(one, "bounces"), bounce_rate=FEW_OF_FEW)
 
 

@@ -15,7 +15,7 @@ from .rates import Rate
 T = TypeVar("T", bound=Struct)
 # Untyped, because it stands where a number would.
 FEW: Final[Any] = "few"
-FEW_OF_FEW: Final = Rate(FEW, FEW, FEW, None)
+FEW_OF_FEW: Final = Rate(FEW, FEW, FEW, None, "not_told")
 # So many times the least, because so many are on either side of a median, or beyond a tenth.
 OF_MEDIAN: Final = 2
 OF_P90: Final = 10

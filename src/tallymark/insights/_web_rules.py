@@ -9,7 +9,7 @@ all of its events. So every number of a table can be reconciled with the others,
 | `visits` | sessions that start in the range |
 | `visitors` | different people with such a visit; a visit whose person is unknown counts as a visit alone |
 | `page_views` | events of kind `page` or `screen` in these visits; `views_per_visit` is page_views / visits |
-| `bounces`, `bounce_rate` | by the rule of `bounce`, as in `sessions`, with a 95 % interval (Wilson) |
+| `bounces`, `bounce_rate` | by the rule of `bounce`, as in `sessions`, with a [95 % interval](../../explanation/numbers.md#how-sure-a-share-is) that knows whose the visits are |
 | `seconds_per_visit` | last event minus first, a visit of one event being 0 |
 | `engaged_seconds_per_visit` | of the visits whose events carry engaged time; null if none does |
 

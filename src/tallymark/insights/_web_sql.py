@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from tallymark.core.sql import Sql, ident, join, sql
 
-from . import visits
+from . import clusters, visits
 from .fields import Field, field
 from .filters import And, Filter
 from .insight import Scope
@@ -43,6 +43,13 @@ BY_END: Final[Mapping[TableName, tuple[End, str]]] = {
 # Properties that tell engaged time in milliseconds, and how far a page was scrolled in percent.
 ENGAGED: Final = ("properties.engaged_ms", "properties.engagement_time_msec")
 SCROLL: Final = "properties.scroll_depth"
+# The numbers of rows that each are of a person; of no visits, zeros.
+_NUMBERS: Final = sql(
+    "coalesce(sum(trials), 0) AS visits, count(person) AS visitors, coalesce(sum(views), 0) AS views,\n"
+    "  coalesce(sum(bounces), 0) AS bounces, coalesce(sum(length), 0) AS length,\n"
+    "  sum(engaged) AS engaged, coalesce(sum(carrying), 0) AS engaged_visits, {bounced} AS bounced",
+    bounced=clusters.sums("bounces"),
+)
 
 
 class Plan(Struct, frozen=True):
@@ -59,7 +66,7 @@ class Plan(Struct, frozen=True):
 
 
 def headline(plan: Plan) -> Sql:
-    """Return one row of (visits, visitors, views, bounces, length, engaged, engaged visits)."""
+    """Return one row of (visits, visitors, views, bounces, length, engaged, engaged visits, bounced)."""
     return sql(
         "WITH visit AS MATERIALIZED (\n{visits}\n)\n{numbers}",
         visits=visits.visits(plan.frame, _wanted(plan, {})),
@@ -68,9 +75,9 @@ def headline(plan: Plan) -> Sql:
 
 
 def everything(plan: Plan, top: int) -> Sql:
-    """Return (what, value, visits, visitors, views, bounces, length, engaged, n, scroll, n).
+    """Return (what, value, visits, visitors, views, bounces, length, engaged, n, bounced, scroll, n).
 
-    Each n is how many visits carry what is before it. What is ``all`` or the name of a table. Of pages, bounces are the entries and length the exits;
+    Each n is how many visits carry what is before it, bounced the sums over visitors. What is ``all`` or the name of a table. Of pages, bounces are the entries and length the exits;
     of goals, value is the number of the goal and views its events.
     """
     parts = [
@@ -135,15 +142,21 @@ def _engaged_sum(scope: Scope, table: Literal["visit", "seen"]) -> Sql:
 
 
 def _headline(plan: Plan) -> Sql:
-    return sql("SELECT {numbers}\nFROM visit", numbers=_numbers(plan))
+    return sql(
+        "SELECT {numbers}\nFROM (\n{people}\nGROUP BY person\n)",
+        numbers=_NUMBERS,
+        people=_people(plan, Sql("person")),
+    )
 
 
-def _numbers(plan: Plan) -> Sql:
+def _people(plan: Plan, columns: Sql) -> Sql:
+    """Return what each visitor's visits sum up to."""
     engaged = _engaged_sum(plan.frame.scope, "visit")
     return sql(
-        "count(*) AS visits, count(DISTINCT person) AS visitors, coalesce(sum(views), 0) AS views,\n"
-        "  count(*) FILTER (WHERE {bounce}) AS bounces, coalesce(sum(end_us - start_us), 0) AS length,\n"
-        "  sum({engaged}) AS engaged, count({engaged}) AS engaged_visits",
+        "SELECT {columns}, count(*) AS trials, sum(views) AS views,\n"
+        "  count(*) FILTER (WHERE {bounce}) AS bounces, sum(end_us - start_us) AS length,\n"
+        "  sum({engaged}) AS engaged, count({engaged}) AS carrying\nFROM visit",
+        columns=columns,
         bounce=visits.is_bounce(plan.bounce, len(plan.goals)),
         engaged=engaged,
     )
@@ -151,11 +164,12 @@ def _numbers(plan: Plan) -> Sql:
 
 def _by_end(plan: Plan, name: str, top: int) -> Sql:
     return sql(
-        "SELECT * FROM (\nSELECT {what} AS what, {column} AS value, {numbers}, NULL, 0\nFROM visit\nGROUP BY {column}\n"
+        "SELECT * FROM (\nSELECT {what} AS what, value, {numbers}, NULL, 0\n"
+        "FROM (\n{people}\nGROUP BY value, person\n)\nGROUP BY value\n"
         "ORDER BY visitors DESC, visits DESC, value NULLS LAST\nLIMIT {top}\n)",
         what=name,
-        column=ident(name),
-        numbers=_numbers(plan),
+        numbers=_NUMBERS,
+        people=_people(plan, sql("{column} AS value, person", column=ident(name))),
         top=top,
     )
 
@@ -164,7 +178,7 @@ def _goal(number: int) -> Sql:
     goal = ident(f"s{number}")
     return sql(
         "SELECT 'goals', {number}, count(*), count(DISTINCT person), coalesce(sum({goal}), 0), 0, 0,"
-        " NULL, 0, NULL, 0\nFROM visit\nWHERE {goal} > 0",
+        " NULL, 0, NULL, NULL, 0\nFROM visit\nWHERE {goal} > 0",
         number=str(number),
         goal=goal,
     )
@@ -204,7 +218,7 @@ WHERE seen.views > 0
 GROUP BY path
 ), page AS (
 SELECT 'pages' AS what, path AS value, visits, visitors, views, coalesce(entries, 0) AS entries,
-  coalesce(exits, 0) AS exits, engaged, engaged_visits, scroll, scrolls
+  coalesce(exits, 0) AS exits, engaged, engaged_visits, NULL, scroll, scrolls
 FROM viewed LEFT JOIN begun USING (path) LEFT JOIN ended USING (path)
 ORDER BY visitors DESC, visits DESC, path
 LIMIT {top}

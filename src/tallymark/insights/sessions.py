@@ -10,7 +10,7 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, ident, join, sql
 from tallymark.store.engine import Rows
 
-from . import fields, percentiles, visits
+from . import clusters, fields, percentiles, visits
 from ._session_numbers import SessionNumbers, SessionPage, numbers_of, pages_of
 from ._sessions_rules import RULES
 from .fields import Field, field
@@ -136,7 +136,8 @@ def to_sql(question: SessionsQuestion, scope: Scope) -> tuple[Sql]:
     """Return one statement of everything, because each session is put together once.
 
     Its rows are (what, place, bucket, sessions, people, bounces, engaged, length, events, views,
-    values, text, b0 …): what is number, p90, entry or exit; values are those next to the rank of the
+    bounced, kept, values, text, b0 …): what is number, p90, entry or exit; bounced and kept are sums
+    over people of bounces and of engaged sessions; values are those next to the rank of the
     percentile, of a number those in the middle.
     """
     plan = _plan(question, scope)
@@ -160,23 +161,37 @@ LIMIT {top}
 ), grouped AS MATERIALIZED (
 SELECT place, bucket, person, is_bounce, is_engaged, events, views, end_us - start_us AS amount
 FROM placed LEFT JOIN top ON {same}
-), number AS (
-SELECT place, bucket, count(*) AS sessions, count(DISTINCT person) AS people,
-  count(*) FILTER (is_bounce) AS bounces, count(*) FILTER (is_engaged) AS engaged,
-  sum(amount) AS length, sum(events) AS events, sum(views) AS views,
-  quantile_disc(amount, [0.5, 0.500000000001]) AS near
+), of_person AS (
+SELECT place, bucket, person, count(*) AS trials, count(*) FILTER (is_bounce) AS bounces,
+  count(*) FILTER (is_engaged) AS engaged, sum(amount) AS length, sum(events) AS events,
+  sum(views) AS views
+FROM grouped
+GROUP BY GROUPING SETS ((place, bucket, person), (place, person))
+), middle AS (
+SELECT place, bucket, quantile_disc(amount, [0.5, 0.500000000001]) AS near
 FROM grouped
 GROUP BY GROUPING SETS ((place, bucket), (place))
+), number AS (
+SELECT place, bucket, sum(trials) AS sessions, count(person) AS people, sum(bounces) AS bounces,
+  sum(engaged) AS engaged, sum(length) AS length, sum(events) AS events, sum(views) AS views,
+  {bounced} AS bounced, {kept} AS kept
+FROM of_person
+GROUP BY place, bucket
 )
-SELECT 'number' AS what, number.*, NULL AS text{values}
-FROM number LEFT JOIN top USING (place)
+SELECT 'number' AS what, number.*, near, NULL AS text{values}
+FROM number JOIN middle
+    ON middle.place IS NOT DISTINCT FROM number.place
+      AND middle.bucket IS NOT DISTINCT FROM number.bucket
+  LEFT JOIN top ON top.place = number.place
 UNION ALL
-SELECT 'p90', place, bucket, n, 0, 0, 0, 0, 0, 0, amount, NULL{nothing} FROM ({p90})
+SELECT 'p90', place, bucket, n, 0, 0, 0, 0, 0, 0, NULL, NULL, amount, NULL{nothing} FROM ({p90})
 {pages}""",
             visits=visits.visits(plan.frame, _wanted(plan)),
             bucket=bucket_number(Sql("start_us"), plan.cut),
             bounce=visits.is_bounce(plan.bounce, len(plan.keys)),
             engaged=visits.is_engaged(len(plan.keys)),
+            bounced=clusters.sums("bounces"),
+            kept=clusters.sums("engaged"),
             groups=join("", (b + Sql(", ") for b in groups)),
             order=join("", (sql(", {b} NULLS LAST", b=b) for b in groups)),
             grouping=Sql("\nGROUP BY ") + join(", ", groups) if groups else Sql(""),
@@ -202,11 +217,11 @@ def shape(question: SessionsQuestion, scope: Scope, results: Sequence[Rows]) -> 
     for what, *row in results[0].rows:
         rows.setdefault(what, []).append(tuple(row))
     cells = {(row[0], row[1]): row for row in rows.get("number", [])}
-    p90 = {(row[0], row[1]): row[9] for row in rows.get("p90", [])}
+    p90 = {(row[0], row[1]): row[11] for row in rows.get("p90", [])}
     places = sorted({place for place, _ in cells}, key=lambda place: (place is None, place or 0))
     groups = []
     for place in places or ([0] if not plan.by else []):
-        values = cells.get((place, None), ())[11:]
+        values = cells.get((place, None), ())[13:]
         kinds = [fields.breakdown(one)[1] for one in plan.by]
         shown = [value_of(kind, one) for kind, one in zip(kinds, values, strict=False)]
         groups.append(
@@ -332,10 +347,21 @@ def _is_group(by: list[str], values: list[Scalar | None]) -> Filter:
 
 def _pages(end: str, most: int, groups: int) -> Sql:
     return sql(
-        "UNION ALL\nSELECT {end}, NULL, NULL, sessions, 0, bounces, 0, 0, 0, 0, NULL, path{nothing}\n"
-        "FROM (\nSELECT {column} AS path, count(*) AS sessions, count(*) FILTER (is_bounce) AS bounces\n"
-        "FROM placed\nGROUP BY path\nORDER BY sessions DESC, path NULLS LAST\nLIMIT {most}\n)",
+        """UNION ALL
+SELECT {end}, NULL, NULL, sessions, 0, bounced[3], 0, 0, 0, 0, bounced, NULL, NULL, path{nothing}
+FROM (
+SELECT path, sum(trials) AS sessions, {bounced} AS bounced
+FROM (
+SELECT {column} AS path, person, count(*) AS trials, count(*) FILTER (is_bounce) AS bounces
+FROM placed
+GROUP BY path, person
+)
+GROUP BY path
+ORDER BY sessions DESC, path NULLS LAST
+LIMIT {most}
+)""",
         end=end,
+        bounced=clusters.sums("bounces"),
         nothing=Sql(", NULL" * groups),
         column=ident(end),
         most=most,

@@ -12,6 +12,7 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.store.engine import Rows
 
 from . import _web_sql as statements
+from . import clusters
 from ._web_rules import RULES
 from ._web_sql import BY_END, Plan, TableName
 from .comparison import Compare, compared
@@ -19,7 +20,7 @@ from .filters import And, Equals, Filter, In, NotExists
 from .insight import Insight, Members, Scope, Statement, Table
 from .numbers import Number, exact, ratio
 from .ranges import buckets
-from .rates import Rate, rate
+from .rates import Rate, rate, rate_by_people
 from .selection import (
     Period,
     Question,
@@ -301,16 +302,16 @@ def _row(name: TableName, row: tuple[Any, ...], whole: WebNumbers, plan: Plan) -
 
 
 def _page(row: tuple[Any, ...], whole: WebNumbers, plan: Plan) -> WebPage:
-    path, visits, visitors, views, entries, exits, engaged, carrying, scroll, scrolled = row
+    path, visits, visitors, views, entries, exits, engaged, carrying, _, scroll, scrolled = row
     return WebPage(
         value=path,
         share=rate(visitors, whole.visitors),
         visitors=visitors,
-        visits=visits,
+        visits=int(visits),
         page_views=int(views),
         entries=int(entries),
         exits=int(exits),
-        engaged_seconds_per_visit=_engaged(engaged, carrying),
+        engaged_seconds_per_visit=_engaged(engaged, int(carrying)),
         scroll_percent=ratio(exact(scroll), scrolled),
         narrow=_told(plan, "pages", path),
     )
@@ -322,23 +323,24 @@ def _goal(row: tuple[Any, ...], whole: WebNumbers, plan: Plan) -> WebGoal:
         value=label,
         conversion=rate(row[2], whole.visitors),
         visitors=row[2],
-        visits=row[1],
+        visits=int(row[1]),
         events=int(row[3]),
         narrow=_told(plan, "goals", label),
     )
 
 
 def _numbers(row: Sequence[Any]) -> WebNumbers:
-    visits, visitors, views, bounces, length, engaged, carrying = row[:7]
+    visits, visitors, views, bounces, length = (int(one) for one in row[:5])
+    engaged, carrying, bounced = row[5:8]
     return WebNumbers(
         visitors=visitors,
         visits=visits,
-        page_views=int(views),
-        views_per_visit=ratio(int(views), visits),
+        page_views=views,
+        views_per_visit=ratio(views, visits),
         bounces=bounces,
-        bounce_rate=rate(bounces, visits),
-        seconds_per_visit=ratio(int(length), visits * MICROSECONDS),
-        engaged_seconds_per_visit=_engaged(engaged, carrying),
+        bounce_rate=rate_by_people(clusters.told(bounced)),
+        seconds_per_visit=ratio(length, visits * MICROSECONDS),
+        engaged_seconds_per_visit=_engaged(engaged, int(carrying)),
     )
 
 
