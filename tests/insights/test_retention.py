@@ -273,6 +273,7 @@ def test_an_interval_is_given_where_people_are_independent_and_enough(store: Sto
     assert first.overall[0].interval == interval
     assert recurring.cohorts[0].cells[0].interval == interval
     assert recurring.overall[0].interval is None
+    assert recurring.overall[0].state == "not_independent"
     assert first.cohorts[1].cells[0].interval is None
 
 

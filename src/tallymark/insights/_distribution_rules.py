@@ -18,7 +18,8 @@ the rows add up to `units`, and their `amount` (of a count or sum) to `amount`.
 Where no edge is given, the bins reach from that of the 1st percentile to that of the 99th, but there are
 no more than `bins`, so that one customer of a million does not squeeze all others into one bar. Who lies
 below or above the bins is never dropped: there is a row with `low` null and one with `high` null, except
-below the first where a count can be no lower. A share comes with a 95 % interval (Wilson).
+below the first where a count can be no lower. A share comes with a 95 % interval (Wilson), but
+that of sessions with none, as one person may have many.
 
 Edges and numbers are decimals and compared as such: ten times 0.1 is 1, and lies in the bin that begins
 with 1. `mean`, `median`, `p90`, `least` and `most` are of the numbers themselves, not of the bins.

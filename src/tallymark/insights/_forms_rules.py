@@ -12,8 +12,8 @@ without a visit, one event. Within an attempt it counts once that it was started
 | number | what |
 | --- | --- |
 | `seen` | views of the page that the form is on, with those in which it was used. The script does not tell whether a form was on the screen, so this is the most that can have seen it |
-| `started` | attempts in which anything was put in or it was sent; `start` is their share of `seen` |
-| `sent` | attempts in which it was sent; `completion` is their share of `started`, with a 95 % interval (Wilson) |
+| `started` | attempts in which anything was put in or it was sent; `start` is their share of `seen`, without an interval: whose views they are that nobody used the form in is not looked up |
+| `sent` | attempts in which it was sent; `completion` is their share of `started`, with a [95 % interval](../../explanation/numbers.md#how-sure-a-share-is) that knows whose the attempts are |
 | `left` | started − sent: the drop-off |
 | `median_seconds` | from the first start to the first sending after it, of the attempts that have both; the mean of the middle two if they are even in number |
 | `people` | who saw, started and sent it in any attempt; who `left` started it in the range and never sent it |

@@ -9,7 +9,7 @@ to nobody and are left out. Twice within a second is two times; on how many *day
 
 `bounds` are where the rows begin: with 1, 2, 5 there are rows of 1, of 2 to 4, and of 5 or more. All
 of those who did it are in exactly one row, so the rows add up to `units`, and their `events` to
-`events`. A row has its share of the people, with a 95 % interval (Wilson), and its share of the events:
+`events`. A row has its share of the people, with a 95 % interval (Wilson; none of sessions, as one person may have many), and its share of the events:
 the last rows often hold few people and most of the use.
 
 With `with_zero`, people who had any event in the range that satisfies the question's filter, but none

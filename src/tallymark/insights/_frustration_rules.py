@@ -11,7 +11,7 @@ burst begins the next three, so a burst of six is two rage clicks. One event can
 | --- | --- |
 | `rage`, `dead` | such clicks in the range |
 | `people` | who made any of them, of those who viewed a page or made one, with a 95 % interval (Wilson) |
-| `visits` | the same of visits; events without one are in none |
+| `visits` | the same of visits, with a [95 % interval](../../explanation/numbers.md#how-sure-a-share-is) that knows whose they are; events without one are in none |
 | `clicks_per_thousand_visits` | 1000 × (rage + dead) / visits that viewed a page or made such a click |
 | `pages` | the clicks by page; the people are of those who viewed that page or clicked so on it |
 | `elements` | the clicks by page and element, which is the `selector` of what was clicked: at most five levels of tags, ids and first classes |

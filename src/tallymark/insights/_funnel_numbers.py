@@ -17,8 +17,9 @@ from .durations import seconds
 from .lines import Value
 from .numbers import Number, ratio, rounded
 from .ranges import HOUR, MINUTE
+from .rates import State
+from .uncertainty import ENOUGH, wilson
 from .uncertainty import Interval as Uncertainty
-from .uncertainty import wilson
 
 MOST_BINS: Final = 20
 _WIDTHS: Final = (
@@ -64,6 +65,8 @@ class SurvivalPoint(Struct, frozen=True):
 class StepNumbers(Struct, frozen=True):
     """One step: ``count`` came to it, ``dropped`` came to the needed step before it but not here.
 
+    Where a share has no interval its state says why, as that of a ``Rate`` does.
+
     ``units`` are how many different people, accounts or sessions the count is of. The shares are of
     those whose window is over, of whom ``complete`` came here: of all who entered, and of those who
     came to the needed step before.
@@ -78,8 +81,10 @@ class StepNumbers(Struct, frozen=True):
     complete: int
     of_first: Number | None
     of_first_interval: Uncertainty | None
+    of_first_state: State
     of_previous: Number | None
     of_previous_interval: Uncertainty | None
+    of_previous_state: State
     from_previous: Times
 
 
@@ -92,6 +97,7 @@ class EntryBucket(Struct, frozen=True):
     complete_converted: int
     rate: Number | None
     rate_interval: Uncertainty | None
+    rate_state: State
 
 
 class Funnel(Struct, frozen=True):
@@ -111,6 +117,7 @@ class Funnel(Struct, frozen=True):
     complete_converted: int
     rate: Number | None
     rate_interval: Uncertainty | None
+    rate_state: State
     rate_so_far: Number | None
     steps: list[StepNumbers]
     time_to_convert: Times
@@ -197,6 +204,7 @@ def funnel(
         complete_converted=complete_converted,
         rate=ratio(complete_converted, complete_entered),
         rate_interval=_interval(found.rules, complete_converted, complete_entered),
+        rate_state=_state(found.rules, complete_entered),
         rate_so_far=ratio(all_converted, entered),
         steps=steps,
         time_to_convert=times(took),
@@ -259,8 +267,10 @@ def _steps(found: Counted, layout: Layout) -> list[StepNumbers]:
                 complete=done,
                 of_first=ratio(done, first),
                 of_first_interval=_interval(found.rules, done, first),
+                of_first_state=_state(found.rules, first),
                 of_previous=ratio(done, base),
                 of_previous_interval=_interval(found.rules, done, base),
+                of_previous_state=_state(found.rules, base),
                 from_previous=times(_between(found, previous, step) if step else found.took[:0]),
             )
         )
@@ -284,10 +294,19 @@ def _between(found: Counted, before: int, step: int) -> Numbers:
 
 
 def _interval(rules: Rules, successes: int, trials: int) -> Uncertainty | None:
-    """Return the interval of a share; tries of one unit are not independent, so they have none."""
-    if rules.count == "totals" or rules.per_value:
-        return None
-    return wilson(successes, trials)
+    """Return the interval of a share, none of what is not independent."""
+    return None if _is_dependent(rules) else wilson(successes, trials)
+
+
+def _state(rules: Rules, trials: int) -> State:
+    if _is_dependent(rules):
+        return "not_independent"
+    return "ok" if trials >= ENOUGH else "not_enough_data"
+
+
+def _is_dependent(rules: Rules) -> bool:
+    """Whether several tries may be of one person: many of one unit, or sessions."""
+    return rules.count == "totals" or rules.per_value or rules.by == "session"
 
 
 def _histogram(took: Numbers, edges: Sequence[int]) -> list[Bin]:
@@ -345,6 +364,7 @@ def _over_time(found: Counted, edges: Sequence[int]) -> list[EntryBucket]:
             complete_converted=int(over_done),
             rate=ratio(int(over_done), int(over)),
             rate_interval=_interval(found.rules, int(over_done), int(over)),
+            rate_state=_state(found.rules, int(over)),
         )
         for entered, done, over, over_done in zip(*counts, strict=True)
     ]

@@ -93,7 +93,8 @@ counts, and not in the shares. `rate`, `of_first` and `of_previous` are of those
 so a funnel does not seem to get worse at its end. Of 100 who entered, 40 have their window over, and
 10 of these converted: the rate is 25 %, whatever the other 60 have done so far; `rate_so_far` counts
 them too. Shares come with the interval of Wilson (1927) that holds the true one 95 times in 100, if
-there are at least five; those of totals have none, as tries of one person depend on each other.
+there are at least five; those of totals and of sessions have none, as tries of one person depend on
+each other. `rate_state`, `of_first_state` and `of_previous_state` say [why there is none](../../explanation/numbers.md#how-sure-a-share-is).
 
 Over time, with `interval`, everybody is in the bucket in which their best try began. The buckets add
 up to the total, unlike those of tools that run a funnel for each day.

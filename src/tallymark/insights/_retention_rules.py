@@ -92,7 +92,8 @@ day 1 is 1 of 3. It is weighted by people: with `overall = people` somebody in s
 once in each bucket, and is retained if any start of theirs is.
 
 `interval` is Wilson's interval of the rate at 95 %, from five people on. In the row of all cohorts it
-is null where somebody counts twice, for then the trials are not independent.
+is null where somebody counts twice, for then the trials are not independent. `state` says
+[why there is none](../../explanation/numbers.md#how-sure-a-share-is).
 
 ### Breakdown
 

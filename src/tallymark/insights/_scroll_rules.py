@@ -11,11 +11,11 @@ later counts too, also after the end of the range.
 | --- | --- |
 | `views`, `people` | all views of the page, or of all pages, and by how many people they are |
 | `known` | the views that told how far they came: any event of the view has `scroll_depth`, a percent from 0 to 100 of which the greatest holds |
-| `curve` | of the known views, how many came at least to 10 %, 20 % … 100 % of the page, with a 95 % interval (Wilson), and how many people did in any of their views |
+| `curve` | of the known views, how many came at least to 10 %, 20 % … 100 % of the page, with a [95 % interval](../../explanation/numbers.md#how-sure-a-share-is) that knows whose the views are, and how many people did in any of their views |
 | `mean_percent` | the mean depth of the known views |
 | `engaged_views` | the views that told how long they were read: `engaged_ms` (or GA4's `engagement_time_msec`), added up over the view |
 | `mean_seconds`, `median_seconds` | of these, in seconds; the mean of the middle two if they are even in number |
-| `pages` | the same of each page, those with most views first; `half` is how many known views came to the middle |
+| `pages` | the same of each page, those with most views first; `half` is how many known views came to the middle, with an interval like that |
 
 The depth is the lower edge of what was seen, so a page that fits the window is read to 100 % at once. The
 browser script tells nothing of views shorter than a second, so `known` may be far less than `views`: the

@@ -15,6 +15,10 @@ from ._small_parts import FEW, OF_MEDIAN, OF_P90, are_apart, fits, hidden, is_sm
 from .funnels import FunnelsData
 
 _SHARES = ("complete", "of_first", "of_previous")
+_OF_PREVIOUS: dict[str, Any] = {"of_previous_interval": None, "of_previous_state": "not_told"}
+_INTERVALS: dict[str, Any] = {
+    "of_first_interval": None, "of_first_state": "not_told", **_OF_PREVIOUS
+}  # fmt: skip
 _COMPLETE = ("incomplete", "complete_entered")
 
 
@@ -85,24 +89,23 @@ def _funnel(one: Funnel, told: Sequence[bool], least: int, *, has_rest: bool) ->
         *(() if has_rest and is_told else ("complete_converted", "rate")),
     ]
     if not (has_rest and is_told):
-        changed["rate_interval"] = None
+        changed |= {"rate_interval": None, "rate_state": "not_told"}
     return without(replace(one, **changed), *names)
 
 
 def _step(step: StepNumbers, least: int, *, follows: bool, has_rest: bool) -> StepNumbers:
     changed: dict[str, Any] = {}
     if not follows or is_small(step.dropped, least):
-        changed |= {"dropped": FEW, "of_previous": FEW, "of_previous_interval": None}
+        changed |= {"dropped": FEW, "of_previous": FEW, **_OF_PREVIOUS}
     if not has_rest:
         changed |= dict.fromkeys(_SHARES, FEW)
-        changed |= {"of_first_interval": None, "of_previous_interval": None}
+        changed |= _INTERVALS
     changed["from_previous"] = _times(step.from_previous, step.count, least)
     return replace(step, **changed)
 
 
 def _none(step: StepNumbers) -> StepNumbers:
-    intervals = {"of_first_interval": None, "of_previous_interval": None}
-    told = replace(step, from_previous=_no_times(), **intervals)
+    told = replace(step, from_previous=_no_times(), **_INTERVALS)
     return without(told, "count", "units", "dropped", *_SHARES)
 
 

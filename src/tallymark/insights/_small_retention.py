@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from ._small_parts import FEW, fits, is_small, without
 from .numbers import ratio
+from .rates import state_of
 from .retention import Cell, CohortRow, GroupRows, RetentionData
 from .uncertainty import wilson
 
@@ -79,11 +80,13 @@ def _whole(cell: Cell, place: int, rows: Sequence[CohortRow]) -> Cell:
         return cell
     if not people:
         return _none(cell)
-    interval = None if cell.interval is None else wilson(returned, people)
+    is_dependent = cell.state == "not_independent"
+    interval = None if is_dependent else wilson(returned, people)
+    state = cell.state if is_dependent else state_of(interval)
     value = None if cell.value is None else FEW
     return replace(
         cell, people=people, returned=returned, rate=ratio(returned, people), interval=interval,
-        value=value,
+        state=state, value=value,
     )  # fmt: skip
 
 
@@ -91,4 +94,5 @@ def _none(cell: Cell) -> Cell:
     if cell.returned is None:
         return without(cell, "people")
     value = None if cell.value is None else FEW
-    return replace(without(cell, "people", "returned", "rate"), interval=None, value=value)
+    told = without(cell, "people", "returned", "rate")
+    return replace(told, interval=None, state="not_told", value=value)

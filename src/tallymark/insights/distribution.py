@@ -19,7 +19,7 @@ from .fields import Field, field
 from .insight import Insight, Members, Scope, Table, Unit
 from .measures import Series
 from .numbers import Number, exact, plus, ratio, stored, times
-from .rates import Rate, rate
+from .rates import Rate, rate_per
 from .selection import (
     Frame,
     Period,
@@ -309,7 +309,7 @@ def _rows(question: DistributionQuestion, found: _Found, units: int) -> list[Dis
         return DistributionRow(
             low=exact(low),
             high=exact(high),
-            units=rate(told[0], units),
+            units=rate_per(question.per, told[0], units),
             amount=exact(told[1]) if _is_sum(question) else None,
         )
 

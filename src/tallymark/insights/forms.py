@@ -9,13 +9,23 @@ from tallymark.core.clock import MICROSECONDS
 from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Rows
 
-from . import fields
+from . import clusters, fields
 from ._forms_rules import RULES
 from .group_values import shown
 from .insight import Columnar, Insight, Members, Scope, Table
 from .numbers import Number, ratio
-from .page_views import Bots, PageQuestion, Tables, on_page, text_of, unit, unit_fields, unit_names
-from .rates import Rate, rate
+from .page_views import (
+    Bots,
+    PageQuestion,
+    Tables,
+    first_person,
+    on_page,
+    text_of,
+    unit,
+    unit_fields,
+    unit_names,
+)
+from .rates import Rate, rate_alone, rate_by_people
 from .selection import (
     Period,
     Step,
@@ -97,7 +107,8 @@ def to_sql(question: FormsQuestion, scope: Scope) -> tuple[Sql]:
             sql(
                 """SELECT count(*) OVER () AS forms, attempts.path, attempts.form,
   coalesce(page.views, 0) + unseen AS seen, started, sent, twice,
-  coalesce(page.viewers, 0) + coalesce(fresh, 0) AS saw, coalesce(did, 0) AS did, coalesce(done, 0) AS done
+  coalesce(page.viewers, 0) + coalesce(fresh, 0) AS saw, coalesce(did, 0) AS did, coalesce(done, 0) AS done,
+  sums
 FROM (
 SELECT used.path, form, count(*) AS started, count(*) FILTER (WHERE is_sent) AS sent,
   count(*) FILTER (WHERE seen.path IS NULL) AS unseen,
@@ -116,8 +127,18 @@ SELECT path, views, coalesce(viewers, 0) AS viewers
 FROM (SELECT path, count(*) AS views FROM viewed GROUP BY path)
   LEFT JOIN (SELECT path, count(*) AS viewers FROM viewer GROUP BY path) USING (path)
 ) AS page ON page.path = attempts.path
+LEFT JOIN (
+SELECT path, form, {sums} AS sums
+FROM (
+SELECT path, form, person, count(*) AS trials, count(*) FILTER (WHERE is_sent) AS sent
+FROM attempt
+GROUP BY path, form, person
+)
+GROUP BY path, form
+) AS tried ON tried.path = attempts.path AND tried.form IS NOT DISTINCT FROM attempts.form
 ORDER BY started DESC, attempts.path, attempts.form NULLS LAST
 LIMIT {top}""",
+                sums=clusters.sums("sent"),
                 same_unit=_same_unit(scope),
                 top=question.top,
             )
@@ -201,9 +222,10 @@ def _attempts(question: FormsQuestion, scope: Scope) -> Tables:
         unit=unit_of,
     )
     attempt = sql(
-        "SELECT {unit}, form, bool_or(is_submit) AS is_sent,\n"
+        "SELECT {unit}, form, {person} AS person, bool_or(is_submit) AS is_sent,\n"
         "  min(time_us) FILTER (WHERE is_submit AND time_us >= begun_us) - min(begun_us) AS took\n"
         "FROM used\nGROUP BY {unit}, form",
+        person=first_person([]),
         unit=unit_of,
     )
     whom = Sql(
@@ -260,13 +282,13 @@ def _told(question: FormsQuestion, scope: Scope) -> Sql:
 
 
 def _form(row: Sequence[Any]) -> Form:
-    path, form, seen, started, sent, twice, saw, did, done = row
+    path, form, seen, started, sent, twice, saw, did, done, sums = row
     return Form(
         path=path,
         form=form,
         seen=int(seen),
-        start=rate(started, int(seen)),
-        completion=rate(sent, started),
+        start=rate_alone(started, int(seen)),
+        completion=rate_by_people(clusters.told(sums)),
         left=started - sent,
         median_seconds=None if twice is None else ratio(int(twice), 2 * MICROSECONDS),
         people=FormPeople(seen=int(saw), started=did, sent=done, left=did - done),

@@ -13,7 +13,7 @@ from tallymark.store.engine import Rows
 from ._frequency_rules import RULES
 from .insight import Insight, Members, Scope, Table, Unit
 from .numbers import Number, ratio
-from .rates import Rate, rate
+from .rates import Rate, rate_per
 from .selection import (
     Frame,
     Period,
@@ -120,7 +120,7 @@ def shape(question: FrequencyQuestion, scope: Scope, results: Sequence[Rows]) ->
             FrequencyRow(
                 low=low,
                 high=high,
-                units=rate(sum(count for _, count in inside), units),
+                units=rate_per(question.per, sum(count for _, count in inside), units),
                 events=part,
                 share_of_events=ratio(part, events),
             )

@@ -9,14 +9,14 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, join, sql
 from tallymark.store.engine import Rows
 
-from . import fields
+from . import clusters, fields
 from ._frustration_rules import RULES
 from .fields import Field, field
 from .group_values import shown
 from .insight import Columnar, Insight, Members, Scope, Table
 from .numbers import Number, ratio
 from .page_views import Bots, PageQuestion, Tables, text_of
-from .rates import Rate, rate
+from .rates import Rate, rate, rate_by_people
 from .selection import (
     Period,
     Step,
@@ -102,16 +102,16 @@ _MOST_FIRST: Final = Sql("rage + dead DESC, people DESC, path NULLS LAST")
 
 
 def to_sql(question: FrustrationQuestion, scope: Scope) -> tuple[Sql]:
-    """Return one statement of (what, path, element, rage, dead, people, visits, of, visits of)."""
+    """Return a statement of (what, path, element, rage, dead, people, visits, of, visits of, sums)."""
     return (
         _acts(question, scope).then(
             sql(
                 """SELECT 'whole' AS what, NULL AS path, NULL AS element, {numbers},
-  count(DISTINCT person) AS viewers, count(DISTINCT visit) AS viewing
+  count(DISTINCT person) AS viewers, count(DISTINCT visit) AS viewing, NULL AS sums
 FROM act
 UNION ALL
 SELECT * FROM (
-SELECT 'pages', path, NULL, {numbers}, count(DISTINCT person), 0
+SELECT 'pages', path, NULL, {numbers}, count(DISTINCT person), 0, NULL
 FROM act
 GROUP BY path
 HAVING bool_or(is_rage OR is_dead)
@@ -120,13 +120,26 @@ LIMIT {top}
 )
 UNION ALL
 SELECT * FROM (
-SELECT 'elements', path, element, {numbers}, 0, 0
+SELECT 'elements', path, element, {numbers}, 0, 0, NULL
 FROM act
 WHERE is_rage OR is_dead
 GROUP BY path, element
 ORDER BY {most_first}, element NULLS LAST
 LIMIT {top}
+)
+UNION ALL
+SELECT 'visits', NULL, NULL, 0, 0, 0, 0, 0, 0, {sums}
+FROM (
+SELECT person, count(*) AS trials, count(*) FILTER (WHERE is_in_vain) AS vain
+FROM (
+SELECT min(person) AS person, bool_or(is_rage OR is_dead) AS is_in_vain
+FROM act
+WHERE visit IS NOT NULL
+GROUP BY visit
+)
+GROUP BY person
 )""",
+                sums=clusters.sums("vain"),
                 numbers=_NUMBERS,
                 most_first=_MOST_FIRST,
                 top=question.top,
@@ -137,10 +150,12 @@ LIMIT {top}
 
 def shape(question: FrustrationQuestion, scope: Scope, results: Sequence[Rows]) -> FrustrationData:
     """Return the whole, the pages and the elements, those with most such clicks first."""
-    rows: dict[str, list[tuple[Any, ...]]] = {"whole": [], "pages": [], "elements": []}
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        "whole": [], "pages": [], "elements": [], "visits": []
+    }  # fmt: skip
     for what, *row in results[0].rows:
         rows[what].append(tuple(row))
-    _, _, rage, dead, people, visits, viewers, viewing = rows["whole"][0]
+    _, _, rage, dead, people, _, viewers, viewing, _ = rows["whole"][0]
     frame = frame_of(question, scope)
     return FrustrationData(
         range=period(frame.span),
@@ -150,11 +165,11 @@ def shape(question: FrustrationQuestion, scope: Scope, results: Sequence[Rows]) 
         rage=rage,
         dead=dead,
         people=rate(people, viewers),
-        visits=rate(visits, viewing),
+        visits=rate_by_people(clusters.told(rows["visits"][0][8])),
         clicks_per_thousand_visits=ratio(1_000 * (rage + dead), viewing),
         pages=[
             FrustratingPage(path, raging, dying, rate(count, of), within)
-            for path, _, raging, dying, count, within, of, _ in sorted(rows["pages"], key=_order)
+            for path, _, raging, dying, count, within, of, *_ in sorted(rows["pages"], key=_order)
         ],
         elements=[FrustratingElement(*row[:6]) for row in sorted(rows["elements"], key=_order)],
         warnings=_warnings(question, scope),

@@ -22,6 +22,7 @@ from .filters import compared
 from .groups import NONE_LABEL, OTHER_LABEL, Value, value_of
 from .insight import Insight, Members, Scope, Statement, Table
 from .numbers import Number, exact, ratio
+from .rates import State, state_of
 from .selection import (
     Group,
     Period,
@@ -60,14 +61,15 @@ class Cell(Struct, frozen=True):
 
     ``returned`` of ``people`` are retained; ``rate`` is their share, and ``interval`` where the true
     share lies, 95 times in 100. ``value`` is what is measured of a number. All of them are null until
-    the bucket has begun. In the row of all cohorts only complete cells count, and ``interval`` is null
-    where somebody may count twice.
+    the bucket has begun. In the row of all cohorts only complete cells count. ``state`` says why there
+    is no ``interval``, as that of a ``Rate`` does: there somebody may count twice.
     """
 
     people: int
     returned: int | None
     rate: Number | None
     interval: Interval | None
+    state: State
     value: Number | None
     is_complete: bool
 
@@ -268,13 +270,15 @@ def _group(plan: Plan, tally: Tally, values: list[Value] | None) -> GroupRows:
 def _cell(plan: Plan, tally: Tally, cohort: int, bucket: int) -> Cell:
     people = tally.started[cohort]
     if not plan.has_begun(cohort, bucket):
-        return Cell(people, None, None, None, None, is_complete=False)
+        return Cell(people, None, None, None, "not_enough_data", None, is_complete=False)
     returned = tally.returned[cohort][bucket]
+    interval = wilson(returned, people)
     return Cell(
         people=people,
         returned=returned,
         rate=ratio(returned, people),
-        interval=wilson(returned, people),
+        interval=interval,
+        state=state_of(interval),
         value=_value(plan, tally.amounts[cohort][bucket], people, returned),
         is_complete=plan.is_complete(cohort, bucket),
     )
@@ -284,12 +288,14 @@ def _overall(plan: Plan, tally: Tally, bucket: int) -> Cell:
     people, returned, amount = tally.overall[bucket]
     # Somebody in two cohorts is no two independent trials.
     is_once = not plan.rules.is_recurring or plan.options.overall == "people"
+    interval = wilson(returned, people) if is_once else None
     is_complete = any(plan.is_complete(cohort, bucket) for cohort in range(plan.cohorts))
     return Cell(
         people=people,
         returned=returned if is_complete else None,
         rate=ratio(returned, people),
-        interval=wilson(returned, people) if is_once else None,
+        interval=interval,
+        state=state_of(interval) if is_once else "not_independent",
         value=_value(plan, amount, people, returned) if is_complete else None,
         is_complete=is_complete,
     )

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 
 from tallymark.core.errors import InvalidQuery
-from tallymark.core.sql import Sql, join, sql
+from tallymark.core.sql import Sql, ident, join, sql
 from tallymark.store.engine import Rows
 
-from . import fields, filters
+from . import clusters, fields, filters
 from ._scroll_rules import RULES
 from .fields import Field, field
 from .insight import Columnar, Insight, Members, Scope, Table
@@ -25,7 +25,7 @@ from .page_views import (
     unit_names,
 )
 from .ranges import Span
-from .rates import Rate, rate
+from .rates import Rate, rate_by_people
 from .selection import Frame, Period, Step, field_names, frame_of, of_steps, period, warnings_of
 from .visits import EVER, VIEWS
 
@@ -98,32 +98,65 @@ class ScrollData(Struct, frozen=True):
 def to_sql(question: ScrollQuestion, scope: Scope) -> tuple[Sql]:
     """Return one statement of (what, value, numbers …) for the whole, the tenths and the pages."""
     return (
-        _views(question, scope).then(
+        Tables((*_views(question, scope).named, ("reader", _readers()))).then(
             sql(
-                """SELECT 'whole' AS what, NULL AS value, {numbers}
+                """SELECT 'whole' AS what, NULL AS value, {numbers}, NULL AS sums
 FROM view
 UNION ALL
-SELECT 'page', path, {numbers}
+SELECT 'page', path, {numbers}, NULL
 FROM view
 GROUP BY path
 QUALIFY row_number() OVER (ORDER BY count(*) DESC, path) <= {top}
 UNION ALL
-SELECT 'views', CAST(tenth AS VARCHAR), count(*), 0, 0, NULL, 0, 0, NULL, NULL
-FROM (SELECT CAST(floor(depth / 10) AS INTEGER) AS tenth FROM view WHERE depth IS NOT NULL)
-GROUP BY tenth
-UNION ALL
-SELECT 'people', CAST(tenth AS VARCHAR), count(*), 0, 0, NULL, 0, 0, NULL, NULL
+SELECT 'people', CAST(tenth AS VARCHAR), count(*), 0, 0, NULL, 0, 0, NULL, NULL, NULL
 FROM (
 SELECT CAST(floor(max(depth) / 10) AS INTEGER) AS tenth
 FROM view
 WHERE depth IS NOT NULL AND person IS NOT NULL
 GROUP BY person
 )
-GROUP BY tenth""",
+GROUP BY tenth
+UNION ALL
+SELECT 'half', path, 0, 0, 0, NULL, 0, 0, NULL, NULL, {half}
+FROM (
+SELECT path, person, count(*) AS views, count(depth) AS trials,
+  count(*) FILTER (WHERE depth >= 50) AS reached
+FROM view
+GROUP BY path, person
+)
+GROUP BY path
+QUALIFY row_number() OVER (ORDER BY sum(views) DESC, path) <= {top}
+{curve}""",
+                half=clusters.sums("reached"),
+                curve=join("\n", map(_reached, TENTHS)),
                 numbers=_NUMBERS,
                 top=question.top,
             )
         ),
+    )
+
+
+def _readers() -> Sql:
+    """Return of each person how many views are known, and how many came as far as each tenth."""
+    reached = join(
+        ",\n  ",
+        (
+            sql("count(*) FILTER (WHERE depth >= {n}) AS {name}", n=n, name=ident(f"reached_{n}"))
+            for n in TENTHS
+        ),
+    )
+    return sql(
+        "SELECT person, count(*) AS trials,\n  {reached}\n"
+        "FROM view\nWHERE depth IS NOT NULL\nGROUP BY person",
+        reached=reached,
+    )
+
+
+def _reached(percent: int) -> Sql:
+    return sql(
+        "UNION ALL\nSELECT 'curve', {percent}, 0, 0, 0, NULL, 0, 0, NULL, NULL, {sums} FROM reader",
+        percent=str(percent),
+        sums=clusters.sums(f"reached_{percent}"),
     )
 
 
@@ -141,7 +174,8 @@ def shape(question: ScrollQuestion, scope: Scope, results: Sequence[Rows]) -> Sc
     """Return the numbers of all views, the curve, and each page."""
     rows = results[0].rows
     (whole,) = [row[2:] for row in rows if row[0] == "whole"]
-    views, people, known, depth, _, timed, engaged, twice = whole
+    views, people, known, depth, _, timed, engaged, twice, _ = whole
+    halves = {row[1]: row[10] for row in rows if row[0] == "half"}
     frame = frame_of(question, scope)
     return ScrollData(
         range=period(frame.span),
@@ -155,8 +189,12 @@ def shape(question: ScrollQuestion, scope: Scope, results: Sequence[Rows]) -> Sc
         engaged_views=timed,
         mean_seconds=_seconds(engaged, timed),
         median_seconds=_seconds(twice, 2),
-        curve=_curve(rows, known),
-        pages=[_page(row[1:]) for row in sorted(rows, key=_order) if row[0] == "page"],
+        curve=_curve(rows),
+        pages=[
+            _page(row[1:], rate_by_people(clusters.told(halves[row[1]])))
+            for row in sorted(rows, key=_order)
+            if row[0] == "page"
+        ],
         warnings=warnings_of(
             None,
             [*field_names([question.filter]), question.depth],
@@ -280,31 +318,29 @@ def _sum(numbers: Sequence[Field]) -> Sql:
     )
 
 
-def _curve(rows: Sequence[tuple[Any, ...]], known: int) -> list[Reached]:
+def _curve(rows: Sequence[tuple[Any, ...]]) -> list[Reached]:
     """Return how many came at least as far as each tenth."""
-    found = {
-        what: {int(row[1]): int(row[2]) for row in rows if row[0] == what}
-        for what in ("views", "people")
-    }
-
-    def least(what: str, percent: int) -> int:
-        return sum(n for tenth, n in found[what].items() if tenth * 10 >= percent)
-
+    views = {int(row[1]): clusters.told(row[10]) for row in rows if row[0] == "curve"}
+    people = {int(row[1]): int(row[2]) for row in rows if row[0] == "people"}
     return [
-        Reached(percent, rate(least("views", percent), known), least("people", percent))
+        Reached(
+            percent,
+            rate_by_people(views[percent]),
+            sum(n for tenth, n in people.items() if tenth * 10 >= percent),
+        )
         for percent in TENTHS
     ]
 
 
-def _page(row: Sequence[Any]) -> ReadPage:
-    path, views, people, known, depth, half, timed, engaged, twice = row
+def _page(row: Sequence[Any], half: Rate) -> ReadPage:
+    path, views, people, known, depth, _, timed, engaged, twice, _ = row
     return ReadPage(
         path=path,
         views=views,
         people=people,
         known=known,
         mean_percent=ratio(exact(depth), known),
-        half=rate(half, known),
+        half=half,
         mean_seconds=_seconds(engaged, timed),
         median_seconds=_seconds(twice, 2),
     )

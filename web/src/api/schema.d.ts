@@ -3031,6 +3031,8 @@ export interface components {
             complete_converted: number;
             rate: number | string | null;
             rate_interval: components["schemas"]["Interval"] | null;
+            /** @enum {unknown} */
+            rate_state: "not_enough_data" | "not_independent" | "not_told" | "ok";
         };
         /**
          * Equals
@@ -3863,6 +3865,8 @@ export interface components {
             complete_converted: number;
             rate: number | string | null;
             rate_interval: components["schemas"]["Interval"] | null;
+            /** @enum {unknown} */
+            rate_state: "not_enough_data" | "not_independent" | "not_told" | "ok";
             rate_so_far: number | string | null;
             steps: components["schemas"]["StepNumbers"][];
             time_to_convert: components["schemas"]["tallymark.insights._funnel_numbers.Times"];
@@ -5853,13 +5857,17 @@ export interface components {
          * Rate
          * @description A share of ``of`` that is ``count``; ``interval`` holds the true one 95 times in 100.
          *
-         *         ``value`` is null of nothing, ``interval`` of fewer than five, which say too little.
+         *         ``value`` is null of nothing. ``state`` says why there is no interval: ``not_enough_data``, fewer
+         *         than five independent ones say too little; ``not_independent``, several of them are of one person,
+         *         and how many is not known here; ``not_told``, in a shared answer it could give somebody away.
          */
         Rate: {
             count: number;
             of: number;
             value: number | string | null;
             interval: components["schemas"]["Interval"] | null;
+            /** @enum {unknown} */
+            state: "not_enough_data" | "not_independent" | "not_told" | "ok";
         };
         /**
          * Ratios
@@ -6829,6 +6837,8 @@ export interface components {
          * StepNumbers
          * @description One step: ``count`` came to it, ``dropped`` came to the needed step before it but not here.
          *
+         *         Where a share has no interval its state says why, as that of a ``Rate`` does.
+         *
          *         ``units`` are how many different people, accounts or sessions the count is of. The shares are of
          *         those whose window is over, of whom ``complete`` came here: of all who entered, and of those who
          *         came to the needed step before.
@@ -6843,8 +6853,12 @@ export interface components {
             complete: number;
             of_first: number | string | null;
             of_first_interval: components["schemas"]["Interval"] | null;
+            /** @enum {unknown} */
+            of_first_state: "not_enough_data" | "not_independent" | "not_told" | "ok";
             of_previous: number | string | null;
             of_previous_interval: components["schemas"]["Interval"] | null;
+            /** @enum {unknown} */
+            of_previous_state: "not_enough_data" | "not_independent" | "not_told" | "ok";
             from_previous: components["schemas"]["tallymark.insights._funnel_numbers.Times"];
         };
         /**
@@ -8020,14 +8034,16 @@ export interface components {
          *
          *         ``returned`` of ``people`` are retained; ``rate`` is their share, and ``interval`` where the true
          *         share lies, 95 times in 100. ``value`` is what is measured of a number. All of them are null until
-         *         the bucket has begun. In the row of all cohorts only complete cells count, and ``interval`` is null
-         *         where somebody may count twice.
+         *         the bucket has begun. In the row of all cohorts only complete cells count. ``state`` says why there
+         *         is no ``interval``, as that of a ``Rate`` does: there somebody may count twice.
          */
         "tallymark.insights.retention.Cell": {
             people: number;
             returned: number | null;
             rate: number | string | null;
             interval: components["schemas"]["Interval"] | null;
+            /** @enum {unknown} */
+            state: "not_enough_data" | "not_independent" | "not_told" | "ok";
             value: number | string | null;
             is_complete: boolean;
         };
