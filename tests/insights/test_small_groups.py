@@ -22,7 +22,7 @@ from tallymark.insights.funnels import FunnelsData
 from tallymark.insights.lifecycle import LifecycleBucket, LifecycleData
 from tallymark.insights.lines import Line
 from tallymark.insights.numbers import ratio
-from tallymark.insights.rates import rate
+from tallymark.insights.rates import rate, state_of
 from tallymark.insights.retention import BucketLabel, Cell, CohortRow, GroupRows, RetentionData
 from tallymark.insights.selection import Period
 from tallymark.insights.sharing import SHAREABLE
@@ -255,14 +255,14 @@ def funnel(counts: Sequence[int], group: str | None = None, times: Times = NO_TI
     steps = [
         StepNumbers(
             at + 1, f"s{at}", False, n, n, before - n, n, ratio(n, counts[0]),
-            wilson(n, counts[0]), ratio(n, before), wilson(n, before), times,
+            wilson(n, counts[0]), "ok", ratio(n, before), wilson(n, before), "ok", times,
         )
         for at, (before, n) in enumerate(zip([counts[0], *counts], counts, strict=False))
     ]  # fmt: skip
     return Funnel(
         None if group is None else [group], False, counts[0], counts[-1], 0, counts[0], counts[-1],
-        ratio(counts[-1], counts[0]), None, ratio(counts[-1], counts[0]), steps, times, [], None,
-        None,
+        ratio(counts[-1], counts[0]), None, "ok", ratio(counts[-1], counts[0]), steps, times, [],
+        None, None,
     )  # fmt: skip
 
 
@@ -353,7 +353,9 @@ def retained(sizes: Sequence[int]) -> RetentionData:
         return sum(n for n, atom in zip(sizes, RETURNS, strict=True) if wanted(atom))
 
     def cell(people: int, returned: int) -> Cell:
-        return Cell(people, returned, ratio(returned, people), wilson(returned, people), None, True)
+        interval = wilson(returned, people)
+        state = state_of(interval)
+        return Cell(people, returned, ratio(returned, people), interval, state, None, True)
 
     def cells(wanted: Any) -> list[Cell]:
         people = count(wanted)
@@ -397,7 +399,7 @@ def test_of_retention_nobody_few_can_be_had(sizes: list[int]) -> None:
 
 
 def test_in_a_row_that_only_falls_what_lies_between_two_cells_is_kept_back() -> None:
-    cells = [Cell(100, n, ratio(n, 100), None, None, True) for n in (100, 60, 57, 30)]
+    cells = [Cell(100, n, ratio(n, 100), None, "ok", None, True) for n in (100, 60, 57, 30)]
     group = GroupRows([], False, 100, cells, [CohortRow("w", "", "", True, 100, cells)])
     data = replace(retained([0] * len(RETURNS)), criterion="on_or_after", groups=[group])
 

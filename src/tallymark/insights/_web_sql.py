@@ -43,13 +43,12 @@ BY_END: Final[Mapping[TableName, tuple[End, str]]] = {
 # Properties that tell engaged time in milliseconds, and how far a page was scrolled in percent.
 ENGAGED: Final = ("properties.engaged_ms", "properties.engagement_time_msec")
 SCROLL: Final = "properties.scroll_depth"
-# The numbers of rows that each are of a person; of no visits, zeros.
-_NUMBERS: Final = sql(
-    "coalesce(sum(trials), 0) AS visits, count(person) AS visitors, coalesce(sum(views), 0) AS views,\n"
-    "  coalesce(sum(bounces), 0) AS bounces, coalesce(sum(length), 0) AS length,\n"
-    "  sum(engaged) AS engaged, coalesce(sum(carrying), 0) AS engaged_visits, {bounced} AS bounced",
+# What a row counts of visitors, from one row for each of them; and all of its numbers but the visits.
+_PEOPLE: Final = sql(
+    "count(person) AS visitors, coalesce(sum(bounces), 0) AS bounces, {bounced} AS bounced",
     bounced=clusters.sums("bounces"),
 )
+_NUMBERS: Final = Sql("visitors, views, bounces, length, engaged, engaged_visits, bounced")
 
 
 class Plan(Struct, frozen=True):
@@ -143,33 +142,57 @@ def _engaged_sum(scope: Scope, table: Literal["visit", "seen"]) -> Sql:
 
 def _headline(plan: Plan) -> Sql:
     return sql(
-        "SELECT {numbers}\nFROM (\n{people}\nGROUP BY person\n)",
+        "SELECT visits, {numbers}\nFROM (SELECT {sums}\nFROM visit) AS number,\n"
+        "  (SELECT {people}\nFROM ({by}\nGROUP BY person)) AS of_person",
         numbers=_NUMBERS,
-        people=_people(plan, Sql("person")),
+        sums=_sums(plan),
+        people=_PEOPLE,
+        by=_by_person(plan, Sql("person")),
     )
 
 
-def _people(plan: Plan, columns: Sql) -> Sql:
-    """Return what each visitor's visits sum up to."""
+def _sums(plan: Plan) -> Sql:
     engaged = _engaged_sum(plan.frame.scope, "visit")
     return sql(
-        "SELECT {columns}, count(*) AS trials, sum(views) AS views,\n"
-        "  count(*) FILTER (WHERE {bounce}) AS bounces, sum(end_us - start_us) AS length,\n"
-        "  sum({engaged}) AS engaged, count({engaged}) AS carrying\nFROM visit",
+        "count(*) AS visits, coalesce(sum(views), 0) AS views,"
+        " coalesce(sum(end_us - start_us), 0) AS length,\n"
+        "  sum({engaged}) AS engaged, count({engaged}) AS engaged_visits",
+        engaged=engaged,
+    )
+
+
+def _by_person(plan: Plan, columns: Sql) -> Sql:
+    """Return the visits and bounces of each visitor, and no more: there may be millions of them."""
+    return sql(
+        "SELECT {columns}, count(*) AS trials, count(*) FILTER (WHERE {bounce}) AS bounces\nFROM visit",
         columns=columns,
         bounce=visits.is_bounce(plan.bounce, len(plan.goals)),
-        engaged=engaged,
     )
 
 
 def _by_end(plan: Plan, name: str, top: int) -> Sql:
     return sql(
-        "SELECT * FROM (\nSELECT {what} AS what, value, {numbers}, NULL, 0\n"
-        "FROM (\n{people}\nGROUP BY value, person\n)\nGROUP BY value\n"
-        "ORDER BY visitors DESC, visits DESC, value NULLS LAST\nLIMIT {top}\n)",
+        """SELECT * FROM (
+SELECT {what} AS what, number.value, visits, {numbers}, NULL, 0
+FROM (
+SELECT {column} AS value, {sums}
+FROM visit
+GROUP BY {column}
+) AS number JOIN (
+SELECT value, {people}
+FROM ({by}
+GROUP BY {column}, person)
+GROUP BY value
+) AS of_person ON of_person.value IS NOT DISTINCT FROM number.value
+ORDER BY visitors DESC, visits DESC, number.value NULLS LAST
+LIMIT {top}
+)""",
         what=name,
         numbers=_NUMBERS,
-        people=_people(plan, sql("{column} AS value, person", column=ident(name))),
+        column=ident(name),
+        sums=_sums(plan),
+        people=_PEOPLE,
+        by=_by_person(plan, sql("{column} AS value, person", column=ident(name))),
         top=top,
     )
 

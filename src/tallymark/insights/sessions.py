@@ -163,25 +163,25 @@ SELECT place, bucket, person, is_bounce, is_engaged, events, views, end_us - sta
 FROM placed LEFT JOIN top ON {same}
 ), of_person AS (
 SELECT place, bucket, person, count(*) AS trials, count(*) FILTER (is_bounce) AS bounces,
-  count(*) FILTER (is_engaged) AS engaged, sum(amount) AS length, sum(events) AS events,
-  sum(views) AS views
+  count(*) FILTER (is_engaged) AS engaged
 FROM grouped
 GROUP BY GROUPING SETS ((place, bucket, person), (place, person))
-), middle AS (
-SELECT place, bucket, quantile_disc(amount, [0.5, 0.500000000001]) AS near
-FROM grouped
-GROUP BY GROUPING SETS ((place, bucket), (place))
-), number AS (
-SELECT place, bucket, sum(trials) AS sessions, count(person) AS people, sum(bounces) AS bounces,
-  sum(engaged) AS engaged, sum(length) AS length, sum(events) AS events, sum(views) AS views,
-  {bounced} AS bounced, {kept} AS kept
+), people AS (
+SELECT place, bucket, count(person) AS people, {bounced} AS bounced, {kept} AS kept
 FROM of_person
 GROUP BY place, bucket
+), number AS (
+SELECT place, bucket, count(*) AS sessions, count(*) FILTER (is_bounce) AS bounces,
+  count(*) FILTER (is_engaged) AS engaged, sum(amount) AS length, sum(events) AS events,
+  sum(views) AS views, quantile_disc(amount, [0.5, 0.500000000001]) AS near
+FROM grouped
+GROUP BY GROUPING SETS ((place, bucket), (place))
 )
-SELECT 'number' AS what, number.*, near, NULL AS text{values}
-FROM number JOIN middle
-    ON middle.place IS NOT DISTINCT FROM number.place
-      AND middle.bucket IS NOT DISTINCT FROM number.bucket
+SELECT 'number' AS what, number.place, number.bucket, sessions, people, bounces, engaged, length,
+  events, views, bounced, kept, near, NULL AS text{values}
+FROM number JOIN people
+    ON people.place IS NOT DISTINCT FROM number.place
+      AND people.bucket IS NOT DISTINCT FROM number.bucket
   LEFT JOIN top ON top.place = number.place
 UNION ALL
 SELECT 'p90', place, bucket, n, 0, 0, 0, 0, 0, 0, NULL, NULL, amount, NULL{nothing} FROM ({p90})
@@ -352,13 +352,17 @@ SELECT {end}, NULL, NULL, sessions, 0, bounced[3], 0, 0, 0, 0, bounced, NULL, NU
 FROM (
 SELECT path, sum(trials) AS sessions, {bounced} AS bounced
 FROM (
-SELECT {column} AS path, person, count(*) AS trials, count(*) FILTER (is_bounce) AS bounces
+SELECT path, person, count(*) AS trials, count(*) FILTER (is_bounce) AS bounces
+FROM placed JOIN (
+SELECT {column} AS path
 FROM placed
+GROUP BY path
+ORDER BY count(*) DESC, path NULLS LAST
+LIMIT {most}
+) AS shown ON shown.path IS NOT DISTINCT FROM placed.{column}
 GROUP BY path, person
 )
 GROUP BY path
-ORDER BY sessions DESC, path NULLS LAST
-LIMIT {most}
 )""",
         end=end,
         bounced=clusters.sums("bounces"),
