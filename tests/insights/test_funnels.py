@@ -357,6 +357,17 @@ def test_a_day_of_twenty_five_hours_is_one_bucket(store: Store) -> None:
     assert [cell.entered for cell in found.total.over_time] == [0, 25, 1]
 
 
+def test_a_breakdown_without_groups_is_a_table_without_rows(store: Store) -> None:
+    store.replace([])
+
+    for interval in (None, "week"):
+        found = table(
+            ask(store, "funnels", steps=["a", "b"], breakdown=["path"], interval=interval)
+        )
+        assert "path" in found.columns
+        assert found.rows == []
+
+
 def test_the_table_has_a_row_for_each_step_and_group_or_each_bucket(store: Store) -> None:
     store.replace([at(0, "a", path="/"), at(1, "b"), at(0, "a", "bo")])
     question = {"range": DAYS, "steps": ["a", "b"], "breakdown": ["path"], "top": 1, "window": "1d"}

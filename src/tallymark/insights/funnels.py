@@ -173,7 +173,7 @@ def members(question: FunnelsQuestion, place: FunnelsPlace, scope: Scope) -> Mem
 def table(data: FunnelsData) -> Table:
     """Return one row a group and step; or a bucket and group, if asked for over time."""
     who = PLURALS[data.rules.by] if data.rules.count == "uniques" else "tries"
-    funnels = data.groups or [data.total]
+    funnels = data.groups if data.breakdown else [data.total]
     if data.buckets is not None:
         columns = ["entered in", *data.breakdown, who, "converted", "rate", "is incomplete"]
         return Table(tuple(columns), [
