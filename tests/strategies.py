@@ -40,7 +40,10 @@ NOW = SINCE + 11 * DAY + 3
 
 
 class Use(Struct, frozen=True, kw_only=True):
-    """One event as a test states it; ``time`` is in microseconds UTC."""
+    """One event as a test states it; ``time`` is in microseconds UTC.
+
+    ``also`` are other columns of it, by name, such as ``channel``.
+    """
 
     name: str = "open"
     kind: str = "track"
@@ -59,6 +62,7 @@ class Use(Struct, frozen=True, kw_only=True):
     revenue: Decimal | None = None
     currency: str | None = None
     properties: dict[str, Any] = {}
+    also: dict[str, str] = {}
 
 
 class Link(Struct, frozen=True):

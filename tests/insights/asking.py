@@ -180,6 +180,8 @@ class _Filling:
             "prop_number": number,
             "prop_other": other,
         }
+        for name in sorted({name for use in uses for name in use.also}):
+            columns[name] = [use.also.get(name) for use in uses]
         for use in uses:
             _key(self._teams, use.team)
         return {

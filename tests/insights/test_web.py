@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.insights.asking import Store, ask
 from tests.insights.oracle import CONDITIONS, satisfies
 from tests.insights.visit_oracle import VISITED, Visit, people_in, visits_of
@@ -40,6 +41,13 @@ THREE = [
     Use(name="sign up", session="b", user="bo", time=SINCE + 3 * SECOND),
     view("c", "/", at=0, user="cy"),
 ]
+# Of the first view of a visit, by the column that tells it; none of them is in ``ENDS``.
+OF_ENTRY = {
+    "channels": "channel", "referrers": "referrer_host", "utm_mediums": "utm_medium",
+    "utm_campaigns": "utm_campaign", "utm_terms": "utm_term", "utm_contents": "utm_content",
+    "regions": "region", "cities": "city", "devices": "device_type", "browsers": "browser",
+    "operating_systems": "os", "languages": "locale", "hosts": "host",
+}  # fmt: skip
 
 
 def test_a_site_has_visitors_visits_and_views(store: Store) -> None:
@@ -242,3 +250,44 @@ def test_every_row_agrees_with_the_oracle_narrows_and_opens_to_its_visitors(
     assert (narrowed.visits, narrowed.visitors) == (len(mine), people_in(mine))
     behind = {"insight": "web", "question": asked, "place": {"table": name, "value": row.value}}
     assert ask(store, "people", behind=behind).total == people_in(mine)
+
+
+COLUMNS = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(["a", "b", "ü'"]) for name in OF_ENTRY.values()}
+)
+TOLD = st.tuples(VISITED, st.lists(COLUMNS, min_size=25, max_size=25)).map(
+    lambda both: [replace(use, also=also) for use, also in zip(*both, strict=False)]
+)
+
+
+@settings(max_examples=40)
+@given(TOLD, st.sampled_from(sorted(OF_ENTRY)), st.integers(0, 100))
+def test_every_table_of_the_first_view_agrees_with_the_oracle_and_opens_to_its_visitors(
+    store: Store, history: Any, opened: str, pick: int
+) -> None:
+    store.replace(history)
+    asked = {"range": DAYS, "tables": [*OF_ENTRY], "top": 100}
+
+    answer = ask(store, "web", **asked)
+
+    visits = visits_of(history, SINCE, UNTIL)
+    for name, column in OF_ENTRY.items():
+        values = [visit.entry.also.get(column) for visit in visits]
+        rows = answer.tables[name]
+        assert {row.value for row in rows} == set(values)
+        assert len(rows) == len(set(values))
+        for row in rows:
+            mine = [
+                visit for visit, value in zip(visits, values, strict=True) if value == row.value
+            ]
+            assert_numbers(row.numbers, mine, "plausible")
+    if rows := answer.tables[opened]:
+        row = rows[pick % len(rows)]
+        narrowed = ask(store, "web", **{**asked, **row.narrow, "tables": []}).numbers
+        assert (narrowed.visits, narrowed.visitors) == (row.numbers.visits, row.numbers.visitors)
+        behind = {
+            "insight": "web",
+            "question": asked,
+            "place": {"table": opened, "value": row.value},
+        }
+        assert ask(store, "people", behind=behind).total == row.numbers.visitors
