@@ -287,6 +287,24 @@ def test_arrays_are_whole_numbers_without_null_up_to_a_limit(engine: Engine) -> 
             reading.arrays(Sql("SELECT * FROM range(6) AS r (n)"))
 
 
+def test_a_reading_tells_how_many_rows_its_statements_went_over(engine: Engine) -> None:
+    engine.append("p", Commit(1, events(1, 2, 3)))
+
+    with engine.reading("p", LIMITS) as reading:
+        told = [reading.rows_read()]
+        reading(Sql("SELECT count(*) FILTER (seq > 2) FROM event"))
+        told.append(reading.rows_read())
+        reading.arrays(Sql("SELECT seq FROM event WHERE time_us >= 2000"))
+        told.append(reading.rows_read())
+        reading(Sql("SELECT 1"))
+        told.append(reading.rows_read())
+
+        assert reading(Sql("SELECT count(*) FROM event")).rows == [(3,)]
+        assert reading.rows_read() in {6, 9}
+
+    assert told == [0, 3, 6, 6]
+
+
 def test_columns_that_are_held_are_a_table_for_later_statements(engine: Engine) -> None:
     with engine.reading("p", LIMITS) as reading:
         reading.hold("chosen", {"key": np.array([3, 1], dtype=np.int64)})

@@ -36,7 +36,7 @@ from tallymark.insights.insight import (
 from tallymark.insights.pages import BEHIND, Behind
 from tallymark.insights.references import used
 from tallymark.insights.units import PLURALS
-from tallymark.store.engine import Engine, Limits, Reading, Rows
+from tallymark.store.engine import Engine, Limits, Reading
 from tallymark.store.engines.duckdb import engine_version
 
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="number")
@@ -152,7 +152,7 @@ def definition_of(
 
 
 class Computed(Struct, frozen=True):
-    """The shaped data of a question, and how many rows it was made of."""
+    """The shaped data of a question, and how many rows of the store were gone over for it."""
 
     data: Any
     rows_read: int
@@ -162,6 +162,7 @@ def compute(
     insight: Insight, question: Any, scope: Scope, reading: Reading, steps: Steps | None = None
 ) -> Computed:
     """Answer a decoded question on one commit; raises InvalidQuery for what cannot be asked."""
+    before = reading.rows_read()
     scope = in_zone_of(question, scope)
     if insight.pinned is not None:
         scope = insight.pinned(question, scope)
@@ -174,7 +175,7 @@ def compute(
     _hold_prepared(insight, question, scope, holding, steps)
     results = _results(insight.to_sql(question, scope), holding, steps)
     data = insight.shape(question, scope, results)
-    return Computed(data, sum(_length(result) for result in results))
+    return Computed(data, reading.rows_read() - before)
 
 
 def members_of(
@@ -249,12 +250,6 @@ def _results(
             steps.next()
         found.append(reading.arrays(one.statement) if isinstance(one, Columnar) else reading(one))
     return found
-
-
-def _length(result: Result) -> int:
-    if isinstance(result, Rows):
-        return len(result.rows)
-    return len(next(iter(result.values()), ()))
 
 
 def decode_question(insight: Insight, question: Any) -> Struct:

@@ -50,6 +50,10 @@ class Holding:
         self._reading.hold(name, columns)
         self._held.add(name)
 
+    def rows_read(self) -> int:
+        """Return how many rows were gone over so far."""
+        return self._reading.rows_read()
+
     def percent(self) -> float | None:
         """Return how far the present statement is."""
         return self._reading.percent()

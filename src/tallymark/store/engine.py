@@ -65,6 +65,12 @@ class Reading(Protocol):
     def hold(self, name: str, columns: Arrays) -> None:
         """Keep columns as a table of that name, which later statements may read."""
 
+    def rows_read(self) -> int:
+        """Return how many rows of tables its statements went over so far, as the engine counts them.
+
+        What the engine can tell to hold nothing that is wanted it skips, and does not count.
+        """
+
     def percent(self) -> float | None:
         """Return how much of the present statement is done, from any thread; None if unknown."""
 

@@ -47,11 +47,13 @@ _MERGE_BYTES = 256 * 1024 * 1024
 # What is folded every 16 MiB is 18 000 events; at the default of 30 000 rows a question about a
 # property would find it unshredded, and ten times as slow, until it is merged.
 _SHREDDED_ROWS = 4_096
-# How far a statement is can be asked for; nothing of it is printed.
-_PROGRESS = (
+# How far a statement is, and how many rows it went over, can be asked for; nothing of it is printed.
+_WATCHED = (
     "SET enable_progress_bar = true",
     "SET enable_progress_bar_print = false",
     "SET progress_bar_time = 100",
+    "SET tracked_metrics = '[query.total_rows_scanned]'",
+    "SET enable_profiling = 'no_output'",
 )
 
 
@@ -139,7 +141,7 @@ class DuckEngine:
             telling(limits, reading := CursorReading(cursor, limits)),
         ):
             memory = f"SET operator_memory_limit = '{limits.memory_bytes // 1024} KiB'"
-            for setting in (*_PROGRESS, memory, "BEGIN"):
+            for setting in (*_WATCHED, memory, "BEGIN"):
                 execute(cursor, setting)
             # DuckDB has no time limit of its own; interrupting the cursor from outside is the way.
             timer = threading.Timer(limits.seconds, cursor.interrupt)

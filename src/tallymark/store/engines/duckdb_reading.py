@@ -3,6 +3,7 @@
 from typing import Any
 
 import duckdb
+import msgspec
 import numpy as np
 
 from tallymark.core.errors import QuestionStopped
@@ -21,6 +22,11 @@ class CursorReading:
         self._cursor = cursor
         self._limits = limits
         self._is_stopped = False
+        self._rows_read = 0
+
+    def rows_read(self) -> int:
+        """Return how many rows of tables were gone over so far."""
+        return self._rows_read
 
     def percent(self) -> float | None:
         """Return how much of the present statement is done, as far as the engine can tell."""
@@ -39,7 +45,9 @@ class CursorReading:
     def __call__(self, statement: Sql) -> Rows:
         """Return the rows; raises QuestionStopped if they are more than the limit."""
         self._check()
-        return run(self._cursor, statement, self._limits.rows)
+        rows = run(self._cursor, statement, self._limits.rows)
+        self._rows_read += _rows_scanned(self._cursor)
+        return rows
 
     def arrays(self, statement: Sql) -> Arrays:
         """Return the columns; raises QuestionStopped if they are longer than the limit."""
@@ -48,6 +56,7 @@ class CursorReading:
         bounded = sql("SELECT * FROM (\n{it}\n) LIMIT {most}", it=statement, most=most + 1)
         execute(self._cursor, bounded.text, bounded.params)
         columns = self._cursor.fetchnumpy()
+        self._rows_read += _rows_scanned(self._cursor)
         for name, column in columns.items():
             if isinstance(column, np.ma.MaskedArray) or column.dtype.kind not in "iub":
                 raise TypeError(f"column {name} is {column.dtype}, or has a NULL")
@@ -76,6 +85,13 @@ class CursorReading:
 def cancelled() -> QuestionStopped:
     """Return the error of a question that nobody waits for any more."""
     return QuestionStopped("The question was cancelled.", code="QUERY_CANCELLED")
+
+
+def _rows_scanned(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Return how many rows of tables the last statement went over; the cursor has to be watched."""
+    told = msgspec.json.decode(cursor.get_profiling_information(format="json"))
+    # How many rows a whole table has is known without a look at them; of that nothing is told.
+    return int(told["query"]["total_rows_scanned"]) if "query" in told else 0
 
 
 def run(cursor: duckdb.DuckDBPyConnection, statement: Sql, most: int | None) -> Rows:
