@@ -5711,8 +5711,10 @@ export interface components {
          * @description What an answer depends on: asked again ``as_of`` this, the same question has the same data.
          *
          *         ``definition`` stands for the question with all definitions it names; ``definitions_version`` says
-         *         where they are from, None if the project has none. ``is_kept`` says that the answer was computed
-         *         for somebody who asked the same a moment before.
+         *         where they are from, None if the project has none. ``rows_read`` counts the rows of all tables that
+         *         the engine went over to compute the answer, of events and of what belongs to them; what it could
+         *         skip is not among them. ``took_ms`` is what this answer took. ``is_kept`` says that the answer was
+         *         computed for somebody who asked the same a moment before.
          */
         Provenance: {
             insight: string;
