@@ -14,7 +14,7 @@ from tests.collect.world import MINUTE, T0, World
 from tallymark.core.errors import Unavailable
 from tallymark.core.event import Context, Event, Failed, IdentityLink
 from tallymark.core.sql import Sql
-from tallymark.store.engine import Limits
+from tallymark.store.engine import Commit, Limits
 
 LIMITS = Limits(seconds=20, memory_bytes=128 * 1024 * 1024, rows=1000)
 
@@ -91,6 +91,28 @@ def test_given_a_retry_on_the_next_day_of_a_visitor_without_id_then_it_is_a_dupl
     world.load()
 
     assert world.ledger() == {"received": 2, "accepted": 1, "duplicate": 1}
+
+
+def test_the_first_visitor_without_a_lasting_id_is_noted(world: World) -> None:
+    noted = "SELECT amount FROM progress WHERE name = 'first_fleeting'"
+    world.send(event(1))
+    world.load()
+    assert world.rows(noted) == [(0,)]
+
+    world.send(event(2), event(3, anonymous_id="d_today", flags=("cookieless",)))
+    world.send(event(4, anonymous_id="d_today", flags=("cookieless",)))
+    world.load()
+    (first,) = world.rows("SELECT min(seq) FROM event WHERE flags IS NOT NULL")
+    assert world.rows(noted) == [first]
+
+    # So does a store that was loaded before it was noted.
+    world.engine.append(
+        "p", Commit(3, {}, (Sql("DELETE FROM progress WHERE name = 'first_fleeting'"),))
+    )
+    world.restart()
+    world.send(event(5))
+    world.load()
+    assert world.rows(noted) == [first]
 
 
 def test_given_a_retry_with_other_transport_fields_then_it_is_a_duplicate(world: World) -> None:

@@ -174,8 +174,18 @@ def compute(
         holding.hold(BEHIND, {"key": keys})
     _hold_prepared(insight, question, scope, holding, steps)
     results = _results(insight.to_sql(question, scope), holding, steps)
-    data = insight.shape(question, scope, results)
+    data = _warned(insight, question, scope, holding, insight.shape(question, scope, results))
     return Computed(data, reading.rows_read() - before)
+
+
+def _warned(insight: Insight, question: Any, scope: Scope, reading: Reading, data: Any) -> Any:
+    """Return the data with a warning of people whose ids last only a day, if they are among them."""
+    if insight.fleeting is None or not scope.has_fleeting:
+        return data
+    fleeting = insight.fleeting(question, scope)
+    if fleeting is None or not reading(fleeting.statement).rows:
+        return data
+    return msgspec.structs.replace(data, warnings=[*data.warnings, fleeting.warning])
 
 
 def members_of(

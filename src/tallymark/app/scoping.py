@@ -83,6 +83,8 @@ def scope_of(fetch: Fetch, asking: Asking, settings: Settings, clock: Clock) -> 
         profiles=profiles,
         cleared_profiles=cleared,
         has_more_profiles=len(ways) >= MOST_PROPERTIES,
+        # A store that was loaded before it was counted may have some.
+        has_fleeting=counters.get("first_fleeting") != 0,
         definitions=None if definitions is None else in_force(definitions),
     )
     return Scoped(scope, identity if as_of is None else _identity(fetch, as_of))

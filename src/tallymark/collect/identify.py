@@ -20,6 +20,7 @@ from tallymark.store.engine import Engine, Rows
 from tallymark.store.hash_index import HashIndex
 
 _RESTORE_ROWS = 500_000
+_COOKIELESS = "cookieless"
 
 
 class Identified(Struct, frozen=True):
@@ -76,6 +77,8 @@ class Identifier:
         self._restore_sessions(counters.get("watermark_us", 0), settings)
         self._identity_position = counters.get("identity_position", 0)
         self._session_position = counters.get("session_position", 0)
+        first_fleeting = counters.get("first_fleeting")
+        self._first_fleeting = self._find_fleeting() if first_fleeting is None else first_fleeting
 
     def identify(self, loading: Sequence[Loading], commands: Numbered, now: int) -> Identified:
         """Return the keys of the events, which are in log order, and the rows that go with them."""
@@ -125,7 +128,7 @@ class Identifier:
                 "membership": subjects.membership_columns(commands, actors, group_key),
             },
             statements=self._session_moves(first),
-            counters=self._counters(first),
+            counters=self._counters(first, loading),
         )  # fmt: skip
 
     def commit(self) -> None:
@@ -268,7 +271,17 @@ class Identifier:
         )
         return kept, update
 
-    def _counters(self, first: int) -> dict[str, int]:
+    def _find_fleeting(self) -> int:
+        """Return the seq of the first event without any lasting id, 0 if there is none."""
+        rows = self._rows(
+            f"SELECT coalesce(min(seq), 0) FROM event WHERE contains(flags, '{_COOKIELESS}')"  # noqa: S608
+        ).rows
+        return int(rows[0][0])
+
+    def _counters(self, first: int, loading: Sequence[Loading]) -> dict[str, int]:
+        if not self._first_fleeting:
+            fleeting = (one.seq for one in loading if _COOKIELESS in one.event.flags)
+            self._first_fleeting = next(fleeting, 0)
         if self._sessions.moved:
             self._session_position = first
         if self._links:
@@ -282,6 +295,7 @@ class Identifier:
             "watermark_us": self._sessions.watermark,
             "identity_position": self._identity_position,
             "session_position": self._session_position,
+            "first_fleeting": self._first_fleeting,
         }
 
     def _surrogates(

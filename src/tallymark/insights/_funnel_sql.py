@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from tallymark.core.clock import DAY
 from tallymark.core.sql import Sql, join, sql
 
-from . import fields
+from . import ephemeral, fields
 from ._funnel_question import FunnelQuestion, Rules, steps_of, widened
 from .fields import Field, field
+from .insight import Fleeting
 from .selection import Frame, chosen, matches, of_steps, step_fields
 from .units import key_of
 
@@ -83,6 +85,15 @@ def values(source: Source) -> Sql:
         chosen=_chosen(source),
         values=_values(source),
     )
+
+
+def fleeting(question: FunnelQuestion, rules: Rules, frame: Frame) -> Fleeting | None:
+    """Return whether somebody enters who cannot go on the day after."""
+    if rules.by != "person" or rules.horizon <= DAY:
+        return None
+    # In any order, any step may be the first.
+    steps = steps_of(question)[: None if rules.order == "any" else 1]
+    return ephemeral.among(question, frame, steps, warning=ephemeral.KEPT)
 
 
 def _chosen(source: Source) -> Sql:

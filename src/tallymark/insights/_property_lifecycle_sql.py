@@ -81,6 +81,27 @@ FROM state LEFT JOIN begun ON begun.key = state.key AND begun.place = has""",
     )
 
 
+def counted(asked: Asked) -> Sql:
+    """Return FROM and WHERE of the events that make somebody count."""
+    source = _source(asked)
+    if asked.of.profile is not None:
+        return source
+    return sql(
+        "{source}\n  AND {value} IS NOT NULL", source=source, value=fields.breakdown(asked.of)[0]
+    )
+
+
+def _source(asked: Asked) -> Sql:
+    scope = asked.frame.scope
+    return chosen(
+        None,
+        (asked.question.filter,),
+        structs.replace(asked.frame, span=Span(_EVER, asked.cut.span.until)),
+        include_bots=asked.question.include_bots,
+        also=[field("person", scope), *([] if asked.of.profile else [asked.of])],
+    )
+
+
 def _tables(asked: Asked) -> Sql:
     """Return the tables: ``shown`` values, the ``last`` place in a bucket, when one was ``begun``."""
     return sql(
@@ -121,13 +142,7 @@ def _told(asked: Asked) -> Sql:
     """Return (key, time_us, turn, value): from when on somebody has a value, or NULL for none."""
     scope, value = asked.frame.scope, fields.breakdown(asked.of)[0]
     key = Sql("e.account_key") if asked.per_account else fields.person(scope)
-    source = chosen(
-        None,
-        (asked.question.filter,),
-        structs.replace(asked.frame, span=Span(_EVER, asked.cut.span.until)),
-        include_bots=asked.question.include_bots,
-        also=[field("person", scope), *([] if asked.of.profile else [asked.of])],
-    )
+    source = _source(asked)
     if asked.of.profile is None:
         return sql(
             "SELECT {key} AS key, e.time_us, {turn} AS turn, {value} AS value\n{source}\n"

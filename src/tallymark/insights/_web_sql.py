@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from tallymark.core.sql import Sql, ident, join, sql
 
-from . import clusters, visits
+from . import clusters, ephemeral, visits
 from .fields import Field, field
 from .filters import And, Filter
-from .insight import Scope
+from .insight import Fleeting, Scope
 from .selection import Frame, Question, Step, of_steps
 from .visits import VIEWS, Bounce, End, Wanted
 
@@ -105,6 +105,20 @@ def everything(plan: Plan, top: int) -> Sql:
 def keys(plan: Plan, unit: Literal["person", "session"]) -> Sql:
     """Return the keys of all visitors, or of all visits."""
     return visits.keys(visits.visits(plan.frame, _wanted(plan, {})), unit)
+
+
+def fleeting(plan: Plan) -> Fleeting | None:
+    """Return whether a visitor of more than a day counts once a day."""
+    if not ephemeral.is_longer(plan.frame.span, plan.frame):
+        return None
+    # Of several filters each may be satisfied by another event of the visit.
+    is_sure = len(plan.filters) <= 1 and plan.entry is None and plan.exit is None
+    first = plan.filters[0] if plan.filters else None
+    return ephemeral.among(
+        msgspec.structs.replace(plan.question, filter=first),
+        plan.frame,
+        warning=ephemeral.DAILY if is_sure else ephemeral.PERHAPS,
+    )
 
 
 def both(one: Filter | None, other: Filter) -> Filter:

@@ -11,15 +11,16 @@ from tallymark.core.clock import moment, rfc3339
 from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import sql
 
+from . import ephemeral
 from ._cohorts_rules import RULES
 from .held import Unit, Which
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Columnar, Fleeting, Insight, Members, Scope, Table
 from .insight import Unit as MemberUnit
 from .membership import AllOf, Cohort, Has, cohort_of
-from .membership_sql import keys_of
+from .membership_sql import EVER, keys_of, steps_in
 from .numbers import Number, ratio
-from .ranges import Buckets, Interval, buckets
-from .selection import Period, Question, frame_of, period
+from .ranges import Buckets, Interval, Span, buckets
+from .selection import Period, Question, frame_of, of_steps, period
 from .units import in_all
 from .words import cohort_words
 
@@ -160,6 +161,18 @@ def members(question: CohortsQuestion, place: CohortsPlace, scope: Scope) -> Mem
     return Members(tuple(statements), in_all, unit=unit)
 
 
+def fleeting(question: CohortsQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether some may be members by what they did whose ids last a day."""
+    frame = frame_of(question, scope)
+    until = structs.replace(frame, span=Span(EVER, scope.now + 1))
+    found = [
+        of_steps(steps, until, wanted=None, include_bots=cohort.include_bots)
+        for cohort in _cohorts(question, scope)
+        if cohort.of == "people" and (steps := steps_in(cohort, scope))
+    ]
+    return ephemeral.any_of(found, ephemeral.PERHAPS) if found else None
+
+
 def table(data: CohortsData) -> Table:
     """Return one row a cohort, or a bucket if sizes over time were asked for."""
     if data.buckets:
@@ -284,6 +297,7 @@ cohorts = Insight(
     data=CohortsData,
     place=CohortsPlace,
     members=members,
+    fleeting=fleeting,
     asked_of=_asked_of,
     view="table",
     rules=RULES,

@@ -28,11 +28,12 @@ from ._funnel_kernel import tries_of
 from ._funnel_numbers import counted
 from ._funnel_question import FunnelQuestion, Rules, rules_of, steps_of
 from ._funnel_sql import events, source_of
+from ._funnel_sql import fleeting as fleeting_of
 from ._funnel_stream import stream_of
 from .fields import PROPERTY, field
 from .filters import Scalar
 from .group_values import shown, value_of
-from .insight import Columnar, Insight, Members, Prepared, Scope, Statement, Table
+from .insight import Columnar, Fleeting, Insight, Members, Prepared, Scope, Statement, Table
 from .lines import Value
 from .numbers import Number, exact, ratio, rounded
 from .odds import Correction, adjusted, odds
@@ -198,6 +199,12 @@ def members(question: CorrelationQuestion, place: CorrelationPlace, scope: Scope
     return listed(statement, rules.by)
 
 
+def fleeting(question: CorrelationQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether somebody enters who cannot convert on another day."""
+    rules, frame = _rules(question, scope)
+    return fleeting_of(question, rules, frame)
+
+
 def table(data: CorrelationData) -> Table:
     """Return one row for each thing that was compared."""
     columns = ("what", "name", "value", "rate with", "rate without", "odds", "low", "high", "p", "significant")  # fmt: skip
@@ -356,6 +363,7 @@ correlation = Insight(
     data=CorrelationData,
     place=CorrelationPlace,
     members=members,
+    fleeting=fleeting,
     view="table",
     rules=RULES,
     example={

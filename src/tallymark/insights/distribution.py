@@ -12,11 +12,11 @@ from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Rows
 
 from . import _distribution_sql as statements
-from . import currencies, measures, percentiles
+from . import currencies, ephemeral, measures, percentiles
 from ._distribution_rules import RULES
 from ._distribution_sql import Even
 from .fields import Field, field
-from .insight import Insight, Members, Scope, Table, Unit
+from .insight import Fleeting, Insight, Members, Scope, Table, Unit
 from .measures import Series
 from .numbers import Number, exact, plus, ratio, stored, times
 from .rates import Rate, rate_per
@@ -194,6 +194,15 @@ def members(question: DistributionQuestion, place: DistributionPlace, scope: Sco
     return listed(statement, question.per)
 
 
+def fleeting(question: DistributionQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether somebody counts once a day."""
+    frame = frame_of(question, scope)
+    if question.per != "person" or not ephemeral.is_longer(frame.span, frame):
+        return None
+    steps = [Step() if question.with_zero else step_of(question.step)]
+    return ephemeral.among(question, frame, steps, warning=ephemeral.DAILY)
+
+
 def table(data: DistributionData) -> Table:
     """Return one row for each bin."""
     columns = ["from", "up to", PLURALS[data.per], "share"]
@@ -344,5 +353,6 @@ distribution = Insight(
     rules=RULES,
     place=DistributionPlace,
     members=members,
+    fleeting=fleeting,
     example={"measure": "sum", "of": "revenue", "range": "30d"},
 )

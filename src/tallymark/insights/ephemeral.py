@@ -3,9 +3,14 @@
 A question about what somebody does on another day leaves them out, or says what they make of it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from tallymark.core.sql import Sql
+from tallymark.core.sql import Sql, join, sql
+
+from .insight import Fleeting
+from .ranges import Span, buckets
+from .selection import Frame, Question, Step, of_steps
 
 # Set before the log on every event that was counted without any lasting id.
 FLAG: Final = "cookieless"
@@ -36,8 +41,37 @@ def left_out(people: int) -> list[str]:
     return [f"{who} left out: {why}. `include_cookieless` counts them."]
 
 
+def among(
+    question: Question, frame: Frame, steps: Sequence[Step] = (Step(),), *, warning: str
+) -> Fleeting:
+    """Return how to find out whether any of them did one of the steps, and what to say then."""
+    events = of_steps(
+        steps, frame, wanted=question.filter, include_bots=question.include_bots
+    )  # fmt: skip
+    return any_of([events], warning)
+
+
+def any_of(events: Sequence[Sql], warning: str) -> Fleeting:
+    """Return how to find out whether any of several FROM and WHERE has an event of theirs."""
+    # The first one found ends it, so that it takes long of neither many nor none.
+    found = [
+        sql("(SELECT 1 AS one\n{it}\n  AND {passes}\nLIMIT 1)", it=one, passes=passes())
+        for one in events
+    ]
+    return Fleeting(sql("{found}\nLIMIT 1", found=join("\nUNION ALL\n", found)), warning)
+
+
+def is_longer(span: Span, frame: Frame) -> bool:
+    """Return whether a span lies on more than one local day."""
+    return span.until > span.since and len(buckets(span, "day", frame.zone).edges) > 2
+
+
 KEPT: Final = (
     "Cookieless visitors are counted; their ids change every day, so that they seem never to come back"
     " on another day."
 )
 DAILY: Final = "Cookieless visitors are among them; their ids change every day, so that each counts once a day."
+PERHAPS: Final = (
+    "Cookieless visitors may be among them; their ids change every day, so that each counts once a day, and"
+    " nobody is known to have done something on two days."
+)

@@ -12,12 +12,13 @@ from tallymark.core.sql import Sql
 from tallymark.store.engine import Rows
 
 from . import _features_sql as statements
+from . import ephemeral
 from ._features_rules import RULES
 from ._features_sql import Plan
 from .fields import breakdown, field
 from .filters import Scalar
 from .group_values import value_of
-from .insight import Insight, Members, Scope, Statement, Table
+from .insight import Fleeting, Insight, Members, Scope, Statement, Table
 from .lines import Value
 from .numbers import Number, ratio
 from .rates import Rate, rate
@@ -190,6 +191,14 @@ def members(question: FeaturesQuestion, place: FeaturesPlace, scope: Scope) -> M
     return msgspec.structs.replace(listed(wanted, "person"), also=also)
 
 
+def fleeting(question: FeaturesQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether somebody counts once a day."""
+    frame = frame_of(question, scope)
+    if not ephemeral.is_longer(frame.span, frame):
+        return None
+    return ephemeral.among(question, frame, warning=ephemeral.DAILY)
+
+
 def table(data: FeaturesData) -> Table:
     """Return one row a feature, or one an account and feature if accounts are listed."""
     if data.account_uses:
@@ -293,5 +302,6 @@ features = Insight(
     rules=RULES,
     place=FeaturesPlace,
     members=members,
+    fleeting=fleeting,
     example={"by": "properties.feature", "range": "30d", "top": 10},
 )

@@ -10,8 +10,9 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql, sql
 from tallymark.store.engine import Rows
 
+from . import ephemeral
 from ._frequency_rules import RULES
-from .insight import Insight, Members, Scope, Table, Unit
+from .insight import Fleeting, Insight, Members, Scope, Table, Unit
 from .numbers import Number, ratio
 from .rates import Rate, rate_per
 from .selection import (
@@ -157,6 +158,15 @@ def members(question: FrequencyQuestion, place: FrequencyPlace, scope: Scope) ->
     return listed(statement, question.per)
 
 
+def fleeting(question: FrequencyQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether somebody counts once a day."""
+    frame = frame_of(question, scope)
+    if question.per != "person" or not ephemeral.is_longer(frame.span, frame):
+        return None
+    steps = [Step() if question.with_zero else step_of(question.step)]
+    return ephemeral.among(question, frame, steps, warning=ephemeral.DAILY)
+
+
 def table(data: FrequencyData) -> Table:
     """Return one row for each range of times."""
     rows: list[tuple[Any, ...]] = [
@@ -239,5 +249,6 @@ frequency = Insight(
     rules=RULES,
     place=FrequencyPlace,
     members=members,
+    fleeting=fleeting,
     example={"step": {"event": "search"}, "range": "7d", "with_zero": True},
 )

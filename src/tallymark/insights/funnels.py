@@ -27,9 +27,10 @@ from ._funnel_question import (
 )
 from ._funnel_rules import RULES
 from ._funnel_sql import Source, events, source_of, values
+from ._funnel_sql import fleeting as fleeting_of
 from ._funnel_stream import Numbers, Truths, stream_of
 from .group_values import OTHER_LABEL, shown
-from .insight import Columnar, Insight, Members, Scope, Statement, Table
+from .insight import Columnar, Fleeting, Insight, Members, Scope, Statement, Table
 from .ranges import Buckets, Interval, buckets
 from .selection import Frame, Group, Period, field_names, label_of, period, warnings_of
 from .timeline import Bucket, timeline
@@ -168,6 +169,12 @@ def members(question: FunnelsQuestion, place: FunnelsPlace, scope: Scope) -> Mem
         lambda results: _keys(plan, place, results, scope),
         unit=plan.rules.by,
     )
+
+
+def fleeting(question: FunnelsQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether somebody enters who cannot convert on another day."""
+    rules, frame = rules_of(question, scope)
+    return fleeting_of(question, rules, frame)
 
 
 def table(data: FunnelsData) -> Table:
@@ -349,6 +356,7 @@ funnels = Insight(
     data=FunnelsData,
     place=FunnelsPlace,
     members=members,
+    fleeting=fleeting,
     view="funnel",
     rules=RULES,
     example={

@@ -49,6 +49,7 @@ class Scope(Struct, frozen=True):
     ``log_position``: only claims with a lower seq count. With ``late`` only some of the last events
     count. ``session_position`` is the seq at which a
     stored event last changed its session.
+    ``has_fleeting`` is false if no event of the store ever was of somebody whose id lasts only a day.
     ``definitions`` are those of the project that hold for the question, a ``definitions.Definitions``
     whose ``digest`` tells them from others; None if it has none.
     ``properties`` names every custom property and the type classes it was seen in, unless
@@ -73,6 +74,7 @@ class Scope(Struct, frozen=True):
     profiles: Mapping[str, Mapping[str, KnownProperty]] = {}
     cleared_profiles: frozenset[str] = frozenset()
     has_more_profiles: bool = False
+    has_fleeting: bool = True
     # Untyped, because definitions are made of questions, and questions of scopes.
     definitions: Any = None
 
@@ -156,6 +158,13 @@ class Members(Struct, frozen=True):
     also: tuple["Members", ...] = ()
 
 
+class Fleeting(Struct, frozen=True):
+    """What to warn of if a statement has a row: whom a number counts whose ids last only a day."""
+
+    statement: Sql
+    warning: str
+
+
 class Table(Struct, frozen=True):
     """An answer as a flat table, for the terminal, CSV and data frames.
 
@@ -185,7 +194,8 @@ class Insight(Struct, frozen=True):
     says who is behind it; ``lists`` says whom a list that takes ``behind`` can list. ``pinned`` gives
     the scope a question is really about, such as that of the first page of a list. ``expand`` replaces
     names in a question by what they stand for. ``asked_of`` gives values that hold cohorts besides the
-    question, each with the scope they are asked with.
+    question, each with the scope they are asked with. ``fleeting`` is given where an answer is about more
+    than a day of people, and then its data has ``warnings``; None if a question is not.
     """
 
     name: str
@@ -205,6 +215,7 @@ class Insight(Struct, frozen=True):
     asked_of: Callable[[Any, Scope], Iterable[tuple[Any, Scope]]] | None = None
     prepared: Callable[[Any, Scope], Prepared] | None = None
     lists: Unit | None = None
+    fleeting: Callable[[Any, Scope], Fleeting | None] | None = None
 
 
 class Provenance(Struct, frozen=True):

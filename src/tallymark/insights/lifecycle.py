@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
+import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
 from tallymark.core.errors import InvalidQuery
 from tallymark.store.engine import Arrays
 
-from . import presence
+from . import ephemeral, presence
 from ._lifecycle_rules import RULES
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Columnar, Fleeting, Insight, Members, Scope, Table
 from .numbers import Number, ratio
 from .presence import Presence, Words
 from .ranges import Buckets, Span
@@ -189,6 +190,13 @@ def members(question: LifecycleQuestion, place: LifecyclePlace, scope: Scope) ->
     return Members(to_sql(question, scope), keys)
 
 
+def fleeting(question: LifecycleQuestion, scope: Scope) -> Fleeting:
+    """Return whether somebody counts who cannot come back."""
+    plan = _plan(question, scope)
+    frame = msgspec.structs.replace(plan.frame, span=plan.cut.span)
+    return ephemeral.among(question, frame, [plan.step], warning=ephemeral.KEPT)
+
+
 def table(data: LifecycleData) -> Table:
     """Return one row a bucket."""
     apart = data.first_use == "apart" and data.new_basis == "first_seen"
@@ -295,5 +303,6 @@ lifecycle = Insight(
     rules=RULES,
     place=LifecyclePlace,
     members=members,
+    fleeting=fleeting,
     example={"step": {"event": "report opened"}, "interval": "week", "range": "12w"},
 )

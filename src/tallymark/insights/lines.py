@@ -11,7 +11,7 @@ from . import formula
 from .formula import Expression
 from .measures import Amount, Series, number_of
 from .numbers import Number
-from .ranges import Buckets
+from .ranges import Buckets, Span
 from .windows import ReachingSeries, WindowPart, Windows, averages, carried
 
 Value: TypeAlias = str | int | float | bool | None
@@ -66,6 +66,11 @@ class Reach(Struct, frozen=True):
     def buckets(self) -> int:
         """How many buckets the rows tell of."""
         return len(self.read.edges) - 1
+
+    @property
+    def span(self) -> Span:
+        """The instants of the events that any number counts."""
+        return self.read.span if self.windows is None else self.windows.pieces.span
 
 
 def numbers_in(rows: Rows) -> Numbers:

@@ -244,6 +244,11 @@ def is_distinct(measure: Measure) -> bool:
     return measure in _DISTINCT
 
 
+def is_of_people(measure: Measure) -> bool:
+    """Whether a measure counts each person once, or is of each."""
+    return measure in {"unique_people", "per_person"}
+
+
 def merged(measure: Measure) -> Sql:
     """Return how the amounts of cells make one amount."""
     return Sql(f"{measure}(amount)") if measure in {"min", "max"} else Sql("sum(amount)")

@@ -40,7 +40,7 @@ from .selection import Frame, Step, chosen, matches, of_steps, step_fields
 _LENGTH: Final = re.compile(r"([1-9][0-9]{0,4})(min|h|d|w)", re.ASCII)
 _UNITS: Final = {"min": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 # Before any instant that an event may have.
-_EVER: Final = -(2**62)
+EVER: Final = -(2**62)
 _AMOUNTS: Final = {"times": "count(*)", "days": "count(DISTINCT day)"}
 
 
@@ -63,7 +63,7 @@ class _Context(Struct, frozen=True):
     def frame(self, span: Span | None = None) -> Frame:
         """Return the frame of what happened by now, in a span."""
         end = self.scope.now + 1
-        wanted = Span(_EVER, end) if span is None else span
+        wanted = Span(EVER, end) if span is None else span
         return Frame(self.scope, self.zone, Span(wanted.since, min(wanted.until, end)))
 
 
@@ -76,6 +76,27 @@ def keys_of(cohort: Cohort, scope: Scope) -> Sql:
         pass
     zone = zone_of(cohort.timezone or scope.timezone)
     return _member(cohort.who, _Context(cohort, scope, zone))
+
+
+def steps_in(cohort: Cohort, scope: Scope, depth: int = 1) -> list[Step]:
+    """Return the events that make somebody a member, also of a cohort it is made of.
+
+    Those that must be near another one are among them by both.
+    """
+    found: list[Step] = []
+    for one in parts_of(cohort.who, depth):
+        match one:
+            case Has(wanted):
+                found.append(Step(None, wanted))
+            case Did():
+                found.append(Step(one.event, one.filter))
+            case InCohort():
+                found += steps_in(cohort_of(one.cohort, scope), scope, depth + 1)
+            case Others() | BehindNumber():
+                found.append(Step())
+            case AllOf(members) if not members:
+                found.append(Step())
+    return found
 
 
 def numbers_behind(cohort: Cohort) -> list[BehindNumber]:

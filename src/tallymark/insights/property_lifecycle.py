@@ -11,12 +11,13 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.store.engine import Rows
 
 from . import _property_lifecycle_sql as statements
+from . import ephemeral
 from ._property_lifecycle_rules import RULES
 from ._property_lifecycle_sql import NOTHING, Asked
 from .fields import COHORT, breakdown, field
 from .filters import Scalar
 from .group_values import OTHER_LABEL, is_same, shown, value_of
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Columnar, Fleeting, Insight, Members, Scope, Table
 from .lines import Value
 from .profiles import ACCOUNT, GROUP, PERSON
 from .ranges import buckets
@@ -189,6 +190,14 @@ def members(
     )
 
 
+def fleeting(question: PropertyLifecycleQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether somebody has a value who cannot have it, or another, on another day."""
+    asked = _asked(question, scope)
+    if asked.per_account:
+        return None
+    return ephemeral.any_of([statements.counted(asked)], ephemeral.KEPT)
+
+
 def table(data: PropertyLifecycleData) -> Table:
     """Return one row a bucket and value."""
     return Table(
@@ -316,5 +325,6 @@ property_lifecycle = Insight(
     rules=RULES,
     place=PropertyLifecyclePlace,
     members=members,
+    fleeting=fleeting,
     example={"of": "person.plan", "interval": "month", "range": "6mo"},
 )

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from tallymark.core.errors import InvalidQuery
 from tallymark.store.engine import Arrays
 
-from . import presence
+from . import ephemeral, presence
 from ._active_users import Clock, Ratios, Windows, ratio_table, ratios_of, window_days
 from ._stickiness_rules import RULES
-from .insight import Columnar, Insight, Members, Scope, Table
+from .insight import Columnar, Fleeting, Insight, Members, Scope, Table
 from .numbers import Number, ratio
 from .presence import Keys, Presence
 from .ranges import Buckets, Interval, buckets
@@ -203,6 +203,14 @@ def members(question: StickinessQuestion, place: StickinessPlace, scope: Scope) 
     return Members(to_sql(question, scope), keys)
 
 
+def fleeting(question: StickinessQuestion, scope: Scope) -> Fleeting:
+    """Return whether somebody counts who cannot come on another day."""
+    plan = _plan(question, scope)
+    cut = plan.cut if plan.windows is None else plan.windows.cut
+    frame = msgspec.structs.replace(plan.frame, span=cut.span)
+    return ephemeral.among(question, frame, [plan.step], warning=ephemeral.KEPT)
+
+
 def table(data: StickinessData) -> Table:
     """Return one row a number of times, or a day and the means."""
     if data.ratios is not None:
@@ -321,5 +329,6 @@ stickiness = Insight(
     rules=RULES,
     place=StickinessPlace,
     members=members,
+    fleeting=fleeting,
     example={"step": {"event": "report opened"}, "period": "week", "range": "8w"},
 )

@@ -14,13 +14,13 @@ from tallymark.core.errors import InvalidQuery
 from tallymark.core.sql import Sql
 from tallymark.store.engine import Rows
 
-from . import currencies, measures
+from . import currencies, ephemeral, measures
 from ._trends_plan import Plan, plan_of, statements
 from ._trends_question import TrendsPlace, TrendsQuestion, place_of
 from ._trends_rules import RULES
 from .comparison import Compare
 from .group_values import OTHER_LABEL, shown, values_of
-from .insight import Insight, Members, Scope, Table
+from .insight import Fleeting, Insight, Members, Scope, Table
 from .lines import Line, Numbers, Value, formula_line, numbers_in, series_line
 from .measures import Series
 from .metrics import LETTERS, expanded
@@ -112,6 +112,19 @@ def members(question: TrendsQuestion, place: TrendsPlace, scope: Scope) -> Membe
     frame = msgspec.structs.replace(plan.frame, span=_span(plan, number, place.bucket))
     source = measures.behind(series, question, place.group, frame)
     return of_events(source, scope)
+
+
+def fleeting(question: TrendsQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether a number of people of more than a day counts somebody once a day."""
+    plan = plan_of(question, scope)
+    found = []
+    for number, series in enumerate(plan.series):
+        for reaches in plan.reaches if measures.is_of_people(series.measure) else ():
+            span = reaches[number].span
+            if ephemeral.is_longer(span, plan.frame):
+                frame = msgspec.structs.replace(plan.frame, span=span)
+                found.append(measures.behind(series, question, None, frame))
+    return ephemeral.any_of(found, ephemeral.DAILY) if found else None
 
 
 def table(data: TrendsData) -> Table:
@@ -245,6 +258,7 @@ trends = Insight(
     rules=RULES,
     place=TrendsPlace,
     members=members,
+    fleeting=fleeting,
     expand=_expanded,
     view="line",
     example={

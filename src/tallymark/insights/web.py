@@ -17,7 +17,7 @@ from ._web_rules import RULES
 from ._web_sql import BY_END, Plan, TableName
 from .comparison import Compare, compared
 from .filters import And, Equals, Filter, In, NotExists
-from .insight import Insight, Members, Scope, Statement, Table
+from .insight import Fleeting, Insight, Members, Scope, Statement, Table
 from .numbers import Number, exact, ratio
 from .ranges import buckets
 from .rates import Rate, rate, rate_by_people
@@ -213,6 +213,11 @@ def members(question: WebQuestion, place: WebPlace, scope: Scope) -> Members:
     return msgspec.structs.replace(listed(statements.keys(plan, "person")), also=(visits,))
 
 
+def fleeting(question: WebQuestion, scope: Scope) -> Fleeting | None:
+    """Return whether a visitor of more than a day counts once a day."""
+    return statements.fleeting(_plan(question, scope))
+
+
 def table(data: WebData) -> Table:
     """Return one row for the whole, then one for each row of each table."""
     columns = (
@@ -391,5 +396,6 @@ web = Insight(
     rules=RULES,
     place=WebPlace,
     members=members,
+    fleeting=fleeting,
     example={"range": "30d", "goals": ["signed up"], "compare": "previous_period"},
 )
