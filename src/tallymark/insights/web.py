@@ -32,7 +32,7 @@ from .selection import (
     period,
     step_of,
     warnings_of,
-)
+)  # fmt: skip
 from .units import listed
 from .visits import Bounce
 
@@ -376,8 +376,7 @@ def _shown(value: str | None) -> str:
 def _warnings(question: WebQuestion, plan: Plan) -> list[str]:
     scope = plan.frame.scope
     steps = (step.filter for step in plan.goals)
-    chosen = (*plan.filters, question.entry, question.exit, *steps)
-    names = field_names(chosen)
+    names = field_names((*plan.filters, question.entry, question.exit, *steps))
     found = [
         text for step in plan.goals or (Step(),) for text in warnings_of(step.event, names, scope)
     ]
