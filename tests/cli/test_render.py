@@ -4,10 +4,12 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallymark.cli.render import aligned, answer_csv, answer_lines, csv_text, shown, sparkline
+from tallymark.cli.render_notes import notes
 from tallymark.client import Answer
 from tallymark.insights.insight import Provenance
 
@@ -143,6 +145,39 @@ def test_groups_of_a_breakdown_are_named_even_where_the_value_is_missing() -> No
     lines = answer_lines(_trend(breakdown=["channel"], lines=grouped, rows=[]))
 
     assert [line.split()[1] for line in lines[2:5]] == ["ads", "(none)", "Other"]
+
+
+def test_what_a_table_leaves_out_or_cannot_add_up_is_said_once_below() -> None:
+    line = {**_line([1, 4], 5, breakdown=["ads"]), "sums_to_total": False}
+    answer = _trend(breakdown=["channel"], lines=[line, line], rows=[])
+    answer.data["bots"] = "excluded"
+
+    assert answer_lines(answer)[-4:] == [
+        "The groups do not add up to all of them: somebody may be in several, and a mean is no sum.",
+        "Known robots are left out; --include-bots counts them.",
+        "",
+        SOURCE_LINE,
+    ]
+    assert "robots" not in answer_csv(answer)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"sums_to_total": False, "breakdown": ["a"]}, True),
+        ({"sums_to_total": False, "breakdown": []}, False),
+        ({"sums_to_total": True, "breakdown": ["a"]}, False),
+        ({"sums_to_total": {"pages": True, "channels": False}}, True),
+        ({"sums_to_total": {"pages": True}}, False),
+        ({"breakdown": ["a"], "lines": [{"sums_to_total": True}]}, False),
+        ({"breakdown": [], "lines": [{"sums_to_total": False}]}, False),
+        ({"bots": "included"}, False),
+    ],
+)
+def test_it_is_said_that_groups_are_no_sum_where_they_are_none(
+    data: dict[str, Any], says: bool
+) -> None:
+    assert len(notes(data)) == says
 
 
 def _trend(*, breakdown: list[str], lines: list[dict[str, Any]], rows: list[Any]) -> Answer:

@@ -27,7 +27,7 @@ def funnel(*steps: dict[str, Any], **given: Any) -> dict[str, Any]:
 def data(total: dict[str, Any], **given: Any) -> dict[str, Any]:
     return {
         "total": total, "groups": [], "breakdown": [], "buckets": None, "removed": 0,
-        "rules": {"by": "person", "count": "uniques"}, **given,
+        "rules": {"by": "person", "count": "uniques", "attempt": "any"}, **given,
     }  # fmt: skip
 
 
@@ -49,9 +49,18 @@ def test_a_funnel_is_a_bar_a_step_with_counts_shares_and_times() -> None:
         "signup  ████████████████████████       4  100.0 %                      –",
         "buy     ████████████                   2  50.0 %    50.0 %             2  2 h 5 min",
         "",
+        "Any try counts: a later one may convert where the first did not (attempt = any).",
         "Converted within: median 2 h 5 min, mean 2 h 5 min, 90 % in 2 h 30 min",
         "0 s ██ 4 h",
     ]
+
+
+def test_it_says_which_attempt_counts() -> None:
+    rules = {"by": "person", "count": "uniques", "attempt": "first"}
+
+    lines = funnel_lines(data(funnel(step(1, "a", 1, 1)), rules=rules))
+
+    assert "Only the first try counts, whatever comes later (attempt = first)." in lines
 
 
 def test_shares_of_nobody_whose_window_is_over_are_marked() -> None:

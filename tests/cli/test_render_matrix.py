@@ -15,7 +15,7 @@ def cell(returned: int | None, people: int, *, is_complete: bool = True) -> dict
 def answer(**changed: Any) -> dict[str, Any]:
     return {
         "start": "signup", "returning": "open", "interval": "day", "criterion": "on",
-        "measure": "people", "breakdown": [],
+        "measure": "people", "breakdown": [], "clock": "calendar", "timezone": "Europe/Berlin",
         "buckets": [{"label": "day 0"}, {"label": "day 1"}],
         "groups": [{
             "breakdown": None, "is_other": False, "people": 1200,
@@ -31,7 +31,7 @@ def answer(**changed: Any) -> dict[str, Any]:
 
 def test_a_matrix_marks_what_is_not_over_and_leaves_blank_what_has_not_begun() -> None:
     assert matrix_lines(answer()) == [
-        "signup → open, on the day",
+        "signup → open, on the day, days of the calendar of Europe/Berlin",
         "",
         "cohort      people  day 0   day 1",
         "──────────  ──────  ──────  ───────",
@@ -45,8 +45,19 @@ def test_a_matrix_marks_what_is_not_over_and_leaves_blank_what_has_not_begun() -
 def test_what_people_are_worth_is_shown_as_numbers() -> None:
     lines = matrix_lines(answer(measure="sum", criterion="on_or_before"))
 
-    assert lines[0] == "signup → open, on or before the day: sum"
+    assert (
+        lines[0]
+        == "signup → open, on or before the day, days of the calendar of Europe/Berlin: sum"
+    )
     assert lines[5].split() == ["2025-10-24", "1,200", "300,000.00", "7,000.00", "*"]
+
+
+def test_the_clock_is_told() -> None:
+    rolling = matrix_lines(answer(clock="rolling", interval="week"))
+    rounded = matrix_lines(answer(clock="rounded"))
+
+    assert rolling[0] == "signup → open, on the week, 7 d at a time from each start"
+    assert rounded[0] == "signup → open, on the day, 24 h at a time from each start, rounded down"
 
 
 def test_every_row_of_a_breakdown_names_its_group() -> None:

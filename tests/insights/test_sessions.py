@@ -143,6 +143,20 @@ def test_a_breakdown_is_by_what_the_first_view_says(store: Store) -> None:
     assert table(answer).rows[1][:3] == ("2025-10-24", "Other", 2)
 
 
+def test_somebody_with_sessions_of_two_groups_is_marked_as_no_sum(store: Store) -> None:
+    store.replace(
+        [view("a", user="ana", utm_source="mail"), view("b", user="ana", utm_source="ads")]
+    )
+
+    whole = ask(store, "sessions", range=THREE_DAYS)
+    parts = ask(store, "sessions", range=THREE_DAYS, breakdown=["utm_source"])
+
+    assert [one.total.people for one in parts.groups] == [1, 1]
+    assert whole.groups[0].total.people == 1
+    assert (whole.sums_to_total, parts.sums_to_total) == (True, False)
+    assert sum(one.total.sessions for one in parts.groups) == whole.groups[0].total.sessions == 2
+
+
 def test_a_filter_chooses_whole_sessions(store: Store) -> None:
     store.replace(THREE)
 

@@ -508,15 +508,51 @@ def lines_by_group(answer: Any) -> dict[Any, Any]:
 
 
 @settings(max_examples=50)
-@given(histories(), BREAKDOWNS, st.integers(1, 4))
+@given(
+    histories(),
+    BREAKDOWNS,
+    st.integers(1, 4),
+    st.sampled_from(
+        [{}, {"measure": "sum", "of": "value"}, {"cumulative": True}, {"window": "3d"}]
+    ),
+)
 def test_groups_and_other_add_up_to_the_total(
-    store: Store, history: Any, by: Any, top: int
+    store: Store, history: Any, by: Any, top: int, series: Any
 ) -> None:
     store.replace(history)
 
-    whole = ask(store, "trends", range=TWELVE_DAYS).lines[0]
-    parts = ask(store, "trends", range=TWELVE_DAYS, breakdown=by, top=top).lines
+    whole = ask(store, "trends", range=TWELVE_DAYS, series=[series]).lines[0]
+    parts = ask(store, "trends", range=TWELVE_DAYS, series=[series], breakdown=by, top=top).lines
 
-    assert sum(line.total for line in parts) == whole.total
-    for place, value in enumerate(whole.values):
-        assert sum(line.values[place] for line in parts) == value
+    assert whole.sums_to_total
+    assert all(line.sums_to_total for line in parts)
+    if "window" not in series:
+        # Of a group that has nothing in the range no total is told.
+        assert sum(line.total for line in parts) == whole.total
+    if "window" not in series and "cumulative" not in series:
+        for place, value in enumerate(whole.values):
+            assert sum(line.values[place] for line in parts) == value
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        {"measure": "unique_people"}, {"measure": "unique_accounts"}, {"measure": "sessions"},
+        {"measure": "per_person"}, {"measure": "avg", "of": "value"}, {"measure": "max", "of": "value"},
+        {"measure": "p95", "of": "value"}, {"moving_average": 2},
+    ],
+)  # fmt: skip
+def test_what_is_no_sum_of_its_groups_is_marked(store: Store, series: Any) -> None:
+    both = [
+        Use(user="ana", path=path, account="acme", session="s", value=Decimal(value))
+        for path, value in (("/a", 1), ("/b", 3))
+    ]
+    store.replace(both)
+
+    asked = {"range": TWELVE_DAYS, "series": [series, {}], "formulas": ["A + B"]}
+    lines = ask(store, "trends", **asked, breakdown=["path"]).lines
+
+    assert {line.series: line.sums_to_total for line in lines} == {"A": False, "B": True, "F1": False}  # fmt: skip
+    if series.get("measure") in {"unique_people", "unique_accounts", "sessions"}:
+        assert [line.total for line in lines if line.series == "A"] == [1, 1]
+        assert ask(store, "trends", **asked).lines[0].total == 1

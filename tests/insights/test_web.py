@@ -81,6 +81,25 @@ def test_sources_are_what_the_first_view_came_by(store: Store) -> None:
     assert sources[1].narrow == {"entry": {"op": "equals", "field": "utm_source", "value": "newsletter"}}  # fmt: skip
 
 
+def test_a_table_says_whether_its_visitors_add_up_to_all(store: Store) -> None:
+    store.replace(
+        [
+            view("a", "/", user="ana", utm_source="mail", country="DE"),
+            view("b", "/", user="ana", utm_source="ads", country="DE"),
+            view("c", "/b", user="bo", country="EG"),
+        ]
+    )
+    asked = {"range": DAYS, "tables": ["utm_sources", "countries", "pages"]}
+
+    whole = ask(store, "web", **asked)
+    cut = ask(store, "web", **asked, top=1)
+
+    assert whole.numbers.visitors == 2
+    assert [row.numbers.visitors for row in whole.tables["utm_sources"]] == [1, 1, 1]
+    assert whole.sums_to_total == {"utm_sources": False, "countries": True, "pages": True}
+    assert not any(cut.sums_to_total[name] for name in ("countries", "pages"))
+
+
 def test_a_goal_has_a_conversion_rate_of_visitors(store: Store) -> None:
     store.replace(THREE)
 

@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from tallymark.client import Answer
 from tallymark.client.answer import source_line
 
+from .render_notes import notes
+
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _LONGEST_CELL: Final = 60
 _LONGEST_SPARK: Final = 60
@@ -99,6 +101,7 @@ def answer_lines(answer: Answer) -> list[str]:
         if data.get("cursor"):
             lines.append(f"The next page: --cursor {shown(data['cursor'])}")
         lines += [f"! {shown(warning)}" for warning in data.get("warnings") or ()]
+        lines += notes(data)
     return [*lines, "", source_line(answer.provenance)]
 
 

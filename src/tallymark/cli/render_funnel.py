@@ -10,6 +10,10 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _WHO: Final = {"person": "people", "account": "accounts", "session": "sessions"}
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _MOST_GROUPS: Final = 30
+_ATTEMPT: Final = {
+    "any": "Any try counts: a later one may convert where the first did not (attempt = any).",
+    "first": "Only the first try counts, whatever comes later (attempt = first).",
+}
 
 
 def funnel_lines(data: dict[str, Any]) -> list[str]:
@@ -27,7 +31,7 @@ def funnel_lines(data: dict[str, Any]) -> list[str]:
         )
     if is_so_far:
         lines.append("* so far: none of these had their whole window yet")
-    lines += ["", *_times(data["total"])]
+    lines += ["", _ATTEMPT[rules["attempt"]], *_times(data["total"])]
     if data["buckets"] is not None:
         lines += ["", *_over_time(funnels, data)]
     if data["removed"]:

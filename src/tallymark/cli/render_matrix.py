@@ -13,6 +13,7 @@ _WORDS: Final = {
     "on_or_before": "on or before",
     "streak": "in a row up to",
 }
+_LENGTHS: Final = {"hour": "1 h", "day": "24 h", "week": "7 d", "month": "30 d"}
 _MEASURES: Final = {
     "sum": "sum",
     "per_person": "per person of the cohort",
@@ -37,7 +38,20 @@ def _title(data: Mapping[str, Any]) -> str:
     what = (
         f"{data['start']} → {data['returning']}, {_WORDS[data['criterion']]} the {data['interval']}"
     )
+    what = f"{what}, {_clock(data)}"
     return what if measure is None else f"{what}: {measure}"
+
+
+def _clock(data: Mapping[str, Any]) -> str:
+    """Return by which clock an interval begins, in which the tools differ."""
+    length = _LENGTHS[data["interval"]]
+    match data["clock"]:
+        case "calendar":
+            return f"{data['interval']}s of the calendar of {data['timezone']}"
+        case "rolling":
+            return f"{length} at a time from each start"
+        case _:
+            return f"{length} at a time from each start, rounded down"
 
 
 def _rows(group: Mapping[str, Any], data: Mapping[str, Any]) -> list[list[str]]:

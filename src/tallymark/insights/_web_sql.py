@@ -10,7 +10,7 @@ from tallymark.core.sql import Sql, ident, join, sql
 
 from . import clusters, ephemeral, visits
 from .fields import Field, field
-from .filters import And, Filter
+from .filters import And, Filter, In
 from .insight import Fleeting, Scope
 from .selection import Frame, Question, Step, of_steps
 from .visits import VIEWS, Bounce, End, Wanted
@@ -119,6 +119,15 @@ def fleeting(plan: Plan) -> Fleeting | None:
         plan.frame,
         warning=ephemeral.DAILY if is_sure else ephemeral.PERHAPS,
     )
+
+
+def as_filter(step: Step) -> Filter:
+    """Return the filter that events of a step satisfy."""
+    parts: list[Filter] = [] if step.filter is None else [step.filter]
+    if step.event is not None:
+        named = [step.event] if isinstance(step.event, str) else step.event
+        parts.append(In("event", list(named)))
+    return And(parts)
 
 
 def both(one: Filter | None, other: Filter) -> Filter:

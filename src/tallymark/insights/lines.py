@@ -9,7 +9,7 @@ from tallymark.store.engine import Rows
 
 from . import formula
 from .formula import Expression
-from .measures import Amount, Series, number_of
+from .measures import Amount, Series, adds_up, number_of
 from .numbers import Number
 from .ranges import Buckets, Span
 from .windows import ReachingSeries, WindowPart, Windows, averages, carried
@@ -35,7 +35,8 @@ class Line(Struct, frozen=True):
     ``values`` go with the buckets. ``total`` is of the whole range, in which a person counts once,
     so it is no sum of the buckets; a moving average has none. ``breakdown`` holds the group's value
     of each field, null where it is missing; the Other line has none. ``windows`` are what each value
-    covers, of a series with a window.
+    covers, of a series with a window. Where ``sums_to_total``, the lines of all groups, Other too, add up
+    to the line of all: counts and sums do, and what counts somebody once, or is a mean, does not.
     """
 
     series: str
@@ -47,6 +48,7 @@ class Line(Struct, frozen=True):
     compared_values: list[Number | None] | None = None
     compared_total: Number | None = None
     windows: list[WindowPart] | None = None
+    sums_to_total: bool = False
 
 
 class Reach(Struct, frozen=True):
@@ -95,6 +97,8 @@ def series_line(
         values=_values(series, found, reach),
         total=_total(series, found),
         windows=list(reach.windows.parts) if reach.windows else None,
+        # A mean of several buckets is rounded, and so is no exact sum.
+        sums_to_total=adds_up(series.measure) and series.moving_average is None,
     )
     if earlier is None:
         return line

@@ -244,6 +244,11 @@ def is_distinct(measure: Measure) -> bool:
     return measure in _DISTINCT
 
 
+def adds_up(measure: Measure) -> bool:
+    """Whether the numbers of groups of events add up to that of all of them."""
+    return measure in {"count", "sum"}
+
+
 def is_of_people(measure: Measure) -> bool:
     """Whether a measure counts each person once, or is of each."""
     return measure in {"unique_people", "per_person"}

@@ -104,7 +104,11 @@ class BucketLabel(Struct, frozen=True):
 
 
 class RetentionData(Struct, frozen=True):
-    """The answer of a retention question: one group of rows, or several if broken down."""
+    """The answer of a retention question: one group of rows, or several if broken down.
+
+    Where ``sums_to_total``, the people of all groups, Other too, add up to those without a breakdown,
+    and so do those who returned.
+    """
 
     range: Period
     interval: Unit
@@ -123,6 +127,7 @@ class RetentionData(Struct, frozen=True):
     groups: list[GroupRows]
     cookieless_left_out: int
     warnings: list[str]
+    sums_to_total: bool = True
 
 
 def to_sql(question: RetentionQuestion, scope: Scope) -> tuple[Statement, ...]:
@@ -164,6 +169,7 @@ def shape(question: RetentionQuestion, scope: Scope, results: Sequence[Any]) -> 
         breakdown_on=plan.options.breakdown_on,
         buckets=_buckets(plan),
         groups=groups,
+        sums_to_total=_sums_to_total(plan),
         cookieless_left_out=0 if question.include_cookieless else left_out,
         warnings=_warnings(plan, left_out, most_currencies),
     )
@@ -220,6 +226,12 @@ def table(data: RetentionData) -> Table:
             rows.append((label, *names, people, *numbers, sum(cell.is_complete for cell in cells)))
     keys = tuple(range(1 + len(data.breakdown)))
     return Table(columns, rows, keys=keys, remarks=(len(columns) - 1,))
+
+
+def _sums_to_total(plan: Plan) -> bool:
+    # Once in each cohort, somebody is in one group of it, but maybe in another of the next.
+    is_once = not (plan.rules.is_recurring and plan.options.overall == "people")
+    return not plan.by or (is_once and not plan.is_both)
 
 
 def _check(plan: Plan, place: RetentionPlace) -> None:

@@ -104,7 +104,10 @@ class SessionGroup(Struct, frozen=True):
 
 
 class SessionsData(Struct, frozen=True):
-    """The answer of a sessions question."""
+    """The answer of a sessions question.
+
+    The sessions of all groups, Other too, add up to all of them; where ``sums_to_total``, people do too.
+    """
 
     range: Period
     interval: Interval
@@ -115,6 +118,7 @@ class SessionsData(Struct, frozen=True):
     buckets: list[Bucket]
     breakdown: list[str]
     groups: list[SessionGroup]
+    sums_to_total: bool
     entry_pages: list[SessionPage]
     exit_pages: list[SessionPage]
     warnings: list[str]
@@ -245,6 +249,8 @@ def shape(question: SessionsQuestion, scope: Scope, results: Sequence[Rows]) -> 
         buckets=timeline(plan.cut, question.interval, plan.frame),
         breakdown=list(question.breakdown),
         groups=groups,
+        # Somebody may have sessions of several groups.
+        sums_to_total=not plan.by,
         entry_pages=pages_of(rows.get("entry", [])),
         exit_pages=pages_of(rows.get("exit", [])),
         warnings=_warnings(question, scope),

@@ -147,7 +147,10 @@ class WebCompared(Struct, frozen=True):
 
 
 class WebData(Struct, frozen=True):
-    """The answer of a web question; ``tables`` by name, in the order asked for."""
+    """The answer of a web question; ``tables`` by name, in the order asked for.
+
+    Where ``sums_to_total`` of a table, its visitors add up to all; else some are in several rows or none.
+    """
 
     range: Period
     timezone: str
@@ -159,6 +162,7 @@ class WebData(Struct, frozen=True):
     pages: list[WebPage]
     goals: list[WebGoal]
     warnings: list[str]
+    sums_to_total: dict[str, bool] = {}
 
 
 def to_sql(question: WebQuestion, scope: Scope) -> tuple[Statement, ...]:
@@ -178,6 +182,8 @@ def shape(question: WebQuestion, scope: Scope, results: Sequence[Rows]) -> WebDa
     (whole,) = rows["all"]
     numbers = _numbers(whole[1:])
     earlier = _earlier(question, plan)
+    # Goals are no parts of a whole.
+    parts = {name: rows.get(name, []) for name in plan.tables if name != "goals"}
     return WebData(
         range=period(plan.frame.span),
         timezone=plan.frame.zone.key,
@@ -200,6 +206,9 @@ def shape(question: WebQuestion, scope: Scope, results: Sequence[Rows]) -> WebDa
             for row in sorted(rows.get("goals", []), key=lambda row: int(row[0]))
         ],
         warnings=_warnings(question, plan),
+        sums_to_total={
+            name: sum(row[2] for row in some) == numbers.visitors for name, some in parts.items()
+        },
     )
 
 
@@ -284,15 +293,7 @@ def _narrow(plan: Plan, name: TableName, value: str | None) -> dict[str, Any]:
     steps = {label_of(step): step for step in plan.goals}
     if value not in steps:
         raise InvalidQuery("There is no such goal.", path="behind.place.value")
-    return {"also": (*also, _as_filter(steps[value]))}
-
-
-def _as_filter(step: Step) -> Filter:
-    parts: list[Filter] = [] if step.filter is None else [step.filter]
-    if step.event is not None:
-        named = [step.event] if isinstance(step.event, str) else step.event
-        parts.append(In("event", list(named)))
-    return And(parts)
+    return {"also": (*also, statements.as_filter(steps[value]))}
 
 
 def _told(plan: Plan, name: TableName, value: str | None) -> dict[str, Any]:
