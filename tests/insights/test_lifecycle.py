@@ -1,8 +1,10 @@
 """Lifecycle, counted by hand and by an oracle in plain Python."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -11,11 +13,13 @@ from hypothesis import strategies as st
 from tests.insights.asking import Store, ask
 from tests.insights.calendar_oracle import unit_before, unit_of
 from tests.insights.oracle import CONDITIONS, chosen_uses
-from tests.strategies import SINCE, UNTIL, ZONES, History, Link, Use, histories, owners, person
+from tests.insights.retention_oracle import in_nine_places
+from tests.strategies import NOW, SINCE, UNTIL, ZONES, History, Link, Use, histories, owners, person
 
 from tallymark.core.clock import DAY, rfc3339
 from tallymark.core.errors import InvalidQuery
 from tallymark.insights.lifecycle import table
+from tallymark.insights.ranges import day_start
 
 HOUR = DAY // 24
 STATES = ("active", "new", "returning", "resurrecting", "first_use", "dormant")
@@ -234,8 +238,24 @@ def oracle(
             "resurrecting": rest - odd,
             "first_use": odd,
             "dormant": then - now,
+            "before": then,
         }
     return found
+
+
+def quotient(part: int, whole: int) -> Fraction | None:
+    """Return a share as an answer has it: of nothing there is none."""
+    return in_nine_places(Fraction(part, whole)) if whole else None
+
+
+def is_whole(unit: date, question: dict[str, Any], since: int, until: int) -> bool:
+    """Return whether a bucket lies in the range and is over."""
+    zone = ZoneInfo(question["timezone"])
+    days = {"day": 1, "week": 7, "month": 31}[question["interval"]]
+    after = unit + timedelta(days=days)
+    if question["interval"] == "month":
+        after = (unit + timedelta(days=31)).replace(day=1)
+    return since <= day_start(unit, zone) and day_start(after, zone) <= min(until, NOW)
 
 
 QUESTIONS = st.fixed_dictionaries(
@@ -284,9 +304,20 @@ def test_every_state_agrees_with_the_oracle_adds_up_and_opens_to_its_people(
         for one in answer.buckets
     }
     assert found == {
-        unit: {state: len(people) for state, people in states.items()}
-        for unit, states in expected.items()
+        unit: {state: len(states[state]) for state in STATES} for unit, states in expected.items()
     }
+    whole = []
+    for one in answer.buckets:
+        unit = date.fromisoformat((one.label + "-01")[:10])
+        some = {state: len(people) for state, people in expected[unit].items()}
+        came = some["new"] + some["resurrecting"]
+        assert one.pulse == quotient(came, some["dormant"])
+        assert (one.kept.count, one.kept.of) == (some["returning"], some["before"])
+        assert one.kept.value == quotient(some["returning"], some["before"])
+        assert one.is_incomplete == (not is_whole(unit, question, since, until))
+        if not one.is_incomplete:
+            whole.append((came, some["dormant"]))
+    assert answer.pulse == quotient(sum(came for came, _ in whole), sum(gone for _, gone in whole))
     before = None
     for one in answer.buckets:
         assert one.active == one.new + one.returning + one.resurrecting + one.first_use
