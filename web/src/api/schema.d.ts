@@ -4604,7 +4604,8 @@ export interface components {
          *         ``values`` go with the buckets. ``total`` is of the whole range, in which a person counts once,
          *         so it is no sum of the buckets; a moving average has none. ``breakdown`` holds the group's value
          *         of each field, null where it is missing; the Other line has none. ``windows`` are what each value
-         *         covers, of a series with a window.
+         *         covers, of a series with a window. Where ``sums_to_total``, the lines of all groups, Other too, add up
+         *         to the line of all: counts and sums do, and what counts somebody once, or is a mean, does not.
          */
         Line: {
             series: string;
@@ -4621,6 +4622,8 @@ export interface components {
             compared_total: number | string | null;
             /** @default null */
             windows: components["schemas"]["WindowPart"][] | null;
+            /** @default false */
+            sums_to_total: boolean;
         };
         /**
          * Link
@@ -6036,6 +6039,9 @@ export interface components {
         /**
          * RetentionData
          * @description The answer of a retention question: one group of rows, or several if broken down.
+         *
+         *         Where ``sums_to_total``, the people of all groups, Other too, add up to those without a breakdown,
+         *         and so do those who returned.
          */
         RetentionData: {
             range: components["schemas"]["Period"];
@@ -6063,6 +6069,8 @@ export interface components {
             groups: components["schemas"]["GroupRows"][];
             cookieless_left_out: number;
             warnings: string[];
+            /** @default true */
+            sums_to_total: boolean;
         };
         /**
          * RetentionQuestion
@@ -6507,6 +6515,8 @@ export interface components {
         /**
          * SessionsData
          * @description The answer of a sessions question.
+         *
+         *         The sessions of all groups, Other too, add up to all of them; where ``sums_to_total``, people do too.
          */
         SessionsData: {
             range: components["schemas"]["Period"];
@@ -6521,6 +6531,7 @@ export interface components {
             buckets: components["schemas"]["Bucket"][];
             breakdown: string[];
             groups: components["schemas"]["SessionGroup"][];
+            sums_to_total: boolean;
             entry_pages: components["schemas"]["SessionPage"][];
             exit_pages: components["schemas"]["SessionPage"][];
             warnings: string[];
@@ -7614,6 +7625,8 @@ export interface components {
         /**
          * WebData
          * @description The answer of a web question; ``tables`` by name, in the order asked for.
+         *
+         *         Where ``sums_to_total`` of a table, its visitors add up to all; else some are in several rows or none.
          */
         WebData: {
             range: components["schemas"]["Period"];
@@ -7630,6 +7643,10 @@ export interface components {
             pages: components["schemas"]["WebPage"][];
             goals: components["schemas"]["WebGoal"][];
             warnings: string[];
+            /** @default {} */
+            sums_to_total: {
+                [key: string]: boolean;
+            };
         };
         /**
          * WebGoal

@@ -7,6 +7,8 @@ import { change } from "./scale";
 
 interface BigNumberProps {
   label: string;
+  /** How the number is defined. */
+  about?: string;
   value: number | null;
   before?: number | null;
   than?: string;
@@ -17,13 +19,16 @@ interface BigNumberProps {
   onOpen?: () => void;
 }
 
-export function BigNumber({ label, value, before, than, trend, moreIsGood = true, say = format.short, onOpen }: BigNumberProps) {
+export function BigNumber({ label, about, value, before, than, trend, moreIsGood = true, say = format.short, onOpen }: BigNumberProps) {
   const changed = change(value, before);
   const tone = changed === null || moreIsGood === null || Math.abs(changed) < 0.0005 ? "plain" : changed > 0 === moreIsGood ? "good" : "bad";
   const shown = useSaying()(value, say);
   return (
     <div className="big">
-      <span className="big-label">{label}</span>
+      <span className="big-label" title={about}>
+        {label}
+        {about && <span className="sr">. {about}</span>}
+      </span>
       <span className="big-row">
         {onOpen ? (
           <button type="button" className="big-value num" onClick={onOpen} title={t("chart.open")}>

@@ -126,6 +126,11 @@ function BarTable({ name, data, asked, narrow }: { name: string; data: WebData; 
   if (rows.length === 0) return <p className="muted">{t("common.none")}</p>;
   return (
     <table className="bar-table">
+      {name in data.sums_to_total && !data.sums_to_total[name] && (
+        <caption className="muted" style={{ captionSide: "bottom", textAlign: "start" }} data-nosum="">
+          {t("label.nosum.web")}
+        </caption>
+      )}
       <thead>
         <tr>
           <th scope="col">{word("web", name)}</th>

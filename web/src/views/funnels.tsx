@@ -4,6 +4,7 @@ import { BigNumber } from "../charts/BigNumber";
 import { format, t } from "../i18n/t";
 import { DataTable, type Column } from "../ui/DataTable";
 import { Icon } from "../ui/Icon";
+import { NoSum } from "./NoSum";
 import { useDrill, useSaying } from "./opening";
 
 export function FunnelView({ data, asked, people, withBand = false }: { data: FunnelsData; asked: Question; people: boolean; withBand?: boolean }) {
@@ -66,7 +67,11 @@ export function FunnelView({ data, asked, people, withBand = false }: { data: Fu
           );
         })}
       </ol>
+      <p className="muted" data-attempt={data.rules.attempt}>
+        {t(`label.attempt.${data.rules.attempt}`)}
+      </p>
       {data.groups.length > 0 && <Groups data={data} />}
+      {data.groups.length > 0 && !data.sums_to_total && <NoSum />}
       {total.histogram.some((one) => Boolean(toNumber(one.count))) && <Times funnel={total} onOpen={people ? (bin, title) => open(title, { step: total.steps.length, bin }) : null} />}
     </div>
   );

@@ -3,6 +3,7 @@ import { toNumber, type Question, type RetentionData } from "../api/types";
 import { paints } from "../charts/scale";
 import { TimeChart } from "../charts/TimeChart";
 import { bucketLabel, format, t } from "../i18n/t";
+import { NoSum } from "./NoSum";
 import { useDrill, useOpens, useSaying } from "./opening";
 
 export function RetentionView({ data, asked, withBand = true }: { data: RetentionData; asked: Question; withBand?: boolean }) {
@@ -14,6 +15,10 @@ export function RetentionView({ data, asked, withBand = true }: { data: Retentio
     <div className="stack wide-gap">
       <h3>{t("retention.curve")}</h3>
       <TimeChart label={t("retention.curve")} kind="line" height={220} buckets={data.buckets.map((one) => ({ label: one.label, is_incomplete: false }))} series={series} stacked={false} say={(value) => format.percent(value / 100)} axis={(value) => format.percent(value / 100)} />
+      <p className="muted" data-clock={data.clock}>
+        {t(`label.clock.${data.clock}`, { zone: data.timezone })}
+      </p>
+      {data.breakdown.length > 0 && !data.sums_to_total && <NoSum />}
       {groups.map((one) => (
         <HeatTable key={name(one)} title={groups.length > 1 ? name(one) : t("retention.table")} data={data} group={one} asked={asked} />
       ))}

@@ -11,6 +11,7 @@ import { filter, series as seriesOf } from "../query/ask";
 import { describe, describeRow, fieldName } from "../query/describe";
 import { LETTERS } from "../query/formula";
 import type { Query } from "../query/types";
+import { NoSum } from "./NoSum";
 import { useAnnotating, useDrill, useOpens, useSaying } from "./opening";
 
 /** The lines of a trends answer as the query wants them drawn; every point opens. */
@@ -58,6 +59,7 @@ export function TrendView({ data, query, asked, height }: { data: TrendsData; qu
       <TimeChart label={describe(query)} kind={query.chart === "area" || query.chart === "bar" ? query.chart : "line"} buckets={[...data.buckets]} series={shown} stacked={query.chart !== "line" && additive && stack !== "none" && shown.length > 1} asShare={stack === "share"} log={query.options["scale"] === "log"} marks={marks} onMark={annotate && ((what) => annotate("note" in what ? what : { at: data.buckets[what.bucket]!.since }))} onOpen={opens ? open : undefined} {...(height ? { height } : {})} />
       <Legend series={series} totals={shownLines(data, query).map((line) => total(line, saying))} alone={alone} onAlone={setAlone} />
       <Groups data={data} query={query} />
+      {data.breakdown.length > 0 && !shownLines(data, query).every((line) => line.sums_to_total) && <NoSum />}
     </div>
   );
 }

@@ -16,7 +16,7 @@ export function Numbers({ data, asked }: { data: WebData; asked: Question }) {
       <BigNumber label={t("web.visitors")} value={toNumber(numbers.visitors)} {...was(before?.visitors)} {...(opens ? { onOpen: () => drill({ title: t("web.visitors"), people: { behind: { insight: "web", question: asked, place: {} } } }) } : {})} />
       <BigNumber label={t("web.visits")} value={toNumber(numbers.visits)} {...was(before?.visits)} />
       <BigNumber label={t("web.page_views")} value={toNumber(numbers.page_views)} {...was(before?.page_views)} />
-      <BigNumber label={t("web.bounce")} value={toNumber(numbers.bounce_rate.value)} {...was(before?.bounce_rate.value)} say={format.percent} moreIsGood={false} />
+      <BigNumber label={t("web.bounce")} about={t(`label.bounce.${data.bounce}`)} value={toNumber(numbers.bounce_rate.value)} {...was(before?.bounce_rate.value)} say={format.percent} moreIsGood={false} />
       <BigNumber label={t("web.duration")} value={toNumber(numbers.seconds_per_visit)} {...was(before?.seconds_per_visit)} say={format.seconds} />
     </div>
   );
