@@ -572,6 +572,48 @@ def test_every_group_agrees_with_the_oracle_on_any_history(
         )
 
 
+@settings(max_examples=60)
+@given(HISTORIES, QUESTIONS, BY, st.integers(1, 3), st.sampled_from([None, "both"]))
+def test_the_groups_of_people_add_up_to_all_where_the_answer_says_so(
+    store: Store, history: Any, question: Any, by: Any, top: int, on: str | None
+) -> None:
+    store.replace(history)
+    whole = ask(store, "retention", **question)
+    broken = {"breakdown": by, "top": top, **({"breakdown_on": on} if on else {})}
+    parts = ask(store, "retention", **question, **broken)
+
+    assert whole.sums_to_total
+    is_each_once = parts.cohort != "recurring" or parts.overall == "weighted"
+    assert parts.sums_to_total == (is_each_once and parts.breakdown_on == "start")
+    (everybody,) = whole.groups
+    for cohort, row in enumerate(everybody.cohorts):
+        # In a cohort each is in one group, whatever the rules.
+        assert row.people == sum(one.cohorts[cohort].people for one in parts.groups)
+    if parts.sums_to_total:
+        assert everybody.people == sum(one.people for one in parts.groups)
+        for bucket, cell in enumerate(everybody.overall):
+            some = [one.overall[bucket] for one in parts.groups]
+            assert cell.people == sum(one.people for one in some)
+            assert (cell.returned or 0) == sum(one.returned or 0 for one in some)
+
+
+def test_who_starts_in_two_groups_is_marked_as_more_than_one_of_all(store: Store) -> None:
+    store.replace(
+        [
+            Use(name="signup", user="ana", path=path, time=SINCE + day * DAY)
+            for day, path in enumerate(["/a", "/b"])
+        ]
+    )
+    twice = {"cohort": "recurring", "overall": "people"}
+
+    found = asked(store, breakdown=["path"], **twice)
+
+    assert [one.people for one in found.groups] == [1, 1]
+    assert asked(store, **twice).groups[0].people == 1
+    assert not found.sums_to_total
+    assert asked(store, breakdown=["path"], cohort="recurring").sums_to_total
+
+
 @given(HISTORIES, QUESTIONS, BY, st.integers(1, 2), st.data())
 def test_the_people_behind_every_number_are_as_many_as_it_says(
     store: Store, history: Any, question: Any, by: Any, top: int, data: st.DataObject
