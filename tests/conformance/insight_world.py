@@ -107,13 +107,14 @@ def _made(use: Use, name: str, plan: str | None, looked: Looked) -> Use:
 
 
 def core(*asked: Insight) -> Given:
-    """Return a history in which insights find something: by a person, a device and a robot."""
+    """Return a history in which insights find something: by people, a device and a robot."""
     looked = _looked_for(*asked)
     found: Given = [ProfileOp("set", "ana", "", NOW - 5 * DAY, {"plan": "pro"})]
     who: list[dict[str, Any]] = [
         {"user": "ana", "anonymous": "laptop", "session": "s1", "utm_source": "mail"},
         {"anonymous": "phone", "session": "s2"},
         {"user": "crawler", "session": "s3", "is_bot": True},
+        {"user": "bo", "session": "s4"},
     ]
     for day, about in enumerate(who, start=1):
         for number, name in enumerate([*looked.events, *SENT]):
@@ -203,17 +204,24 @@ def told(store: Store, insight: Insight, question: Question) -> str:
 
 
 def counted(store: Store, insight: Insight, question: Question) -> Any:
-    """Return the data and the table of a question but for what they say of it in words."""
+    """Return the data and the table of a question but for what they say of the question itself.
+
+    That is a cohort in words, and the cursor of the next page.
+    """
     data = answered(store, insight, question)
     table = insight.table(data)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    return _without_words(msgspec.json.decode(_encode([data, rows])))
+    return _without_question(msgspec.json.decode(_encode([data, rows])))
 
 
-def _without_words(value: Any) -> Any:
+def _without_question(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_words(one) for name, one in value.items() if name != "definition"}
-    return [_without_words(one) for one in value] if isinstance(value, list) else value
+        return {
+            name: _without_question(one)
+            for name, one in value.items()
+            if name not in {"definition", "cursor"}
+        }
+    return [_without_question(one) for one in value] if isinstance(value, list) else value
 
 
 def as_of(store: Store, history: Given, position: int) -> None:
