@@ -104,10 +104,7 @@ class SessionGroup(Struct, frozen=True):
 
 
 class SessionsData(Struct, frozen=True):
-    """The answer of a sessions question.
-
-    The sessions of all groups, Other too, add up to all of them; where ``sums_to_total``, people do too.
-    """
+    """The answer; sessions of all groups add up to all, and where ``sums_to_total`` people do too."""
 
     range: Period
     interval: Interval

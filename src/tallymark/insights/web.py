@@ -147,9 +147,9 @@ class WebCompared(Struct, frozen=True):
 
 
 class WebData(Struct, frozen=True):
-    """The answer of a web question; ``tables`` by name, in the order asked for.
+    """The answer; ``tables`` by name, in the order asked for.
 
-    Where ``sums_to_total`` of a table, its visitors add up to all; else some are in several rows or none.
+    The visitors of a table add up to all where ``sums_to_total`` of it.
     """
 
     range: Period
@@ -203,7 +203,7 @@ def shape(question: WebQuestion, scope: Scope, results: Sequence[Rows]) -> WebDa
         pages=[_page(row, numbers, plan) for row in _ordered(rows.get("pages", []))],
         goals=[
             _goal(row, numbers, plan)
-            for row in sorted(rows.get("goals", []), key=lambda row: int(row[0]))
+            for row in sorted(rows.get("goals", []), key=lambda r: int(r[0]))
         ],
         warnings=_warnings(question, plan),
         sums_to_total={

@@ -6514,9 +6514,7 @@ export interface components {
         };
         /**
          * SessionsData
-         * @description The answer of a sessions question.
-         *
-         *         The sessions of all groups, Other too, add up to all of them; where ``sums_to_total``, people do too.
+         * @description The answer; sessions of all groups add up to all, and where ``sums_to_total`` people do too.
          */
         SessionsData: {
             range: components["schemas"]["Period"];
@@ -7624,9 +7622,9 @@ export interface components {
         };
         /**
          * WebData
-         * @description The answer of a web question; ``tables`` by name, in the order asked for.
+         * @description The answer; ``tables`` by name, in the order asked for.
          *
-         *         Where ``sums_to_total`` of a table, its visitors add up to all; else some are in several rows or none.
+         *         The visitors of a table add up to all where ``sums_to_total`` of it.
          */
         WebData: {
             range: components["schemas"]["Period"];
