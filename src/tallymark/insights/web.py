@@ -147,10 +147,7 @@ class WebCompared(Struct, frozen=True):
 
 
 class WebData(Struct, frozen=True):
-    """The answer; ``tables`` by name, in the order asked for.
-
-    The visitors of a table add up to all where ``sums_to_total`` of it.
-    """
+    """The answer; visitors of a table add up to all where ``sums_to_total`` of it."""
 
     range: Period
     timezone: str

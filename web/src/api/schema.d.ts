@@ -7622,9 +7622,7 @@ export interface components {
         };
         /**
          * WebData
-         * @description The answer; ``tables`` by name, in the order asked for.
-         *
-         *         The visitors of a table add up to all where ``sums_to_total`` of it.
+         * @description The answer; visitors of a table add up to all where ``sums_to_total`` of it.
          */
         WebData: {
             range: components["schemas"]["Period"];
