@@ -93,7 +93,7 @@ def document(server: Target) -> dict[str, Any]:
 
 def address(server: Target, path: str) -> str:
     """Return an address of something that is there."""
-    owner = "ana" if "people" in path else "acme" if "groups" in path else "1"
+    owner = "acme" if "groups" in path else "ana" if "people" in path else "1"
     # A key that was revoked can have no successor.
     key = server.keys["public" if path.endswith("/revoke") else "secret"]
     there = {

@@ -330,9 +330,13 @@ class Stopped(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """One number that differs, by the other cells of its row; ``causes`` add up to the difference."""
+    """One number that differs, by the cells that name its row; ``causes`` add up to the difference.
+
+    ``nth`` tells rows that are named alike apart, counted from 1.
+    """
 
     row: list[Any]
+    nth: int
     column: str
     before: int | float | None
     after: int | float | None
@@ -340,10 +344,14 @@ class Change(Struct, frozen=True):
 
 
 class Explained(Struct, frozen=True):
-    """What makes two answers differ; how many numbers are the same in both."""
+    """What makes two answers differ; ``keys`` are the columns that name a row.
+
+    ``unchanged`` numbers are the same in both.
+    """
 
     insight: str
     before: str
     after: str
+    keys: list[str]
     changes: list[Change]
     unchanged: int

@@ -3238,12 +3238,15 @@ export interface components {
         };
         /**
          * Explained
-         * @description What makes two answers differ; how many numbers are the same in both.
+         * @description What makes two answers differ; ``keys`` are the columns that name a row.
+         *
+         *         ``unchanged`` numbers are the same in both.
          */
         Explained: {
             insight: string;
             before: string;
             after: string;
+            keys: string[];
             changes: components["schemas"]["tallymark.api.answers.Change"][];
             unchanged: number;
         };
@@ -7978,10 +7981,13 @@ export interface components {
         };
         /**
          * Change
-         * @description One number that differs, by the other cells of its row; ``causes`` add up to the difference.
+         * @description One number that differs, by the cells that name its row; ``causes`` add up to the difference.
+         *
+         *         ``nth`` tells rows that are named alike apart, counted from 1.
          */
         "tallymark.api.answers.Change": {
             row: unknown[];
+            nth: number;
             column: string;
             before: number | null;
             after: number | null;
