@@ -1,6 +1,6 @@
 """Who is in a cohort, decided one member at a time in plain Python, and made-up cohorts."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 from msgspec import Struct
 from tests.insights.oracle import CONDITIONS, at_nine_places, satisfies, value_of
-from tests.strategies import NOW, History, Use, owners, person, uses
+from tests.strategies import NOW, ZONES, History, Use, owners, person, uses
 
 from tallymark.core.clock import DAY, moment
+from tallymark.insights.ranges import day_start
 
 Cohort = dict[str, Any]
 _LENGTHS = {"12h": DAY // 2, "1d": DAY, "2d": 2 * DAY, "30min": DAY // 48}
@@ -67,16 +68,16 @@ def _is_in(  # noqa: PLR0911
             inner = member["cohort"]
             return name in members(world.named[inner] if isinstance(inner, str) else inner, world)
         case _:
-            return _did(member, events, world)
+            return _did(member, events, world, ZoneInfo(cohort.get("timezone") or "UTC"))
 
 
-def _did(did: Any, events: list[Use], world: World) -> bool:
+def _did(did: Any, events: list[Use], world: World, zone: ZoneInfo) -> bool:
     chosen = [place for place, use in enumerate(events) if _is_such(use, did)]
     if did.get("first"):
         chosen = chosen[:1]
     if did.get("near"):
         chosen = [place for place in chosen if _is_near(place, events, did["near"])]
-    since, until = _span(did.get("range"), world.now)
+    since, until = _span(did.get("range"), world.now, zone)
     chosen = [place for place in chosen if since <= events[place].time < until]
     if did.get("in_any"):
         times = [events[place].time for place in chosen]
@@ -87,7 +88,7 @@ def _did(did: Any, events: list[Use], world: World) -> bool:
         )
     amount: Any = len(chosen)
     if did.get("counted") == "days":
-        amount = len({moment(events[place].time).date() for place in chosen})
+        amount = len({moment(events[place].time).astimezone(zone).date() for place in chosen})
     if did.get("sum_of"):
         numbers = [value_of(events[place], did["sum_of"]) for place in chosen]
         amount = sum((one for one in numbers if isinstance(one, Decimal | int) and not isinstance(one, bool)), Decimal(0))  # fmt: skip
@@ -118,27 +119,18 @@ def _is_near(place: int, events: list[Use], near: Any) -> bool:
     return False
 
 
-def _span(asked: Any, now: int) -> tuple[int, int]:
+def _span(asked: Any, now: int, zone: ZoneInfo) -> tuple[int, int]:
     if asked is None:
         return -(2**62), 2**62
-    today = moment(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = moment(now).astimezone(zone).date()
     if isinstance(asked, dict):
-        dates = (asked["since"], asked["until"])
-        days = [int(text[-2:]) - 24 for text in dates]
-        return (_SINCE + days[0] * DAY, _SINCE + days[1] * DAY)
-    start = _micro(today)
-    if asked == "yesterday":
-        return start - DAY, start
-    return start - (int(asked[:-1]) - 1) * DAY, start + DAY
+        first, after = (date.fromisoformat(asked[name]) for name in ("since", "until"))
+    elif asked == "yesterday":
+        first, after = today - timedelta(days=1), today
+    else:
+        first, after = today - timedelta(days=int(asked[:-1]) - 1), today + timedelta(days=1)
+    return day_start(first, zone), day_start(after, zone)
 
-
-def _micro(day: Any) -> int:
-    micro: int = (day - moment(0)) // timedelta(microseconds=1)
-    return micro
-
-
-_SINCE = _micro(moment(0).replace(year=2025, month=10, day=24))
-UTC = ZoneInfo("UTC")
 
 _EVENTS = st.sampled_from([None, "open", "buy", ["open", "open file"], "never"])
 _FILTERS = st.one_of(st.none(), CONDITIONS)
@@ -194,7 +186,12 @@ MEMBERS = st.recursive(
         st.fixed_dictionaries({"op": st.just("or"), "members": st.lists(inner, max_size=3)}),
         st.fixed_dictionaries({"op": st.just("not"), "member": inner}),
         st.fixed_dictionaries(
-            {"op": st.just("in_cohort"), "cohort": st.fixed_dictionaries({"who": inner})}
+            {
+                "op": st.just("in_cohort"),
+                "cohort": st.fixed_dictionaries(
+                    {"who": inner}, optional={"timezone": st.sampled_from(ZONES)}
+                ),
+            }
         ),
     ),
     max_leaves=5,
@@ -215,8 +212,9 @@ def _of(cohort: Cohort, unit: str) -> Cohort:
 
 
 COHORTS = st.builds(
-    lambda who, unit, bots: _of({"who": who, "include_bots": bots}, unit),
+    lambda who, unit, bots, zone: _of({"who": who, "include_bots": bots, "timezone": zone}, unit),
     MEMBERS,
     st.sampled_from(["people", "people", "accounts"]),
     st.booleans(),
+    st.sampled_from([None, *ZONES]),
 )

@@ -38,9 +38,10 @@ class Oracle:
         since, until = question["range"]["since"], question["range"]["until"]
         self.since, self.until = (instant(datetime.fromisoformat(text)) for text in (since, until))
         span = Span(self.since, self.until)
-        self.cohorts = len(buckets(span, self.interval, self.zone).edges) - 1
+        week = question.get("week_start", "monday")
+        self.cohorts = len(buckets(span, self.interval, self.zone, week).edges) - 1
         far = Span(self.since, self.until + 40 * UNITS[self.interval])
-        self.edges = buckets(far, self.interval, self.zone).edges
+        self.edges = buckets(far, self.interval, self.zone, week).edges
         widths = question.get("brackets") or [1] * question["buckets"]
         self.bounds = [(sum(widths[:n]), sum(widths[: n + 1])) for n in range(len(widths))]
         owner = owners(history)

@@ -233,7 +233,10 @@ def test_every_number_agrees_with_the_oracle_and_opens_to_its_people_and_account
         expected[feature] = (
             len(here), len(people), len(theirs), len(waits), median(waits),
             rfc3339(max(at for _, at, _ in here)), Fraction(known, len(people)) if people else None,
-            dict(theirs),
+            {
+                account: (count, *(rfc3339(edge(at for _, at, one in here if one == account)) for edge in (min, max)))
+                for account, count in theirs.items()
+            },
         )  # fmt: skip
     found = {
         one.feature: (
@@ -241,7 +244,7 @@ def test_every_number_agrees_with_the_oracle_and_opens_to_its_people_and_account
             None if one.median_seconds_to_first_use is None else Fraction(one.median_seconds_to_first_use),
             one.last_time,
             None if one.uses_per_person is None else Fraction(one.uses_per_person).limit_denominator(100),
-            {row.account: row.uses for row in answer.account_uses if row.feature == one.feature},
+            {row.account: (row.uses, row.first_time, row.last_time) for row in answer.account_uses if row.feature == one.feature},
         )
         for one in answer.features
     }  # fmt: skip

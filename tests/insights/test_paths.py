@@ -347,6 +347,7 @@ QUESTIONS = st.fixed_dictionaries(
             st.fixed_dictionaries({"pattern": st.sampled_from(["[ab]", "^/", "e$", "o+"]), "by": st.sampled_from(["", "X", "\\1", "a b"])}),
             max_size=2,
         ),
+        "directories": st.integers(1, 2),
         "gap_minutes": st.sampled_from([1, 30, 1440]),
     },
 ).map(

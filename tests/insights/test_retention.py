@@ -484,7 +484,8 @@ QUESTIONS = st.builds(
             "timezone": st.sampled_from(ZONES),
             "start": STEPS,
             "filter": st.none() | CONDITIONS,
-            "interval": st.sampled_from(["day", "day", "week", "month"]),
+            "interval": st.sampled_from(["hour", "day", "day", "week", "month"]),
+            "week_start": st.sampled_from(["monday", "sunday"]),
             "buckets": st.integers(1, 9),
         },
         optional={

@@ -256,14 +256,22 @@ def local(use: Use, zone: ZoneInfo) -> date:
     return moment(use.time).astimezone(zone).date()
 
 
-def window_days(window: str, last: date) -> tuple[date, date]:
+def window_days(window: str, last: date, week_start: str) -> tuple[date, date]:
     """Return the first and the last local day of a window that ends with, or holds, a day."""
     if window == "week":
-        monday = last - timedelta(days=last.weekday())
-        return monday, monday + timedelta(days=6)
+        first = last
+        while f"{first:%A}".lower() != week_start:
+            first -= timedelta(days=1)
+        return first, first + timedelta(days=6)
     if window == "month":
         following = (last.replace(day=1) + timedelta(days=40)).replace(day=1)
         return last.replace(day=1), following - timedelta(days=1)
+    if window == "quarter":
+        first = date(last.year, {1: 1, 2: 4, 3: 7, 4: 10}[-(-last.month // 3)], 1)
+        following = (first + timedelta(days=100)).replace(day=1)
+        return first, following - timedelta(days=1)
+    if window == "year":
+        return date(last.year, 1, 1), date(last.year, 12, 31)
     return last - timedelta(days=int(window.removesuffix("d")) - 1), last
 
 
@@ -271,15 +279,16 @@ def window_days(window: str, last: date) -> tuple[date, date]:
 @given(
     histories(),
     st.sampled_from(ADDED),
-    st.sampled_from(["1d", "2d", "3d", "7d", "100d", "week", "month"]),
+    st.sampled_from(["1d", "2d", "3d", "7d", "100d", "week", "month", "quarter", "year"]),
     st.none() | CONDITIONS,
     st.sampled_from(ZONES),
     st.integers(0, 11 * 24),
     st.booleans(),
+    st.sampled_from(["monday", "sunday"]),
 )
 def test_windows_agree_with_the_oracle_on_any_history(
     store: Store, history: Any, measure: str, window: str, chosen: Any, zone_name: str, start: int,
-    by_path: bool,
+    by_path: bool, week_start: str,
 ) -> None:  # fmt: skip
     store.replace(history)
     zone = ZoneInfo(zone_name)
@@ -288,12 +297,12 @@ def test_windows_agree_with_the_oracle_on_any_history(
     asked = {
         "range": {"since": rfc3339(since), "until": rfc3339(UNTIL)}, "timezone": zone_name,
         "filter": chosen, "series": [{"measure": measure, "window": window, **of}],
-        "breakdown": ["path"] if by_path else [], "top": 2,
+        "breakdown": ["path"] if by_path else [], "top": 2, "week_start": week_start,
     }  # fmt: skip
 
     answer = ask(store, "trends", **asked)
 
-    ever = chosen_uses(history, SINCE - 99 * DAY, UNTIL, filters=(chosen,))
+    ever = chosen_uses(history, SINCE - 400 * DAY, UNTIL, filters=(chosen,))
     shown = [line.breakdown for line in answer.lines if not line.is_other]
     for line in answer.lines:
         mine = [
@@ -305,7 +314,7 @@ def test_windows_agree_with_the_oracle_on_any_history(
         ]
         for bucket, value in zip(answer.buckets, line.values, strict=True):
             # The label of a day is its local date.
-            first, last = window_days(window, date.fromisoformat(bucket.label))
+            first, last = window_days(window, date.fromisoformat(bucket.label), week_start)
             those = [use for use in mine if first <= local(use, zone) <= last]
             assert_is(measure, value, number(measure, "value", those, history))
         those = [use for use in mine if use.time >= since]
