@@ -236,11 +236,12 @@ def _differences(
     places = dict.fromkeys((*start, *end))
     for place in places:
         was, is_now = start.get(place), end.get(place)
-        if was == is_now:
+        causes = _causes(was, [(cause, found.get(place)) for cause, found in states])
+        # What two causes moved there and back is worth telling too.
+        if was == is_now and not causes:
             continue
         (cells, nth), (column, number) = place
         name = column if number == 1 else f"{column} ({number})"
-        causes = _causes(was, [(cause, found.get(place)) for cause, found in states])
         changes.append(Change([cell for _, cell in cells], nth, name, was, is_now, causes))
     keys = [last.columns[place] for place in last.keys]
     unchanged = len(places) - len(changes)
