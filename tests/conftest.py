@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     # What all tests and modules are stays to the end; looking through it again and again costs a
-    # twentieth of the time.
+    # twenty-fifth of the time.
     gc.collect()
     gc.freeze()
 

@@ -22,6 +22,7 @@ from .fields import Field, field
 from .filters import Filter
 from .insight import Scope
 from .numbers import Number, exact, ratio
+from .presence import words_of
 from .selection import EventNames, Frame, Group, Question, chosen, field_names, in_group
 
 Measure: TypeAlias = Literal[
@@ -288,10 +289,9 @@ def _cells(series: Series, grouped: list[Sql], source: Sql, value: Sql, key: Sql
         if series.measure == "per_person":
             amount = Sql("count(*)") if series.of is None else sql("sum({v})", v=value)
         return sql(
-            "SELECT {columns},\n  {key} >> 6 AS block,\n"
-            "  bit_or(CAST(1 AS UBIGINT) << CAST({key} & 63 AS UBIGINT)) AS keys,\n"
-            "  {amount} AS amount\n{source}\n  AND {key} IS NOT NULL\nGROUP BY ALL",
+            "SELECT {columns},\n  {words},\n  {amount} AS amount\n{source}\n  AND {key} IS NOT NULL\nGROUP BY ALL",
             columns=columns,
+            words=words_of(key, "keys"),
             key=key,
             amount=amount,
             source=source,

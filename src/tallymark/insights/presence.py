@@ -14,7 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from tallymark.core.errors import InvalidQuery
-from tallymark.core.sql import Sql, join, sql
+from tallymark.core.sql import Sql, ident, join, sql
 from tallymark.store.engine import Arrays
 
 from . import fields
@@ -71,6 +71,15 @@ class Presence(Struct, frozen=True):
         """Return the same of some blocks, all of which are here."""
         at = np.searchsorted(self.blocks, blocks)
         return Presence(blocks, self.buckets[:, at], self.before[at], self.left_out[at])
+
+
+def words_of(key: Sql, name: str) -> Sql:
+    """Return the columns ``block`` and, of that name, its word of bits, for a GROUP BY of it."""
+    return sql(
+        "{key} >> 6 AS block, bit_or(CAST(1 AS UBIGINT) << CAST({key} & 63 AS UBIGINT)) AS {name}",
+        key=key,
+        name=ident(name),
+    )
 
 
 def count(people: Words) -> int:
@@ -137,10 +146,10 @@ def presence(
         bucket = sql("CASE {apart} ELSE {it} END", apart=join(" ", apart), it=bucket)
     return Columnar(
         sql(
-            "SELECT bucket, key >> 6 AS block,\n"
-            "  bit_or(CAST(1 AS UBIGINT) << CAST(key & 63 AS UBIGINT)) AS people\n"
+            "SELECT bucket, {words}\n"
             "FROM (SELECT {person} AS key, {bucket} AS bucket\n{source}\n"
             "  AND {person} IS NOT NULL)\nGROUP BY ALL",
+            words=words_of(Sql("key"), "people"),
             person=fields.person(scope),
             bucket=bucket,
             source=source,
