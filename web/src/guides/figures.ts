@@ -3,9 +3,8 @@ import { json } from "../api/client";
 import { ask } from "../api/queries";
 import { toNumber, type Exact, type Question, type TrendsData } from "../api/types";
 import type { components } from "../api/schema";
-import { pageViewed, paid, signedUp, signupSteps } from "../query/usual";
 import type { Behind } from "../views/opening";
-import type { Facts, Work } from "./guides";
+import { knownOf, type Facts, type Known, type Work } from "./guides";
 
 /** How many there are, whatever somebody works on. */
 export const FIGURES = 4;
@@ -37,13 +36,6 @@ export interface Figure {
   ask: (signal: AbortSignal) => Promise<Read>;
 }
 
-interface Known extends Facts {
-  steps: string[];
-  joined: string | undefined;
-  bought: string | undefined;
-  page: string | undefined;
-  error: string | undefined;
-}
 type Made = Omit<Figure, "id" | "event"> & { event?: string };
 
 /** How each is asked for, null where the project cannot tell it. */
@@ -87,10 +79,7 @@ const ALWAYS: readonly FigureId[] = ["people", "sessions", "events", "accounts"]
 /** Return the four of somebody's work, as far as there is something to tell them of. */
 export function figures(work: Work, facts: Facts): Figure[] {
   const { events } = facts;
-  // Where nobody is known by any id, what people did cannot be told, whatever it is called.
-  const done = facts.people === 0 ? [] : events;
-  const error = done.find((name) => /error|exception|crash/i.test(name));
-  const known: Known = { ...facts, steps: signupSteps(done), joined: signedUp(done), bought: paid(done), page: pageViewed(done), error };
+  const known = knownOf(facts);
   const found: Figure[] = [];
   for (const id of [...(events.length > 0 ? ORDER[work] : []), ...ALWAYS]) {
     const one: Made | null = found.length < FIGURES && !found.some((before) => before.id === id) ? MADE[id](known) : null;

@@ -29,7 +29,7 @@ export interface Facts {
   isLive: boolean;
 }
 
-interface Known extends Facts {
+export interface Known extends Facts {
   steps: string[];
   joined: string | undefined;
   bought: string | undefined;
@@ -83,14 +83,19 @@ const ORDER: Record<Work, readonly GuideId[]> = {
 /** What takes no more than some event, or some person. */
 const ALWAYS: readonly GuideId[] = ["features", "growth", "back", "next", "catalogue", "volume"];
 
+/** Return the facts with the events that stand for signing up, paying, seeing a page and failing. */
+export function knownOf(facts: Facts): Known {
+  // Where nobody is known by any id, what people did cannot be told, whatever it is called.
+  const done = facts.people === 0 ? [] : facts.events;
+  const error = done.find((name) => /error|exception|crash/i.test(name));
+  return { ...facts, steps: signupSteps(done), joined: signedUp(done), bought: paid(done), page: pageViewed(done), error };
+}
+
 /** Return what is offered: of somebody's work as far as there are events for it, and else what can always be asked. */
 export function guides(work: Work, facts: Facts): Guide[] {
   const { events } = facts;
   if (events.length === 0) return [];
-  // Where nobody is known by any id, what people did cannot be asked, whatever it is called.
-  const done = facts.people === 0 ? [] : events;
-  const error = done.find((name) => /error|exception|crash/i.test(name));
-  const known: Known = { ...facts, steps: signupSteps(done), joined: signedUp(done), bought: paid(done), page: pageViewed(done), error };
+  const known = knownOf(facts);
   const found: Guide[] = [];
   const offer = (ids: readonly GuideId[], most: number) => {
     for (const id of ids) {

@@ -9,8 +9,8 @@ import { t } from "../i18n/t";
 import { filter, range } from "../query/ask";
 import { useQueryUrl } from "../query/useQueryUrl";
 import { Button, Code } from "../ui/basics";
-import { Icon } from "../ui/Icon";
 import { NothingFound } from "../ui/nothing";
+import { SearchForm } from "../ui/SearchForm";
 import { Empty, ErrorBox, Skeleton } from "../ui/states";
 import { AccountPages, EVER } from "./accountlist";
 import { Dropped, PageHead, RangeControl } from "./controls";
@@ -23,7 +23,6 @@ export default function Accounts() {
   const url = useQueryUrl("trends");
   const { query, change, dropped } = url;
   const wanted = query.options["search"] ?? "";
-  const [typed, setTyped] = useState(wanted);
   const given = query.options["order"] ?? "";
   const by = ORDERS.includes(given) ? given : "last_time";
   const down = query.options["way"] !== "up";
@@ -39,17 +38,7 @@ export default function Accounts() {
       <Dropped what={dropped} />
       <section className="card stack" aria-label={t("screen.accounts")}>
         <div className="row">
-          <form
-            className="search"
-            role="search"
-            onSubmit={(event) => {
-              event.preventDefault();
-              search(typed.trim());
-            }}
-          >
-            <Icon name="search" />
-            <input type="search" className="input" aria-label={t("accounts.search")} placeholder={t("accounts.search")} maxLength={200} value={typed} onChange={(event) => setTyped(event.target.value)} onBlur={() => typed.trim() !== wanted && search(typed.trim())} />
-          </form>
+          <SearchForm label={t("accounts.search")} wanted={wanted} onSearch={search} />
           <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} />
         </div>
         <AccountPages

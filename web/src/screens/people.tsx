@@ -1,11 +1,11 @@
 /** People: find somebody, or everybody of a range. */
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 import { Conditions } from "../builder/Conditions";
 import { t } from "../i18n/t";
 import { filter, range } from "../query/ask";
 import { useQueryUrl } from "../query/useQueryUrl";
-import { Icon } from "../ui/Icon";
 import { NothingFound } from "../ui/nothing";
+import { SearchForm } from "../ui/SearchForm";
 import { Empty } from "../ui/states";
 import { Dropped, PageHead, RangeControl } from "./controls";
 import { PeoplePages } from "./drill";
@@ -14,7 +14,6 @@ export default function People() {
   const url = useQueryUrl("trends");
   const { query, change, dropped } = url;
   const wanted = query.options["search"] ?? "";
-  const [typed, setTyped] = useState(wanted);
   const asked = useMemo(() => ({ range: range(query.range), filter: filter(query.where), search: wanted || null }), [query, wanted]);
   const search = (text: string) => {
     const { search: _, ...rest } = query.options;
@@ -28,17 +27,7 @@ export default function People() {
       <Dropped what={dropped} />
       <section className="card stack" aria-label={t("screen.people")}>
         <div className="row">
-          <form
-            className="search"
-            role="search"
-            onSubmit={(event) => {
-              event.preventDefault();
-              search(typed.trim());
-            }}
-          >
-            <Icon name="search" />
-            <input type="search" className="input" aria-label={t("people.search")} placeholder={t("people.search")} value={typed} onChange={(event) => setTyped(event.target.value)} onBlur={() => typed.trim() !== wanted && search(typed.trim())} />
-          </form>
+          <SearchForm label={t("people.search")} wanted={wanted} onSearch={search} />
           <Conditions conds={query.where} event={null} onChange={(where) => change({ where })} />
         </div>
         <PeoplePages
