@@ -32,6 +32,8 @@ SCREENS: Final[Mapping[str, str]] = {
     "lifecycle": "/lifecycle",
     "stickiness": "/stickiness",
     "people": "/people",
+    "accounts": "/accounts",
+    "account": "/accounts",
     "live": "/live",
     "data": "/data",
     "sql": "/sql",
@@ -47,6 +49,7 @@ SCREENS: Final[Mapping[str, str]] = {
 # What is done on a screen before its picture is taken.
 ACTS: Final[Mapping[str, Callable[[Page], None]]] = {
     "dashboard": lambda page: _begun(page, "Product"),
+    "account": lambda page: page.get_by_role("table").get_by_role("link").first.click(),
     "stopped": lambda page: page.get_by_role(
         "button", name="stopped before email_confirmed"
     ).click(),

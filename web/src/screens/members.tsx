@@ -34,7 +34,7 @@ export function Members({ id, at, place }: { id: string; at: string | null; plac
           </button>
         ),
     },
-    { id: "first", label: t("people.first"), cell: (one) => (one.first_time ? format.time(one.first_time) : "–") },
+    { id: "first", label: t("people.first"), cell: (one) => (one.first_time ? format.day(one.first_time) : "–") },
     { id: "last", label: t("people.last"), cell: (one) => (one.last_time ? format.time(one.last_time) : "–") },
   ];
   return (
